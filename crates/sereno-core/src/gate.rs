@@ -1,0 +1,1 @@
+//! The wanted firewall as a value.
