@@ -7,5 +7,9 @@
 #![forbid(unsafe_code)]
 
 pub mod addr;
+pub mod cap;
 pub mod gate;
+pub mod jail;
+pub mod line;
+pub mod rule;
 pub mod time;

@@ -1,1 +1,0 @@
-//! The wanted firewall as a value.

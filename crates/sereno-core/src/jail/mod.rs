@@ -1,0 +1,339 @@
+//! Jails: verdicts to bans.
+//!
+//! A jail counts what strangers do within a true sliding window of log time, per prefix, and
+//! says when somebody has had enough chances. What it remembers is bounded; who leaves first
+//! is decided per network, so that no network can push the others out of memory.
+
+pub mod escalate;
+mod friends;
+mod track;
+
+pub use escalate::Escalation;
+pub use friends::{Friend, Friends};
+pub use track::{Mark, Track};
+
+use crate::addr::Prefix;
+use crate::cap::Capped;
+use crate::gate::{Name, Ports};
+use crate::rule::session::Verdict;
+use crate::time::Time;
+use serde::{Deserialize, Serialize};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What an administrator decided about a jail. Option names are fail2ban's where it has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JailPolicy {
+    /// Its name.
+    pub name: Name,
+    /// The rule that reads for it.
+    pub rule: String,
+    /// The ports that a ban closes.
+    pub ports: Ports,
+    /// Failures until a ban.
+    pub maxretry: u32,
+    /// The window in which they must fall.
+    pub findtime: Duration,
+    /// How long a ban lasts; `None` for ever.
+    pub bantime: Option<Duration>,
+    /// How bans grow for those who come back.
+    pub increment: Escalation,
+    /// Leading bits of an IPv4 address that count as one stranger.
+    pub v4_bits: u8,
+    /// The same for IPv6.
+    pub v6_bits: u8,
+    /// Ban who fails on this many different accounts within `accounttime`; 0 for never.
+    pub maxaccounts: u32,
+    /// The window for different accounts.
+    pub accounttime: Duration,
+    /// Ban the whole network when this many of its addresses failed within `findtime`; 0 for never.
+    pub nethosts: u32,
+    /// The size of such a network.
+    pub net4_bits: u8,
+    /// The same for IPv6.
+    pub net6_bits: u8,
+    /// How long an address that logged in well is treated with patience.
+    pub patience: Duration,
+    /// Strangers remembered at most.
+    pub memory: usize,
+}
+
+impl JailPolicy {
+    /// The guide's numbers: 4 failures within 10 minutes, 5 hours, all ports.
+    #[must_use]
+    pub fn new(name: Name, rule: &str) -> Self {
+        Self {
+            name,
+            rule: rule.to_owned(),
+            ports: Ports::All,
+            maxretry: 4,
+            findtime: Duration::from_secs(600),
+            bantime: Some(Duration::from_secs(18_000)),
+            increment: Escalation::default(),
+            v4_bits: 32,
+            v6_bits: 64,
+            maxaccounts: 6,
+            accounttime: Duration::from_secs(6 * 3600),
+            nethosts: 0,
+            net4_bits: 24,
+            net6_bits: 48,
+            patience: Duration::from_secs(24 * 3600),
+            memory: 65_536,
+        }
+    }
+
+    /// The stranger an address belongs to.
+    #[must_use]
+    pub fn stranger(&self, addr: IpAddr) -> Prefix {
+        let bits = if addr.is_ipv4() { self.v4_bits } else { self.v6_bits };
+        Prefix::new(addr, bits).unwrap_or_else(|| Prefix::host(addr))
+    }
+
+    fn network(&self, addr: IpAddr) -> Prefix {
+        let bits = if addr.is_ipv4() { self.net4_bits } else { self.net6_bits };
+        Prefix::new(addr, bits).unwrap_or_else(|| Prefix::host(addr))
+    }
+}
+
+/// Who had enough chances, and what he did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trip {
+    /// The prefix to ban.
+    pub prefix: Prefix,
+    /// When the last straw fell.
+    pub at: Time,
+    /// How much had been counted.
+    pub count: u32,
+    /// What was counted, in words: `failures`, `accounts`, `network`.
+    pub because: Because,
+    /// The newest lines.
+    pub evidence: Vec<String>,
+}
+
+/// Which limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Because {
+    /// Too many failures.
+    Failures,
+    /// Too many different accounts.
+    Accounts,
+    /// Too many addresses of one network.
+    Network,
+    /// An administrator said so.
+    Manual,
+}
+
+impl Because {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::Accounts => "accounts",
+            Self::Network => "network",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// What a jail has counted since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JailCounts {
+    /// Failures counted.
+    pub failures: u64,
+    /// Successes seen.
+    pub successes: u64,
+    /// Failures met with patience: the address logged in well not long ago.
+    pub patient: u64,
+    /// Strangers forgotten because memory was full.
+    pub forgotten: u64,
+    /// When the last failure was counted.
+    pub last: Option<Time>,
+}
+
+/// Neighbourhoods that share a part of the memory, and nothing else.
+const QUARTERS: usize = 256;
+/// Addresses with a good login remembered.
+const KNOWN: usize = 16_384;
+/// Failures on an own account, as a multiple of `maxretry`, until patience ends.
+const PATIENCE_FACTOR: u32 = 25;
+
+/// A jail at work.
+#[derive(Debug)]
+pub struct Jail {
+    policy: JailPolicy,
+    quarters: Vec<Capped<Prefix, Track>>,
+    networks: Capped<Prefix, Vec<(IpAddr, Time)>>,
+    known: Capped<IpAddr, Known>,
+    shuffle: RandomState,
+    counts: JailCounts,
+}
+
+/// An address from which somebody logged in well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The accounts, and when each last did; at most eight.
+    pub accounts: Vec<(u64, Time)>,
+    /// Failures on those accounts, in the current window.
+    #[serde(skip)]
+    own: u32,
+    #[serde(skip)]
+    since: Time,
+}
+
+impl Jail {
+    /// A jail that has seen nothing yet.
+    #[must_use]
+    pub fn new(policy: JailPolicy) -> Self {
+        let each = (policy.memory / QUARTERS).max(4);
+        Self {
+            quarters: (0..QUARTERS).map(|_| Capped::new(each)).collect(),
+            networks: Capped::new(if policy.nethosts > 0 { 4096 } else { 1 }),
+            known: Capped::new(KNOWN),
+            shuffle: RandomState::new(),
+            counts: JailCounts::default(),
+            policy,
+        }
+    }
+
+    /// What was decided about it.
+    #[must_use]
+    pub fn policy(&self) -> &JailPolicy {
+        &self.policy
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn counts(&self) -> JailCounts {
+        self.counts
+    }
+
+    /// How many strangers it remembers.
+    #[must_use]
+    pub fn watching(&self) -> usize {
+        self.quarters.iter().map(Capped::len).sum()
+    }
+
+    /// Somebody logged in. His mistakes on the same account are forgiven; those on others are not.
+    pub fn success(&mut self, verdict: &Verdict) {
+        self.counts.successes += 1;
+        let stranger = self.policy.stranger(verdict.addr);
+        let quarter = self.quarter(stranger);
+        if let Some(track) = self.quarters[quarter].get(&stranger) {
+            track.forgive(verdict.account);
+        }
+        let (known, _) = self.known.entry(verdict.addr);
+        known.accounts.retain(|(account, _)| *account != verdict.account);
+        if known.accounts.len() >= 8 {
+            known.accounts.remove(0);
+        }
+        known.accounts.push((verdict.account, verdict.at));
+    }
+
+    /// Somebody failed. Says whom to ban, if that was enough.
+    pub fn failure(&mut self, verdict: &Verdict) -> Option<Trip> {
+        if self.bears(verdict) {
+            self.counts.patient += 1;
+            return None;
+        }
+        self.counts.failures += 1;
+        self.counts.last = self.counts.last.max(Some(verdict.at));
+        let stranger = self.policy.stranger(verdict.addr);
+        let quarter = self.quarter(stranger);
+        let (track, gone) = self.quarters[quarter].entry(stranger);
+        self.counts.forgotten += u64::from(gone.is_some());
+        let tripped = track.count(verdict, &self.policy);
+        let Some((because, count)) = tripped else { return self.spread(verdict) };
+        let evidence = self.quarters[quarter].remove(&stranger).map(Track::into_evidence).unwrap_or_default();
+        Some(Trip { prefix: stranger, at: verdict.at, count, because, evidence })
+    }
+
+    /// Whether the failure is one to be patient with: on an account that logged in from the
+    /// same address not long ago, or of a kind that anybody could fake in the name of an
+    /// address where somebody did.
+    fn bears(&mut self, verdict: &Verdict) -> bool {
+        let patience = self.policy.patience;
+        let Some(known) = self.known.get(&verdict.addr) else { return false };
+        known.accounts.retain(|(_, at)| verdict.at.since(*at) <= patience);
+        if known.accounts.is_empty() {
+            return false;
+        }
+        let own = verdict.account != 0 && known.accounts.iter().any(|(account, _)| *account == verdict.account);
+        if !own {
+            return verdict.spoofable;
+        }
+        if verdict.at.since(known.since) > self.policy.findtime {
+            known.since = verdict.at;
+            known.own = 0;
+        }
+        known.own = known.own.saturating_add(verdict.weight);
+        known.own < self.policy.maxretry.saturating_mul(PATIENCE_FACTOR)
+    }
+
+    /// Whether the stranger's neighbours have failed too.
+    fn spread(&mut self, verdict: &Verdict) -> Option<Trip> {
+        let wanted = self.policy.nethosts as usize;
+        if wanted == 0 {
+            return None;
+        }
+        let prefix = self.policy.network(verdict.addr);
+        let (hosts, _) = self.networks.entry(prefix);
+        let start = verdict.at.minus(self.policy.findtime);
+        hosts.retain(|(host, at)| *at >= start && *host != verdict.addr);
+        hosts.push((verdict.addr, verdict.at));
+        if hosts.len() < wanted {
+            return None;
+        }
+        let count = hosts.len() as u32;
+        let evidence = hosts.iter().map(|(host, at)| format!("{at} {host}")).collect();
+        self.networks.remove(&prefix);
+        Some(Trip { prefix, at: verdict.at, count, because: Because::Network, evidence })
+    }
+
+    /// Whether somebody at a known address would be hit by a ban of `prefix`.
+    #[must_use]
+    pub fn knows_within(&self, prefix: Prefix, now: Time) -> Option<IpAddr> {
+        let fresh = |known: &Known| known.accounts.iter().any(|(_, at)| now.since(*at) <= self.policy.patience);
+        self.known.iter().find(|(addr, known)| prefix.contains(**addr) && fresh(known)).map(|(addr, _)| *addr)
+    }
+
+    /// The memory of a stranger.
+    #[must_use]
+    pub fn track(&self, stranger: Prefix) -> Option<&Track> {
+        self.quarters[self.quarter(stranger)].peek(&stranger)
+    }
+
+    /// Forgets what a stranger did, as after an unban.
+    pub fn forget(&mut self, stranger: Prefix) {
+        let quarter = self.quarter(stranger);
+        self.quarters[quarter].remove(&stranger);
+    }
+
+    /// Puts back what was remembered before a restart.
+    pub fn recall(&mut self, stranger: Prefix, track: Track) {
+        let quarter = self.quarter(stranger);
+        *self.quarters[quarter].entry(stranger).0 = track;
+    }
+
+    /// The memory of a good address.
+    #[must_use]
+    pub fn known(&self, addr: IpAddr) -> Option<&Known> {
+        self.known.peek(&addr)
+    }
+
+    /// Puts back a good address remembered before a restart.
+    pub fn recall_known(&mut self, addr: IpAddr, known: Known) {
+        *self.known.entry(addr).0 = known;
+    }
+
+    fn quarter(&self, stranger: Prefix) -> usize {
+        let wide = if stranger.addr().is_ipv4() { 16 } else { 32 };
+        let network = Prefix::new(stranger.addr(), wide.min(stranger.bits())).unwrap_or(stranger);
+        (self.shuffle.hash_one(network) % QUARTERS as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests;

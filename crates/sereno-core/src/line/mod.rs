@@ -1,0 +1,73 @@
+//! Bytes of a log line to a [`Record`]: when, who wrote it, and the text.
+//!
+//! A header is only ever read at the very start of a line and in its full form. What stands
+//! anywhere else is text, whatever it looks like: that is the first fence against lines in
+//! which an attacker wrote another line.
+
+pub mod date;
+mod header;
+mod json;
+
+pub use date::{Dates, Stamp, stamp};
+pub use header::parse;
+
+use std::borrow::Cow;
+
+/// One log line, taken apart. Fields that its style does not have are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The date as written.
+    pub stamp: Option<Stamp>,
+    /// The host name a syslog line carries.
+    pub host: &'a [u8],
+    /// The program: syslog tag or identifier.
+    pub program: &'a [u8],
+    /// The process id, as digits.
+    pub pid: &'a [u8],
+    /// Asterisk: the level (`NOTICE`, `SECURITY`, ...).
+    pub level: Cow<'a, [u8]>,
+    /// Asterisk: the thread number, as digits.
+    pub thread: Cow<'a, [u8]>,
+    /// Asterisk: the source file that wrote the line.
+    pub file: Cow<'a, [u8]>,
+    /// The message.
+    pub text: Cow<'a, [u8]>,
+    /// How the line was framed.
+    pub style: Style,
+}
+
+/// How a line was framed, which says how far its text can be trusted to be one line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// No header that we know; the whole line is text.
+    #[default]
+    Bare,
+    /// A date, then text.
+    Dated,
+    /// Syslog in a file, or the journal.
+    Syslog,
+    /// Asterisk's own text formats: a message may hold line breaks that a stranger chose.
+    Asterisk,
+    /// Asterisk's `[json]` format: one record per line, whatever its message holds.
+    Json,
+}
+
+/// Removes ANSI colour sequences (`ESC [ ... letter`); borrows when there are none.
+#[must_use]
+pub fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(0x1b, line).is_none() {
+        return Cow::Borrowed(line);
+    }
+    let mut out = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = memchr::memchr(0x1b, rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        if rest.first() == Some(&b'[') {
+            let end = rest[1..].iter().position(|b| (0x40..=0x7e).contains(b));
+            rest = end.map_or(&[][..], |end| &rest[end + 2..]);
+        }
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
+}

@@ -1,0 +1,221 @@
+//! A compiled pattern: placeholders expanded, anchored at both ends, with its captures.
+
+use super::literal;
+use super::spec::{Kind, PatternSpec, SessionKey, Step, Trust};
+use crate::addr::parse_addr;
+use regex_automata::Anchored;
+use regex_automata::meta;
+use regex_automata::util::captures::Captures;
+use regex_automata::util::syntax;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What the placeholders stand for. `<user>` and `<text>` are whatever a stranger wrote, line
+/// breaks included; the fixed text around them decides where they end.
+const PLACEHOLDERS: [(&str, &str); 6] = [
+    ("addr", r"(?P<addr>(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,41}|\[[0-9A-Fa-f:.]{2,45}\])"),
+    ("port", r"(?P<port>[0-9]{1,5})"),
+    ("user", r"(?P<user>(?s-u:.)*)"),
+    ("session", r"(?P<session>(?s-u:.)*)"),
+    ("times", r"(?P<times>[0-9]{1,4})"),
+    ("text", r"(?s-u:.)*"),
+];
+
+/// Bytes of a pattern's automata at most; beyond it the pattern is refused.
+const SIZE_LIMIT: usize = 4 << 20;
+
+/// Bytes of an expression at most, placeholders expanded.
+const EXPRESSION_BYTES: usize = 16 << 10;
+
+/// A pattern ready to match.
+#[derive(Debug)]
+pub struct Pattern {
+    /// Its name within the rule.
+    pub id: String,
+    /// What the line tells.
+    pub kind: Kind,
+    /// How much it counts.
+    pub weight: u16,
+    /// What joins it to other lines.
+    pub session: SessionKey,
+    /// At which step of the attempt it is written.
+    pub step: Step,
+    /// How far it may be believed.
+    pub trust: Trust,
+    /// Whether a packet with a false source address is enough to cause it.
+    pub spoofable: bool,
+    pub(super) files: Vec<Vec<u8>>,
+    pub(super) prefix: Vec<u8>,
+    pub(super) required: Option<literal::Required>,
+    finder: Option<memchr::memmem::Finder<'static>>,
+    once: Option<Vec<u8>>,
+    regex: meta::Regex,
+    slots: Slots,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slots {
+    addr: Option<usize>,
+    port: Option<usize>,
+    user: Option<usize>,
+    session: Option<usize>,
+    times: Option<usize>,
+}
+
+/// What a pattern found in a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found<'t> {
+    /// The stranger's address, canonical.
+    pub addr: Option<IpAddr>,
+    /// His port.
+    pub port: Option<u16>,
+    /// The account he tried, as written.
+    pub user: Option<&'t [u8]>,
+    /// The session's name, as written.
+    pub session: Option<&'t [u8]>,
+    /// How often the line says it happened; at least 1.
+    pub times: u16,
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// A sentence saying what is wrong with the expression.
+    pub fn compile(spec: &PatternSpec, define: &BTreeMap<String, String>) -> Result<Self, String> {
+        let expanded = expand(&spec.regex, define);
+        if expanded.len() > EXPRESSION_BYTES {
+            return Err(format!("the expression is longer than {EXPRESSION_BYTES} bytes"));
+        }
+        let hir = regex_syntax::ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .build()
+            .parse(&expanded)
+            .map_err(|e| e.to_string())?;
+        let regex = meta::Regex::builder()
+            .configure(meta::Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE_LIMIT)))
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .build(&format!("^(?:{expanded})$"))
+            .map_err(|e| e.to_string())?;
+        let group = |name: &str| regex.create_captures().group_info().to_index(regex_automata::PatternID::ZERO, name);
+        let slots = Slots {
+            addr: group("addr"),
+            port: group("port"),
+            user: group("user"),
+            session: group("session"),
+            times: group("times"),
+        };
+        if spec.session == SessionKey::Field && slots.session.is_none() {
+            return Err("session = \"field\" needs <session> in the pattern".to_owned());
+        }
+        if spec.kind == Kind::Failure && slots.addr.is_none() && spec.session == SessionKey::None {
+            return Err("a failure without <addr> needs a session that tells the address".to_owned());
+        }
+        let required = literal::required(&hir);
+        let finder = required
+            .as_ref()
+            .and_then(|all| all.first().filter(|_| all.len() == 1))
+            .map(|one| memchr::memmem::Finder::new(one).into_owned());
+        Ok(Self {
+            id: spec.id.clone(),
+            kind: spec.kind,
+            weight: spec.weight,
+            session: spec.session,
+            step: spec.step,
+            trust: spec.trust,
+            spoofable: spec.spoofable,
+            files: spec.files.iter().map(|f| f.as_bytes().to_vec()).collect(),
+            prefix: literal::prefix(&hir),
+            required,
+            finder,
+            once: spec.once.as_ref().map(|text| text.as_bytes().to_vec()),
+            regex,
+            slots,
+        })
+    }
+
+    /// Whether a text could match: the cheap questions first.
+    pub(super) fn may_match(&self, file: &[u8], text: &[u8]) -> bool {
+        text.starts_with(&self.prefix)
+            && (self.files.is_empty() || self.files.iter().any(|f| f == file))
+            && self.finder.as_ref().is_none_or(|finder| finder.find(text).is_some())
+    }
+
+    /// Whether a text begins as this pattern does, whatever follows: the sign of a record that
+    /// was cut by a line break.
+    pub(super) fn begins(&self, file: &[u8], text: &[u8]) -> bool {
+        self.prefix.len() >= 4
+            && text.starts_with(&self.prefix)
+            && (self.files.is_empty() || self.files.iter().any(|f| f == file))
+    }
+
+    /// Matches a whole text. An address that does not parse is no match.
+    pub(super) fn find<'t>(&self, text: &'t [u8], captures: &mut Captures) -> Option<Found<'t>> {
+        let input = regex_automata::Input::new(text).anchored(Anchored::Yes);
+        self.regex.search_captures(&input, captures);
+        let once = |wanted: &Vec<u8>| memchr::memmem::find_iter(text, wanted).nth(1).is_none();
+        if !captures.is_match() || !self.once.as_ref().is_none_or(once) {
+            return None;
+        }
+        let get = |slot: Option<usize>| slot.and_then(|i| captures.get_group(i)).map(|span| &text[span.range()]);
+        let addr = match get(self.slots.addr) {
+            Some(text) => Some(parse_addr(text)?),
+            None => None,
+        };
+        Some(Found {
+            addr,
+            port: get(self.slots.port).and_then(number),
+            user: get(self.slots.user),
+            session: get(self.slots.session),
+            times: get(self.slots.times).and_then(number).unwrap_or(1).max(1),
+        })
+    }
+
+    /// A place for this pattern's captures, to be reused.
+    pub(super) fn captures(&self) -> Captures {
+        self.regex.create_captures()
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u16> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Replaces the rule's own definitions, then the placeholders.
+fn expand(regex: &str, define: &BTreeMap<String, String>) -> String {
+    // A definition may use others; a few rounds suffice, and one that names itself stays.
+    let mut own = regex.to_owned();
+    for _ in 0..4 {
+        if own.len() <= EXPRESSION_BYTES {
+            own = replace(&own, |name| define.get(name).map(String::as_str));
+        }
+    }
+    let fixed = |name: &str| PLACEHOLDERS.iter().find(|(known, _)| *known == name).map(|(_, e)| *e);
+    replace(&own, fixed)
+}
+
+/// Replaces `<name>` by what `meaning` knows of it. `(?P<user>...)` is a group of the
+/// expression itself and stays, as does a `<` that names nothing.
+fn replace<'m>(regex: &str, meaning: impl Fn(&str) -> Option<&'m str>) -> String {
+    let mut out = String::with_capacity(regex.len() * 2);
+    let mut rest = regex;
+    while let Some(at) = rest.find('<') {
+        let (before, tail) = rest.split_at(at);
+        out.push_str(before);
+        let own_group = before.ends_with("(?P") || before.ends_with("(?");
+        let name = tail[1..].split_once('>').map(|(name, _)| name).filter(|_| !own_group);
+        match name.and_then(|name| meaning(name).map(|meaning| (name, meaning))) {
+            Some((name, meaning)) => {
+                out.push_str(meaning);
+                rest = &tail[name.len() + 2..];
+            }
+            None => {
+                out.push('<');
+                rest = &tail[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}

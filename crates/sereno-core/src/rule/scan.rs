@@ -1,0 +1,306 @@
+//! Reading one source: blocks of lines in, hits out.
+//!
+//! The literal gate runs over the whole block at memory speed; only the lines it stops at are
+//! taken apart. Asterisk writes messages with line breaks that a stranger chose, so for its
+//! text formats a *record* is a line with a header and the lines without one that follow it.
+//! A record that begins like a pattern but does not end like one is stitched to the records
+//! behind it: if that makes it whole, what lies inside was written by the stranger.
+
+use super::spec::Format;
+use super::{Found, Memory, Pattern, Rule};
+use crate::line::{Dates, Record, Style, parse, without_colours};
+use crate::time::Time;
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A record is at most this long and has at most this many lines.
+const RECORD_BYTES: usize = 8 << 10;
+const RECORD_LINES: usize = 32;
+
+/// A line that matched.
+#[derive(Debug)]
+pub struct Hit<'a> {
+    /// Which of the scan's rules.
+    pub rule: usize,
+    /// The rule's pattern.
+    pub pattern: &'a Pattern,
+    /// What it captured.
+    pub found: Found<'a>,
+    /// The record.
+    pub record: &'a Record<'a>,
+    /// When the line says it happened; `None` when it does not say or cannot mean it.
+    pub when: Option<Time>,
+    /// The record's bytes, without the last line break.
+    pub line: &'a [u8],
+    /// The number of its first line in the source, from 1; 0 unless lines are counted.
+    pub number: u64,
+    /// Whether the record had to be stitched together: a stranger wrote line breaks.
+    pub stitched: bool,
+}
+
+/// What a scan has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines that passed the gate.
+    pub candidates: u64,
+    /// Lines that matched a pattern.
+    pub hits: u64,
+    /// Lines that a rule cares about, pass the gate, and match nothing: a format that changed?
+    pub strangers: u64,
+}
+
+/// The reader of one source.
+#[derive(Debug)]
+pub struct Scan {
+    rules: Vec<Arc<Rule>>,
+    memories: Vec<Memory>,
+    gate: Option<AhoCorasick>,
+    multiline: bool,
+    dates: Dates,
+    counts: Counts,
+    number: Option<u64>,
+}
+
+impl Scan {
+    /// A reader with these rules; dates without a zone are read by `dates`.
+    ///
+    /// # Errors
+    /// When the gate's automaton cannot be built.
+    pub fn new(rules: Vec<Arc<Rule>>, dates: Dates) -> Result<Self, String> {
+        let every = rules.iter().all(|rule| !rule.literals.is_empty());
+        let literals: Vec<&[u8]> = rules.iter().flat_map(|r| &r.literals).map(Vec::as_slice).collect();
+        let gate = if every && !literals.is_empty() {
+            let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(&literals);
+            Some(built.map_err(|e| e.to_string())?)
+        } else {
+            None
+        };
+        let multiline = rules.iter().any(|rule| rule.format == Format::Asterisk);
+        let memories = rules.iter().map(|_| Memory::default()).collect();
+        Ok(Self { rules, memories, gate, multiline, dates, counts: Counts::default(), number: None })
+    }
+
+    /// The same reader, which also counts lines for [`Hit::number`].
+    #[must_use]
+    pub fn counting_lines(mut self) -> Self {
+        self.number = Some(1);
+        self
+    }
+
+    /// What has been seen so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The rules it reads with.
+    #[must_use]
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// Reads whole lines. Returns how many bytes were used: all of them when `last`, else all
+    /// but the last record, which the caller gives again with what follows it.
+    pub fn read(&mut self, block: &[u8], last: bool, now: Time, emit: &mut dyn FnMut(Hit<'_>)) -> usize {
+        let end = if last || !self.multiline { block.len() } else { last_record(block) };
+        let block = &block[..end];
+        let (mut at, mut counted) = (0, 0);
+        while at < block.len() {
+            let Some(hit) = self.next_candidate(block, at) else { break };
+            let start = memchr::memrchr(b'\n', &block[at..hit]).map_or(at, |i| at + i + 1);
+            self.counts.candidates += 1;
+            if let Some(number) = &mut self.number {
+                *number += breaks(&block[counted..start]);
+                counted = start;
+            }
+            at = self.candidate(block, start, now, emit);
+        }
+        if let Some(number) = &mut self.number {
+            *number += breaks(&block[counted..]);
+        }
+        end
+    }
+
+    /// A record of the journal: its fields are known, nothing has to be guessed.
+    pub fn read_record(&mut self, record: &Record<'_>, when: Time, emit: &mut dyn FnMut(Hit<'_>)) {
+        let gate = self.gate.as_ref();
+        if gate.is_some_and(|gate| !gate.is_match(Input::new(&*record.text))) {
+            return;
+        }
+        self.counts.candidates += 1;
+        self.matched(record, &record.text, Some(when), false, emit);
+    }
+
+    fn next_candidate(&self, block: &[u8], at: usize) -> Option<usize> {
+        match &self.gate {
+            Some(gate) => gate.find(Input::new(block).span(at..block.len())).map(|m| m.start()),
+            None => (at < block.len()).then_some(at),
+        }
+    }
+
+    /// Looks at the record around the line at `start`; returns where to go on.
+    fn candidate(&mut self, block: &[u8], start: usize, now: Time, emit: &mut dyn FnMut(Hit<'_>)) -> usize {
+        let end = line_end(block, start);
+        if !self.multiline || block[start] == b'{' {
+            self.one(&block[start..end], now, false, emit);
+            return end + 1;
+        }
+        let head = head_of_record(block, start);
+        let mut end = end_of_record(block, end);
+        if self.one(&block[head..end], now, false, emit) || !self.begins(&block[head..end]) {
+            return end + 1;
+        }
+        // Cut by a line break and followed by lines that have headers: whose are they?
+        for _ in 0..RECORD_LINES {
+            if end >= block.len() || end - head > RECORD_BYTES {
+                break;
+            }
+            let next = end_of_record(block, line_end(block, end + 1));
+            if self.one(&block[head..next], now, true, emit) {
+                return next + 1;
+            }
+            end = next;
+        }
+        end_of_record(block, line_end(block, start)) + 1
+    }
+
+    fn begins(&self, line: &[u8]) -> bool {
+        let line = without_colours(line);
+        let record = parse(&line);
+        self.rules.iter().any(|rule| rule.cares(&record) && rule.begins(&record))
+    }
+
+    fn one(&mut self, line: &[u8], now: Time, stitched: bool, emit: &mut dyn FnMut(Hit<'_>)) -> bool {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let clean = without_colours(line);
+        let mut record = parse(&clean);
+        if let Some(end) = record.text.strip_suffix(b"\n").map(<[u8]>::len) {
+            record.text = Cow::Owned(record.text[..end].to_vec());
+        }
+        let repeated = unrepeat(&mut record);
+        let when = record.stamp.and_then(|stamp| self.dates.resolve(stamp, now));
+        self.matched_times(&record, line, when, (stitched, repeated), emit)
+    }
+
+    fn matched(
+        &mut self,
+        record: &Record<'_>,
+        line: &[u8],
+        when: Option<Time>,
+        stitched: bool,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> bool {
+        self.matched_times(record, line, when, (stitched, 1), emit)
+    }
+
+    fn matched_times(
+        &mut self,
+        record: &Record<'_>,
+        line: &[u8],
+        when: Option<Time>,
+        (stitched, repeated): (bool, u16),
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> bool {
+        let mut any = false;
+        let mut cared = false;
+        for (index, (rule, memory)) in self.rules.iter().zip(&mut self.memories).enumerate() {
+            if !rule.cares(record) {
+                continue;
+            }
+            cared = true;
+            if let Some((pattern, mut found)) = rule.find(record, memory) {
+                any = true;
+                found.times = found.times.saturating_mul(repeated);
+                let number = self.number.unwrap_or(0);
+                emit(Hit { rule: index, pattern, found, record, when, line, number, stitched });
+            }
+        }
+        self.counts.hits += u64::from(any);
+        self.counts.strangers += u64::from(cared && !any && !stitched);
+        any
+    }
+}
+
+/// rsyslog folds equal lines into `message repeated N times: [ TEXT]`.
+fn unrepeat(record: &mut Record<'_>) -> u16 {
+    const HEAD: &[u8] = b"message repeated ";
+    if record.style != Style::Syslog || !record.text.starts_with(HEAD) {
+        return 1;
+    }
+    let rest = &record.text[HEAD.len()..];
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let times = std::str::from_utf8(&rest[..digits]).ok().and_then(|d| d.parse::<u16>().ok());
+    let inner = rest[digits..].strip_prefix(b" times: [ ").and_then(|r| r.strip_suffix(b"]"));
+    match (times, inner) {
+        (Some(times), Some(inner)) => {
+            record.text = Cow::Owned(inner.to_vec());
+            times.clamp(1, 1000)
+        }
+        _ => 1,
+    }
+}
+
+fn breaks(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// The end of the line that starts at `start`, without its line break.
+fn line_end(block: &[u8], start: usize) -> usize {
+    let start = start.min(block.len());
+    memchr::memchr(b'\n', &block[start..]).map_or(block.len(), |i| start + i)
+}
+
+/// Whether a line starts with a header of its own.
+fn has_header(line: &[u8]) -> bool {
+    let clean;
+    let line = match line.first() {
+        Some(0x1b) => {
+            clean = without_colours(line);
+            &*clean
+        }
+        _ => line,
+    };
+    match line.first() {
+        Some(b'[' | b'<' | b'{' | b'0'..=b'9' | b'A'..=b'Z') => parse(line).style != Style::Bare,
+        _ => false,
+    }
+}
+
+/// Where the record starts to which the line at `start` belongs.
+fn head_of_record(block: &[u8], start: usize) -> usize {
+    let mut head = start;
+    for _ in 0..RECORD_LINES {
+        if head == 0 || start - head > RECORD_BYTES || has_header(&block[head..line_end(block, head)]) {
+            break;
+        }
+        head = memchr::memrchr(b'\n', &block[..head - 1]).map_or(0, |i| i + 1);
+    }
+    head
+}
+
+/// Where the record ends whose (so far) last line ends at `end`.
+fn end_of_record(block: &[u8], mut end: usize) -> usize {
+    let limit = end.saturating_add(RECORD_BYTES);
+    for _ in 0..RECORD_LINES {
+        let next = end + 1;
+        if next >= block.len() || next > limit {
+            break;
+        }
+        let next_end = line_end(block, next);
+        if has_header(&block[next..next_end]) {
+            break;
+        }
+        end = next_end;
+    }
+    end
+}
+
+/// Where the last record of the block starts.
+fn last_record(block: &[u8]) -> usize {
+    let body = block.strip_suffix(b"\n").unwrap_or(block);
+    let start = memchr::memrchr(b'\n', body).map_or(0, |i| i + 1);
+    let head = head_of_record(block, start);
+    // A block that is one record, or one without an end in sight, is read as it is.
+    if head == 0 || block.len() - head > RECORD_BYTES { block.len() } else { head }
+}

@@ -1,0 +1,497 @@
+//! Joining lines into attempts: one login attempt is one count, whatever it leaves in the log.
+//!
+//! Three questions are asked of every hit before it counts:
+//! - *Which attempt is it about?* Lines of one session are counted per step, and the attempt
+//!   count is the largest of them ([`Tally`]).
+//! - *Was it answered?* A challenge without an answer is a count of its own, later.
+//! - *Who says so?* A line whose address a stranger could have chosen needs a voucher, or a
+//!   moment without any sign of forgery near it ([`super::spec::Trust`]).
+
+use super::scan::Hit;
+use super::spec::{Kind, SessionKey, Step, Trust};
+use crate::cap::Capped;
+use crate::line::Style;
+use crate::time::Time;
+use std::collections::VecDeque;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Sessions remembered per source.
+const SESSIONS: usize = 16_384;
+/// How long a silent session is remembered.
+const SESSION_IDLE: Duration = Duration::from_secs(600);
+/// How long a challenge may wait for its answer (SIP's transaction timeout is 32 s).
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// How long a line waits for its twin or for a sign of forgery.
+const HOLD: Duration = Duration::from_secs(1);
+/// Lines held at once; beyond it the oldest is let go unheard, and counted.
+const HELD: usize = 4_096;
+/// How long an address that somebody else used as his own is not believed by claim alone.
+const FRAMED_FOR: Duration = Duration::from_secs(3600);
+
+/// What the lines amounted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// When, by the log.
+    pub at: Time,
+    /// The stranger.
+    pub addr: IpAddr,
+    /// Failure or success.
+    pub good: bool,
+    /// How much it counts.
+    pub weight: u32,
+    /// The account's hash; 0 for none.
+    pub account: u64,
+    /// Whether a spoofed packet could have caused it.
+    pub spoofable: bool,
+    /// The account as written, cut to a readable length.
+    pub user: String,
+    /// The pattern's id.
+    pub pattern: String,
+    /// The line, cut to a bearable length.
+    pub line: String,
+}
+
+/// What the desk kept from counting, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Lines dropped because they were, or stood beside, a forgery.
+    pub forged: u64,
+    /// Lines that nobody vouched for.
+    pub unvouched: u64,
+    /// Lines let go because too many waited.
+    pub overrun: u64,
+}
+
+/// Joins the hits of one source and one rule.
+#[derive(Debug)]
+pub struct Desk {
+    tallies: Capped<u64, Tally>,
+    challenges: Capped<u64, Challenge>,
+    pairs: Capped<(IpAddr, u16), Pair>,
+    held: VecDeque<Held>,
+    framed: Capped<IpAddr, Time>,
+    warden: Warden,
+    sure_seen: bool,
+    quarantine: Time,
+    kept: Kept,
+}
+
+/// The lines of one session, counted per step.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    steps: [u32; 5],
+    challenges: u32,
+    paid: u32,
+    heaviest: u32,
+    addr: Option<IpAddr>,
+    last: Time,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Challenge {
+    verdict: Option<Verdict>,
+    claimed: bool,
+    call: bool,
+}
+
+/// Lines that wait for their other half.
+#[derive(Clone, Debug, Default)]
+struct Pair {
+    since: Time,
+    twins: VecDeque<Verdict>,
+    vouchers: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    verdict: Verdict,
+    spare: bool,
+}
+
+/// Asterisk's security events come from one thread for as long as it runs. Somebody who writes
+/// a line of his own does not know its number.
+#[derive(Clone, Debug, Default)]
+struct Warden {
+    thread: Vec<u8>,
+    rival: Vec<u8>,
+    rival_seen: u8,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            tallies: Capped::new(SESSIONS),
+            challenges: Capped::new(SESSIONS),
+            pairs: Capped::new(HELD),
+            held: VecDeque::new(),
+            framed: Capped::new(1024),
+            warden: Warden::default(),
+            sure_seen: false,
+            quarantine: Time::MIN,
+            kept: Kept::default(),
+        }
+    }
+}
+
+impl Desk {
+    /// What was kept from counting so far.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        self.kept
+    }
+
+    /// When [`Desk::advance`] next has something to say.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Time> {
+        let held = self.held.front().map(|h| h.verdict.at.plus(HOLD));
+        let pair = self.pairs.oldest().map(|(_, p)| p.since.plus(HOLD));
+        let challenge =
+            self.challenges.oldest().and_then(|(_, c)| c.verdict.as_ref()).map(|v| v.at.plus(ANSWER_WITHIN));
+        [held, pair, challenge].into_iter().flatten().min()
+    }
+
+    /// Takes a hit that happened at `at`; gives what it amounts to.
+    pub fn take(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+        self.advance(at, out);
+        if hit.stitched {
+            self.forgery(at);
+        }
+        let security = hit.record.level.as_ref() == b"SECURITY";
+        if security && hit.record.style == Style::Asterisk && !self.warden.admits(&hit.record.thread) {
+            self.kept.forged += 1;
+            return;
+        }
+        self.sure_seen |= security;
+        match hit.pattern.kind {
+            Kind::Neutral => {}
+            Kind::End => drop(self.tallies.remove(&session_key(hit))),
+            Kind::Success => {
+                self.challenges.remove(&challenge_key(hit));
+                if let Some(verdict) = verdict(hit, at, None) {
+                    out(verdict);
+                }
+            }
+            Kind::Challenge => self.challenged(hit, at, out),
+            Kind::Failure => self.failed(hit, at, out),
+        }
+    }
+
+    /// Lets time pass: what waited long enough is decided.
+    pub fn advance(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
+        while self.held.front().is_some_and(|h| h.verdict.at.plus(HOLD) < now) {
+            let Some(held) = self.held.pop_front() else { break };
+            if !(held.spare && self.sure_seen) {
+                out(held.verdict);
+            }
+        }
+        while self.pairs.oldest().is_some_and(|(_, p)| p.since.plus(HOLD) < now) {
+            self.settle_pairs(now, out);
+        }
+        while self.challenges.oldest().is_some_and(|(_, c)| {
+            c.verdict.as_ref().is_none_or(|v| v.at.plus(ANSWER_WITHIN) < now)
+        }) {
+            let Some((_, challenge)) = self.challenges.pop_oldest() else { break };
+            let Some(verdict) = challenge.verdict else { continue };
+            if challenge.claimed && self.is_framed(verdict.addr, now) {
+                self.kept.unvouched += 1;
+            } else {
+                out(verdict);
+            }
+        }
+    }
+
+    fn failed(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+        let answered = self.challenges.remove(&challenge_key(hit));
+        match hit.pattern.trust {
+            Trust::Sure => self.count(hit, at, out),
+            Trust::Voucher => self.vouch(hit, at, answered.as_ref(), out),
+            Trust::Twin if self.sure_seen => self.twin(hit, at, out),
+            Trust::Twin | Trust::Weak => self.hold(hit, at, false, out),
+            Trust::Spare => self.hold(hit, at, true, out),
+        }
+    }
+
+    /// Counts what is new of an attempt.
+    fn count(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+        if let Some(verdict) = self.tally(hit, at) {
+            out(verdict);
+        }
+    }
+
+    fn tally(&mut self, hit: &Hit<'_>, at: Time) -> Option<Verdict> {
+        let base = u32::from(hit.pattern.weight);
+        let times = u32::from(hit.found.times);
+        if hit.pattern.session == SessionKey::None {
+            return verdict(hit, at, None).map(|v| Verdict { weight: base * times, ..v });
+        }
+        let (tally, _) = self.tallies.entry(session_key(hit));
+        tally.refresh(hit.found.addr, at);
+        let step = &mut tally.steps[hit.pattern.step as usize];
+        *step = step.saturating_add(times);
+        let weight = tally.due(base);
+        let addr = tally.addr;
+        (weight > 0).then(|| verdict(hit, at, addr)).flatten().map(|v| Verdict { weight, ..v })
+    }
+
+    fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+        let key = session_key(hit);
+        if let Some(tally) = self.tallies.get(&key)
+            && tally.at_the_door()
+        {
+            tally.challenges += 1;
+            let heaviest = tally.heaviest;
+            let weight = tally.due(heaviest);
+            if weight > 0 {
+                out_some(verdict(hit, at, None).map(|v| Verdict { weight, ..v }), out);
+            }
+            return;
+        }
+        let claimed = hit.pattern.trust == Trust::Voucher;
+        let call = hit.found.user.is_some_and(|user| user.starts_with(b"sip"));
+        let (challenge, gone) = self.challenges.entry(challenge_key(hit));
+        // A second challenge in the same session: the first one was never answered, unless it
+        // is the same request sent again.
+        let before = challenge.verdict.replace(Verdict {
+            pattern: format!("{}-unanswered", hit.pattern.id),
+            weight: u32::from(hit.pattern.weight),
+            good: false,
+            ..match verdict(hit, at, None) {
+                Some(verdict) => verdict,
+                None => return,
+            }
+        });
+        challenge.claimed = claimed;
+        challenge.call = call;
+        self.kept.overrun += u64::from(gone.is_some());
+        if let Some(before) = before
+            && !claimed
+            && at.since(before.at) > HOLD
+        {
+            out(before);
+        }
+    }
+
+    /// A security event whose address is the stranger's claim. It lets its twin count.
+    fn vouch(&mut self, hit: &Hit<'_>, at: Time, answered: Option<&Challenge>, out: &mut dyn FnMut(Verdict)) {
+        let Some(addr) = hit.found.addr else { return };
+        // A call's refusal has no twin. It counts when it answers a challenge that went to the
+        // same address, and nobody was caught using that address as his own.
+        if answered.is_some_and(|c| c.call) {
+            if self.is_framed(addr, at) {
+                self.kept.unvouched += 1;
+            } else {
+                self.count(hit, at, out);
+            }
+            return;
+        }
+        let (pair, _) = self.pairs.entry((addr, hit.found.port.unwrap_or(0)));
+        match pair.twins.pop_front() {
+            Some(verdict) => out(verdict),
+            None => {
+                pair.vouchers = pair.vouchers.saturating_add(1);
+                pair.since = at;
+            }
+        }
+    }
+
+    /// A line whose address is true and which waits for its security event.
+    fn twin(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+        let Some(mut verdict) = verdict(hit, at, None) else { return };
+        verdict.weight = u32::from(hit.pattern.weight) * u32::from(hit.found.times);
+        let (pair, gone) = self.pairs.entry((verdict.addr, hit.found.port.unwrap_or(0)));
+        self.kept.overrun += u64::from(gone.is_some());
+        if pair.vouchers > 0 {
+            pair.vouchers -= 1;
+            out(verdict);
+        } else if pair.twins.len() < 64 {
+            pair.twins.push_back(verdict);
+            pair.since = at;
+        } else {
+            self.kept.overrun += 1;
+        }
+    }
+
+    /// Decides about the halves that found no other half. A stranger who claims another's
+    /// address leaves as many lonely vouchers (with the claimed address) as lonely twins (with
+    /// his own): then the twins count, and the claimed address is remembered as framed. More
+    /// twins than vouchers means that some were made up: none counts.
+    fn settle_pairs(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
+        let (mut twins, mut claimed, mut vouchers) = (Vec::new(), Vec::new(), 0usize);
+        while self.pairs.oldest().is_some_and(|(_, p)| p.since.plus(HOLD) < now || !twins.is_empty()) {
+            let Some(((addr, _), pair)) = self.pairs.pop_oldest() else { break };
+            twins.extend(pair.twins);
+            if pair.vouchers > 0 {
+                vouchers += pair.vouchers as usize;
+                claimed.push(addr);
+            }
+        }
+        if twins.is_empty() {
+            // Vouchers alone: a log in which the twins are not written, or a framed address.
+            claimed.into_iter().for_each(|addr| self.frame(addr, now));
+            return;
+        }
+        if twins.len() <= vouchers {
+            claimed.into_iter().for_each(|addr| self.frame(addr, now));
+            twins.into_iter().for_each(out);
+        } else {
+            self.kept.unvouched += twins.len() as u64;
+        }
+    }
+
+    fn hold(&mut self, hit: &Hit<'_>, at: Time, spare: bool, out: &mut dyn FnMut(Verdict)) {
+        if matches!(hit.record.style, Style::Syslog | Style::Json) && !spare {
+            return self.count(hit, at, out);
+        }
+        if at <= self.quarantine {
+            self.kept.forged += 1;
+            return;
+        }
+        if let Some(verdict) = self.tally(hit, at) {
+            if self.held.len() >= HELD {
+                self.held.pop_front();
+                self.kept.overrun += 1;
+            }
+            self.held.push_back(Held { verdict, spare });
+        }
+    }
+
+    /// Somebody wrote line breaks: what stands near it and is not sure is not heard.
+    fn forgery(&mut self, at: Time) {
+        let before = self.held.len();
+        self.held.retain(|h| h.verdict.at.plus(HOLD) < at || at.plus(HOLD) < h.verdict.at);
+        self.kept.forged += (before - self.held.len()) as u64;
+        self.quarantine = at.plus(HOLD);
+    }
+
+    fn frame(&mut self, addr: IpAddr, now: Time) {
+        *self.framed.entry(addr).0 = now.plus(FRAMED_FOR);
+    }
+
+    fn is_framed(&self, addr: IpAddr, now: Time) -> bool {
+        self.framed.peek(&addr).is_some_and(|until| *until > now)
+    }
+}
+
+impl Tally {
+    /// A session that was silent for long, or speaks from another address, is a new one.
+    fn refresh(&mut self, addr: Option<IpAddr>, at: Time) {
+        let moved = matches!((addr, self.addr), (Some(new), Some(old)) if new != old);
+        if moved || at.since(self.last) > SESSION_IDLE {
+            *self = Self::default();
+        }
+        self.addr = addr.or(self.addr);
+        self.last = at;
+    }
+
+    fn contacts(&self) -> u32 {
+        self.steps[Step::Contact as usize].max(self.steps[Step::ContactEcho as usize])
+    }
+
+    fn at_the_door(&self) -> bool {
+        self.contacts() > 0
+    }
+
+    /// Attempts so far: the most that any one witness saw. A stranger who is challenged makes
+    /// contact twice for one attempt, so challenges are taken off the contacts; but each
+    /// challenge of somebody unknown is at least an attempt.
+    fn attempts(&self) -> u32 {
+        let answers = self.steps[..3].iter().copied().max().unwrap_or(0);
+        let unknown = if self.at_the_door() { self.challenges } else { 0 };
+        answers.max(self.contacts().saturating_sub(self.challenges)).max(unknown)
+    }
+
+    /// What has to be counted now that was not counted before.
+    fn due(&mut self, weight: u32) -> u32 {
+        self.heaviest = self.heaviest.max(weight);
+        let total = self.attempts().saturating_mul(self.heaviest);
+        let due = total.saturating_sub(self.paid);
+        self.paid = self.paid.max(total);
+        due
+    }
+}
+
+impl Warden {
+    fn admits(&mut self, thread: &[u8]) -> bool {
+        /// How often a new thread must speak, unanswered by the old one, to be believed.
+        const ENOUGH: u8 = 5;
+        if self.thread.is_empty() {
+            self.thread = thread.to_vec();
+        }
+        if self.thread == thread {
+            self.rival_seen = 0;
+            return true;
+        }
+        if self.rival != thread {
+            self.rival = thread.to_vec();
+            self.rival_seen = 0;
+        }
+        self.rival_seen += 1;
+        if self.rival_seen >= ENOUGH {
+            self.thread = thread.to_vec();
+            self.rival_seen = 0;
+            return true;
+        }
+        false
+    }
+}
+
+fn out_some(verdict: Option<Verdict>, out: &mut dyn FnMut(Verdict)) {
+    if let Some(verdict) = verdict {
+        out(verdict);
+    }
+}
+
+/// The hit as a verdict; `None` when nobody can be named.
+fn verdict(hit: &Hit<'_>, at: Time, known: Option<IpAddr>) -> Option<Verdict> {
+    let addr = hit.found.addr.or(known)?;
+    let user = hit.found.user.unwrap_or_default();
+    Some(Verdict {
+        at,
+        addr,
+        good: hit.pattern.kind == Kind::Success,
+        weight: u32::from(hit.pattern.weight) * u32::from(hit.found.times),
+        account: account(user),
+        spoofable: hit.pattern.spoofable,
+        user: cut(user, 80),
+        pattern: hit.pattern.id.clone(),
+        line: cut(hit.line, 400),
+    })
+}
+
+/// The account's name as a number: `sip:102@host` is account `102`.
+fn account(user: &[u8]) -> u64 {
+    let name = user.strip_prefix(b"sips:").or_else(|| user.strip_prefix(b"sip:")).unwrap_or(user);
+    let name = if name.len() < user.len() { name.split(|b| *b == b'@').next().unwrap_or(name) } else { name };
+    if name.is_empty() { 0 } else { hash(&(name,)).max(1) }
+}
+
+fn cut(text: &[u8], most: usize) -> String {
+    let text = &text[..text.len().min(most)];
+    String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn session_key(hit: &Hit<'_>) -> u64 {
+    let found = &hit.found;
+    match hit.pattern.session {
+        SessionKey::None => 0,
+        SessionKey::Process => hash(&(1u8, hit.record.host, hit.record.pid)),
+        SessionKey::Peer => hash(&(2u8, found.addr, found.port)),
+        SessionKey::Addr => hash(&(3u8, found.addr)),
+        SessionKey::Field => hash(&(4u8, found.addr, found.session)),
+    }
+}
+
+fn challenge_key(hit: &Hit<'_>) -> u64 {
+    hash(&(5u8, hit.found.addr, hit.found.session))
+}
+
+/// A hash for grouping, not for defence: whoever makes two of these collide joins two of his
+/// own attempts.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
