@@ -8,8 +8,10 @@
 
 pub mod addr;
 pub mod cap;
+pub mod engine;
 pub mod gate;
 pub mod jail;
+pub mod ledger;
 pub mod line;
 pub mod rule;
 pub mod time;

@@ -277,6 +277,15 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_that_comes_over_the_wire_is_checked_again() {
+        let gate = gate(&[("sip", "udp/5060-5061"), ("all", "all")]).unwrap();
+        let text = serde_json::to_string(&gate).unwrap();
+        assert_eq!(serde_json::from_str::<Gate>(&text).unwrap(), gate);
+        let forged = text.replace("\"sip\"", "\"all\"");
+        assert!(serde_json::from_str::<Gate>(&forged).is_err());
+    }
+
+    #[test]
     fn sets_are_named_by_scope_family_and_length() {
         let gate = gate(&[("3proxy", "tcp/3128")]).unwrap();
         let names: Vec<_> = gate.sets().map(|set| set.to_string()).collect();

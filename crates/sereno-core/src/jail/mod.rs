@@ -47,6 +47,9 @@ pub struct JailPolicy {
     pub maxaccounts: u32,
     /// The window for different accounts.
     pub accounttime: Duration,
+    /// Ban those who fail on the same account as this many other addresses within `findtime`; 0
+    /// for never.
+    pub maxhosts: u32,
     /// Ban the whole network when this many of its addresses failed within `findtime`; 0 for never.
     pub nethosts: u32,
     /// The size of such a network.
@@ -75,6 +78,7 @@ impl JailPolicy {
             v6_bits: 64,
             maxaccounts: 6,
             accounttime: Duration::from_secs(6 * 3600),
+            maxhosts: 5,
             nethosts: 0,
             net4_bits: 24,
             net6_bits: 48,
@@ -119,6 +123,8 @@ pub enum Because {
     Failures,
     /// Too many different accounts.
     Accounts,
+    /// Too many addresses at one account.
+    Hosts,
     /// Too many addresses of one network.
     Network,
     /// An administrator said so.
@@ -132,6 +138,7 @@ impl Because {
         match self {
             Self::Failures => "failures",
             Self::Accounts => "accounts",
+            Self::Hosts => "hosts",
             Self::Network => "network",
             Self::Manual => "manual",
         }
@@ -166,6 +173,8 @@ pub struct Jail {
     policy: JailPolicy,
     quarters: Vec<Capped<Prefix, Track>>,
     networks: Capped<Prefix, Vec<(IpAddr, Time)>>,
+    /// Who failed at an account; only what no spoofed packet can cause.
+    besieged: Capped<u64, Vec<(IpAddr, Time)>>,
     known: Capped<IpAddr, Known>,
     shuffle: RandomState,
     counts: JailCounts,
@@ -191,6 +200,7 @@ impl Jail {
         Self {
             quarters: (0..QUARTERS).map(|_| Capped::new(each)).collect(),
             networks: Capped::new(if policy.nethosts > 0 { 4096 } else { 1 }),
+            besieged: Capped::new(if policy.maxhosts > 0 { 4096 } else { 1 }),
             known: Capped::new(KNOWN),
             shuffle: RandomState::new(),
             counts: JailCounts::default(),
@@ -225,6 +235,9 @@ impl Jail {
             track.forgive(verdict.account);
         }
         let (known, _) = self.known.entry(verdict.addr);
+        if let Some(hosts) = self.besieged.get(&verdict.account) {
+            hosts.retain(|(host, _)| *host != verdict.addr);
+        }
         known.accounts.retain(|(account, _)| *account != verdict.account);
         if known.accounts.len() >= 8 {
             known.accounts.remove(0);
@@ -233,10 +246,10 @@ impl Jail {
     }
 
     /// Somebody failed. Says whom to ban, if that was enough.
-    pub fn failure(&mut self, verdict: &Verdict) -> Option<Trip> {
+    pub fn failure(&mut self, verdict: &Verdict) -> Vec<Trip> {
         if self.bears(verdict) {
             self.counts.patient += 1;
-            return None;
+            return Vec::new();
         }
         self.counts.failures += 1;
         self.counts.last = self.counts.last.max(Some(verdict.at));
@@ -245,9 +258,45 @@ impl Jail {
         let (track, gone) = self.quarters[quarter].entry(stranger);
         self.counts.forgotten += u64::from(gone.is_some());
         let tripped = track.count(verdict, &self.policy);
-        let Some((because, count)) = tripped else { return self.spread(verdict) };
+        let mut trips = self.siege(verdict);
+        if let Some((because, count)) = tripped {
+            trips.retain(|trip| trip.prefix != stranger);
+            trips.push(self.trip(stranger, verdict.at, count, because));
+        } else {
+            trips.extend(self.spread(verdict));
+        }
+        trips
+    }
+
+    fn trip(&mut self, stranger: Prefix, at: Time, count: u32, because: Because) -> Trip {
+        let quarter = self.quarter(stranger);
         let evidence = self.quarters[quarter].remove(&stranger).map(Track::into_evidence).unwrap_or_default();
-        Some(Trip { prefix: stranger, at: verdict.at, count, because, evidence })
+        Trip { prefix: stranger, at, count, because, evidence }
+    }
+
+    /// Whether many are at the same account at once: a siege shares its tries among its hosts.
+    /// All of them are meant, and who joins while it lasts.
+    fn siege(&mut self, verdict: &Verdict) -> Vec<Trip> {
+        /// Hosts of one siege remembered at most; each is dealt with as it comes.
+        const MOST: usize = 64;
+        let wanted = self.policy.maxhosts as usize;
+        if wanted == 0 || verdict.account == 0 || verdict.spoofable {
+            return Vec::new();
+        }
+        let (hosts, _) = self.besieged.entry(verdict.account);
+        let start = verdict.at.minus(self.policy.findtime);
+        hosts.retain(|(host, at)| *at >= start && *host != verdict.addr);
+        if hosts.len() >= MOST {
+            hosts.remove(0);
+        }
+        hosts.push((verdict.addr, verdict.at));
+        if hosts.len() < wanted {
+            return Vec::new();
+        }
+        let count = hosts.len() as u32;
+        let mut strangers: Vec<Prefix> = hosts.iter().map(|(host, _)| self.policy.stranger(*host)).collect();
+        strangers.dedup();
+        strangers.into_iter().map(|s| self.trip(s, verdict.at, count, Because::Hosts)).collect()
     }
 
     /// Whether the failure is one to be patient with: on an account that logged in from the

@@ -461,11 +461,19 @@ fn verdict(hit: &Hit<'_>, at: Time, known: Option<IpAddr>) -> Option<Verdict> {
     })
 }
 
-/// The account's name as a number: `sip:102@host` is account `102`.
+/// The account's name as a number: `102`, `sip:102@host` and `"Ana" <sip:102@host>;tag=1` are
+/// all account `102`.
 fn account(user: &[u8]) -> u64 {
-    let name = user.strip_prefix(b"sips:").or_else(|| user.strip_prefix(b"sip:")).unwrap_or(user);
-    let name = if name.len() < user.len() { name.split(|b| *b == b'@').next().unwrap_or(name) } else { name };
-    if name.is_empty() { 0 } else { hash(&(name,)).max(1) }
+    let name = match memchr::memmem::rfind(user, b"sip:").or_else(|| memchr::memmem::rfind(user, b"sips:")) {
+        Some(at) => {
+            let uri = &user[at..];
+            let start = uri.iter().position(|b| *b == b':').map_or(0, |i| i + 1);
+            let uri = &uri[start..];
+            uri.split(|b| matches!(b, b'@' | b'>' | b';' | b' ')).next().unwrap_or(uri)
+        }
+        None => user,
+    };
+    if name.is_empty() || name == b"<unknown>" { 0 } else { hash(&(name,)).max(1) }
 }
 
 fn cut(text: &[u8], most: usize) -> String {
