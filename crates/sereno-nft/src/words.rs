@@ -1,0 +1,183 @@
+//! Refusals in words: what could not be done, why, and what to do about it.
+//!
+//! The kernel answers with a bare number, and the same number means different things for
+//! different requests. The sentences here are for the administrator who reads the log.
+
+use sereno_core::addr::Prefix;
+use sereno_core::gate::{Misplaced, Name};
+use std::fmt;
+
+/// What was asked of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Opening the way to the kernel's firewall.
+    Open,
+    /// Installing the gate.
+    Install,
+    /// Banning a prefix in a scope.
+    Ban(Name, Prefix),
+    /// Lifting a ban.
+    Lift(Name, Prefix),
+    /// Listing the bans, counters, or state of the gate.
+    Look,
+    /// Removing the gate.
+    Remove,
+    /// Watching for changes by others.
+    Watch,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("cannot reach the kernel's firewall"),
+            Self::Install => f.write_str("cannot install the gate"),
+            Self::Ban(scope, prefix) => write!(f, "cannot ban {prefix} in {scope}"),
+            Self::Lift(scope, prefix) => write!(f, "cannot lift the ban of {prefix} in {scope}"),
+            Self::Look => f.write_str("cannot read the gate"),
+            Self::Remove => f.write_str("cannot remove the gate"),
+            Self::Watch => f.write_str("cannot watch the firewall for changes"),
+        }
+    }
+}
+
+/// Why it was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The gate has no place for such a ban; the kernel was not asked.
+    Misplaced(Misplaced),
+    /// The kernel's answer.
+    Kernel {
+        /// The errno, positive.
+        errno: i32,
+        /// Whether the request as a whole was turned away, not one step of it.
+        whole: bool,
+        /// The kernel's own words, where it had any; printable ASCII.
+        note: Option<String>,
+    },
+}
+
+/// Something the kernel, or the gate itself, refused. Displays as one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was asked.
+    pub doing: Doing,
+    /// Why it was refused.
+    pub cause: Cause,
+}
+
+impl Refusal {
+    /// Whether the table or a part of it is missing, so that installing again would help.
+    #[must_use]
+    pub fn is_gate_lost(&self) -> bool {
+        matches!(self.cause, Cause::Kernel { errno: libc::ENOENT, whole: false, .. })
+            && matches!(self.doing, Doing::Ban(..) | Doing::Lift(..) | Doing::Look)
+    }
+
+    /// Whether the process lacks the right to change the firewall.
+    #[must_use]
+    pub fn is_not_permitted(&self) -> bool {
+        matches!(self.cause, Cause::Kernel { errno: libc::EPERM | libc::EACCES, whole: true, .. })
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Misplaced(why) => write!(f, "{}: {why}", self.doing),
+            Cause::Kernel { errno, whole, note } => {
+                write!(f, "{}: ", self.doing)?;
+                match reason(self.doing, *errno, *whole) {
+                    Some(reason) => f.write_str(reason)?,
+                    None => write!(f, "{}", std::io::Error::from_raw_os_error(*errno))?,
+                }
+                match note {
+                    Some(note) => write!(f, " (the kernel says: {note})"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
+    let element = matches!(doing, Doing::Ban(..) | Doing::Lift(..));
+    Some(match errno {
+        libc::EPERM | libc::EACCES if whole => {
+            "this process may not change the firewall; run it as root or give it CAP_NET_ADMIN \
+             (in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN)"
+        }
+        libc::EPERM => {
+            "another program owns a table of that name; stop that program or give Sereno's \
+             table another name"
+        }
+        libc::ENOENT if element => {
+            "the table or its set is gone, removed by someone else; the gate must be installed \
+             again"
+        }
+        libc::ENOENT if matches!(doing, Doing::Look) => "the table is not there",
+        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT => {
+            "this kernel lacks nf_tables or a part of it; load the modules nf_tables, \
+             nft_counter and nft_reject_inet, use kernel 4.18 or newer, and on kernels before \
+             5.9 choose drop, not reject"
+        }
+        libc::EEXIST => {
+            "something else of that name is in the way; look with `nft list tables`, and remove \
+             it or give Sereno's table another name"
+        }
+        libc::EBUSY => {
+            "another table or program still uses a part of it; look with `nft list ruleset`"
+        }
+        libc::ENFILE => {
+            "the set is full; someone gave it a size, and the gate must be installed again"
+        }
+        libc::ENOMEM => "the kernel has no memory left for it",
+        libc::EMSGSIZE => {
+            "it is larger than one message may be here; raise the sysctl net.core.wmem_max"
+        }
+        libc::ENOBUFS => {
+            "the kernel's answers were lost for want of buffer space, and what is in force must \
+             be looked at again; raise the sysctl net.core.rmem_max"
+        }
+        libc::EINTR | libc::EAGAIN => "the firewall kept changing meanwhile; try again",
+        libc::EPROTO => "the kernel did not confirm it; what is in force must be looked at again",
+        libc::EINVAL => {
+            "the kernel did not understand it, and is probably older than 4.18; please report \
+             this with the output of `uname -r`"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(doing: Doing, errno: i32, whole: bool) -> String {
+        Refusal { doing, cause: Cause::Kernel { errno, whole, note: None } }.to_string()
+    }
+
+    #[test]
+    fn sentences_say_what_to_do() {
+        let ban = Doing::Ban("sshd".parse().unwrap(), "192.0.2.7".parse().unwrap());
+        let gone = said(ban, libc::ENOENT, false);
+        assert!(gone.starts_with("cannot ban 192.0.2.7 in sshd: the table or its set is gone"));
+        assert!(said(Doing::Open, libc::EPERM, true).contains("CAP_NET_ADMIN"));
+        assert!(said(Doing::Install, libc::EPERM, false).contains("another program owns"));
+        assert!(said(Doing::Install, libc::EOPNOTSUPP, true).contains("nf_tables"));
+        assert!(said(ban, libc::ENFILE, false).contains("set is full"));
+        assert_eq!(
+            said(Doing::Remove, libc::EIO, true),
+            "cannot remove the gate: Input/output error (os error 5)"
+        );
+    }
+
+    #[test]
+    fn the_kernels_own_words_are_added() {
+        let cause =
+            Cause::Kernel { errno: libc::ENOMEM, whole: true, note: Some("too bad".into()) };
+        let text = Refusal { doing: Doing::Watch, cause }.to_string();
+        assert!(text.ends_with("(the kernel says: too bad)"), "{text}");
+    }
+}

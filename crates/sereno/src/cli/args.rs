@@ -1,0 +1,230 @@
+//! The command line, as clap reads it. Help texts teach: each command says what it is for.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The night watchman of a Linux server.
+///
+/// Sereno reads the logs, knows who belongs here, and shuts the door to those who try it too
+/// often. Started without a configuration it looks at what runs on the machine (sshd, Asterisk)
+/// and guards that.
+#[derive(Debug, Parser)]
+#[command(name = "sereno", version, max_term_width = 100, after_help = "\
+Exit codes:
+  0  done            1  not done, or problems found
+  2  wrong usage     3  no Sereno is running (or it does not answer)
+
+Examples:
+  sereno run                      guard this machine, in the foreground
+  sereno status                   is everything seen, is everything in force?
+  sereno why 203.0.113.9          what did this address do?
+  sereno replay /var/log/auth.log what would have happened?")]
+pub struct Cli {
+    /// The control socket of the running Sereno.
+    #[arg(long, global = true, value_name = "PATH", env = "SERENO_SOCKET")]
+    pub socket: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Guard this machine, in the foreground.
+    Run(RunArgs),
+    /// Show whether every log is read, every line understood, every ban in force.
+    Status(Json),
+    /// List the bans in force.
+    Bans(Json),
+    /// Ban an address or network.
+    Ban(BanArgs),
+    /// Lift the bans that touch an address or network, or all of them.
+    Unban(UnbanArgs),
+    /// Tell what an address did, line by line, and what followed.
+    Why(WhyArgs),
+    /// Show what happens, as it happens.
+    Watch(Json),
+    /// Show the lines of a log that count, and what each means.
+    Scan(ScanArgs),
+    /// Run the whole policy over old logs and show who would have been banned.
+    Replay(ReplayArgs),
+    /// Work with rules.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Check the configuration and show every problem in it.
+    Check(CheckArgs),
+    /// Write a configuration of what runs on this machine, with the reasons.
+    Init(InitArgs),
+    /// Make the running Sereno read its configuration again.
+    Reload(Json),
+    /// Stop the running Sereno; bans stay in force.
+    Stop(Json),
+    /// Print the completion script for a shell.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of a command, or write all of them into a folder.
+    Man {
+        /// A folder for all pages.
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// Whether a program reads the output.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Json {
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file [default: /etc/sereno/sereno.toml, with conf.d/*.toml beside it].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A folder of rule files that add to or replace the shipped ones
+    /// [default: rules.d beside the configuration].
+    #[arg(long, value_name = "FOLDER")]
+    pub rules: Option<PathBuf>,
+}
+
+/// `sereno run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Where the ledger is kept.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Ban nobody; say who would have been banned.
+    #[arg(long)]
+    pub observe: bool,
+}
+
+/// `sereno ban`.
+#[derive(Clone, Debug, Args)]
+pub struct BanArgs {
+    /// An address, or a network such as 203.0.113.0/24.
+    pub addr: sereno_core::addr::Prefix,
+    /// For how long, such as 90m, 10h or 1w [default: for ever].
+    #[arg(long = "for", value_name = "TIME")]
+    pub length: Option<String>,
+    /// Why; shown by `why` and `bans`.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub why: String,
+    /// Close only the ports of this jail [default: every port].
+    #[arg(long, value_name = "NAME")]
+    pub jail: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `sereno unban`.
+#[derive(Clone, Debug, Args)]
+pub struct UnbanArgs {
+    /// An address or network.
+    #[arg(required_unless_present = "all")]
+    pub addr: Option<sereno_core::addr::Prefix>,
+    /// Lift every ban.
+    #[arg(long, conflicts_with = "addr")]
+    pub all: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `sereno why`.
+#[derive(Clone, Debug, Args)]
+pub struct WhyArgs {
+    /// An address or network.
+    pub addr: sereno_core::addr::Prefix,
+    /// The ledger's folder, to ask when no Sereno is running.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `sereno scan`.
+#[derive(Clone, Debug, Args)]
+pub struct ScanArgs {
+    /// The rule to read with; may be given more than once [default: all].
+    #[arg(long = "rule", value_name = "NAME")]
+    pub rules: Vec<String>,
+    /// The log, plain or .gz or .xz; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// Read dates without a year as seen from this moment (seconds since 1970).
+    #[arg(long, value_name = "EPOCH")]
+    pub now: Option<i64>,
+    /// Only count.
+    #[arg(long)]
+    pub count: bool,
+    /// The folder of your own rule files.
+    #[arg(long = "rules-folder", value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `sereno replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only this jail; may be given more than once [default: every enabled jail].
+    #[arg(long = "jail", value_name = "NAME")]
+    pub jails: Vec<String>,
+    /// The logs, plain or .gz or .xz, in order of age; `-` is standard input.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// Read dates without a year as seen from this moment (seconds since 1970).
+    #[arg(long, value_name = "EPOCH")]
+    pub now: Option<i64>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `sereno rules`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Prove every pattern by the sample lines in its file.
+    Test {
+        /// Rule files [default: the shipped rules and /etc/sereno/rules.d].
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List the rules and their patterns.
+    List {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+/// `sereno check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `sereno init`.
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// Where to write it; `-` is standard output [default: /etc/sereno/sereno.toml].
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Replace a file that is there.
+    #[arg(long)]
+    pub force: bool,
+    /// Look at the machine whose root folder this is.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+}
