@@ -13,6 +13,7 @@ use crate::rule::scan::{Counts, Scan};
 use crate::rule::session::{Desk, Kept, Verdict};
 use crate::time::Time;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +110,7 @@ pub struct Engine {
     waiting: BTreeMap<(Name, Prefix), Time>,
     watched: bool,
     touched: Vec<(Name, Prefix)>,
+    greeted: Vec<(Name, IpAddr)>,
     dice: u64,
 }
 
@@ -151,6 +153,7 @@ impl Engine {
             waiting: BTreeMap::new(),
             watched: false,
             touched: Vec::new(),
+            greeted: Vec::new(),
             dice: seed | 1,
         }
     }
@@ -254,6 +257,14 @@ impl Engine {
         Some(SourceHealth { counts, kept, last_line: source.last_line, last_match: source.last_match })
     }
 
+    /// Whether a jail listens to a source.
+    #[must_use]
+    pub fn listens(&self, id: SourceId, jail: Name) -> bool {
+        let Some(source) = self.sources.get(&id) else { return false };
+        let named = |i: &usize| self.jails.get(*i).is_some_and(|j| j.policy().name == jail);
+        source.desks.iter().any(|(_, jails)| jails.iter().any(named))
+    }
+
     /// Whether [`Action::Saw`] is wanted.
     pub fn watch(&mut self, watched: bool) {
         self.watched = watched;
@@ -264,6 +275,25 @@ impl Engine {
         self.touched.sort_unstable();
         self.touched.dedup();
         std::mem::take(&mut self.touched)
+    }
+
+    /// The addresses whose good logins changed since the last call, for the store.
+    pub fn take_greeted(&mut self) -> Vec<(Name, IpAddr)> {
+        self.greeted.sort_unstable();
+        self.greeted.dedup();
+        std::mem::take(&mut self.greeted)
+    }
+
+    /// Whether the hands could not carry out this ban yet.
+    #[must_use]
+    pub fn is_waiting(&self, jail: Name, prefix: Prefix) -> bool {
+        self.waiting.contains_key(&(jail, prefix))
+    }
+
+    /// How many bans the hands could not carry out yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.waiting.len()
     }
 
     fn block(&mut self, id: SourceId, bytes: &[u8], live: bool, now: Time, actions: &mut Vec<Action>) {
@@ -339,6 +369,7 @@ impl Engine {
             actions.push(Action::Saw { jail: name, verdict: verdict.clone() });
         }
         if verdict.good {
+            self.greeted.push((name, verdict.addr));
             return jail.success(verdict);
         }
         let stranger = jail.policy().stranger(verdict.addr);

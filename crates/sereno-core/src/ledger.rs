@@ -76,9 +76,14 @@ impl Default for Ledger {
 impl Ledger {
     /// Notes a ban. A ban that is already there is replaced.
     pub fn ban(&mut self, ban: Ban) {
-        let key = (ban.prefix, ban.jail);
         let (past, _) = self.past.entry((ban.jail, ban.prefix));
-        *past = Past { bans: past.bans.max(ban.before) + 1, last: ban.since };
+        *past = Past { bans: past.bans.saturating_add(1), last: ban.since };
+        self.recall(ban);
+    }
+
+    /// Puts back a ban that was in force before a restart.
+    pub fn recall(&mut self, ban: Ban) {
+        let key = (ban.prefix, ban.jail);
         self.unlist(key);
         if let Some(until) = ban.until {
             self.ends.insert((until, ban.prefix, ban.jail));

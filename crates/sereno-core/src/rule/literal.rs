@@ -4,6 +4,7 @@
 //! taken from the pattern's text by eye or by string tricks is how whole classes of attacks
 //! get lost. `tests` and a property test in [`super::set`] hold gate and plain regex together.
 
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// A set of literals of which every matching text holds at least one.
@@ -82,6 +83,16 @@ fn best_run(bytes: &[u8]) -> Option<Vec<u8>> {
 fn score(literals: &[Vec<u8>]) -> usize {
     let shortest = literals.iter().map(Vec::len).min().unwrap_or(0).min(12);
     (shortest * 8).saturating_sub(literals.len())
+}
+
+/// Literals of which every matching text starts with one; empty when nothing is known.
+pub(super) fn starts(hir: &Hir) -> Vec<Vec<u8>> {
+    let mut extractor = Extractor::new();
+    extractor.kind(ExtractKind::Prefix).limit_total(16).limit_literal_len(24);
+    let found = extractor.extract(hir);
+    let literals = found.literals().unwrap_or_default();
+    let all: Vec<Vec<u8>> = literals.iter().map(|l| l.as_bytes().to_vec()).collect();
+    if all.iter().any(Vec::is_empty) { Vec::new() } else { all }
 }
 
 /// The literal that every matching text starts with.

@@ -4,6 +4,7 @@
 //! [`scan::Scan`] reads one source with the rules that care about it. [`session`] joins the
 //! lines of one login attempt.
 
+mod fast;
 mod literal;
 mod pattern;
 mod prove;
@@ -119,6 +120,9 @@ impl Rule {
 /// Room for captures, one per pattern, so that matching does not allocate.
 #[derive(Debug, Default)]
 pub struct Memory(Vec<Option<Captures>>);
+
+#[cfg(test)]
+mod tests;
 
 /// Drops literals that contain another one: the shorter is found wherever the longer is.
 fn reduce(literals: &mut Vec<Vec<u8>>) {

@@ -1,5 +1,6 @@
 //! A compiled pattern: placeholders expanded, anchored at both ends, with its captures.
 
+use super::fast::{self, Walk};
 use super::literal;
 use super::spec::{Kind, PatternSpec, SessionKey, Step, Trust};
 use crate::addr::parse_addr;
@@ -46,9 +47,12 @@ pub struct Pattern {
     pub spoofable: bool,
     pub(super) files: Vec<Vec<u8>>,
     pub(super) prefix: Vec<u8>,
+    /// Where the prefix is not one literal: the literals it may be.
+    starts: Vec<Vec<u8>>,
     pub(super) required: Option<literal::Required>,
     finder: Option<memchr::memmem::Finder<'static>>,
     once: Option<Vec<u8>>,
+    walk: Option<Walk>,
     regex: meta::Regex,
     slots: Slots,
 }
@@ -127,9 +131,11 @@ impl Pattern {
             spoofable: spec.spoofable,
             files: spec.files.iter().map(|f| f.as_bytes().to_vec()).collect(),
             prefix: literal::prefix(&hir),
+            starts: literal::starts(&hir),
             required,
             finder,
             once: spec.once.as_ref().map(|text| text.as_bytes().to_vec()),
+            walk: Walk::new(&hir),
             regex,
             slots,
         })
@@ -138,6 +144,7 @@ impl Pattern {
     /// Whether a text could match: the cheap questions first.
     pub(super) fn may_match(&self, file: &[u8], text: &[u8]) -> bool {
         text.starts_with(&self.prefix)
+            && (self.starts.is_empty() || self.starts.iter().any(|start| text.starts_with(start)))
             && (self.files.is_empty() || self.files.iter().any(|f| f == file))
             && self.finder.as_ref().is_none_or(|finder| finder.find(text).is_some())
     }
@@ -152,13 +159,20 @@ impl Pattern {
 
     /// Matches a whole text. An address that does not parse is no match.
     pub(super) fn find<'t>(&self, text: &'t [u8], captures: &mut Captures) -> Option<Found<'t>> {
-        let input = regex_automata::Input::new(text).anchored(Anchored::Yes);
-        self.regex.search_captures(&input, captures);
+        let mut spans = [fast::UNSET; fast::GROUPS];
+        let walked = self.walk.as_ref().is_some_and(|walk| walk.find(text, &mut spans));
+        if !walked {
+            spans = [fast::UNSET; fast::GROUPS];
+            self.engine(text, captures, &mut spans)?;
+        }
         let once = |wanted: &Vec<u8>| memchr::memmem::find_iter(text, wanted).nth(1).is_none();
-        if !captures.is_match() || !self.once.as_ref().is_none_or(once) {
+        if !self.once.as_ref().is_none_or(once) {
             return None;
         }
-        let get = |slot: Option<usize>| slot.and_then(|i| captures.get_group(i)).map(|span| &text[span.range()]);
+        let get = |slot: Option<usize>| {
+            let (start, end) = *spans.get(slot?)?;
+            text.get(start..end)
+        };
         let addr = match get(self.slots.addr) {
             Some(text) => Some(parse_addr(text)?),
             None => None,
@@ -170,6 +184,33 @@ impl Pattern {
             session: get(self.slots.session),
             times: get(self.slots.times).and_then(number).unwrap_or(1).max(1),
         })
+    }
+
+    /// The regex engine's answer.
+    fn engine(&self, text: &[u8], captures: &mut Captures, spans: &mut fast::Spans) -> Option<()> {
+        let input = regex_automata::Input::new(text).anchored(Anchored::Yes);
+        self.regex.search_captures(&input, captures);
+        if !captures.is_match() {
+            return None;
+        }
+        for (index, span) in spans.iter_mut().enumerate() {
+            if let Some(found) = captures.get_group(index) {
+                *span = (found.start, found.end);
+            }
+        }
+        Some(())
+    }
+
+    /// Both ways through the pattern, for the test that holds them together: the spans of the
+    /// walk, when it arrives, and of the engine, when it matches.
+    #[cfg(test)]
+    pub(super) fn both(&self, text: &[u8]) -> (Option<fast::Spans>, Option<fast::Spans>) {
+        let (mut walked, mut engine) = ([fast::UNSET; fast::GROUPS], [fast::UNSET; fast::GROUPS]);
+        let arrived = self.walk.as_ref().is_some_and(|walk| walk.find(text, &mut walked));
+        let matched = self.engine(text, &mut self.captures(), &mut engine);
+        // Group 0 is the whole match, which the walk does not fill.
+        engine[0] = fast::UNSET;
+        (arrived.then_some(walked), matched.map(|()| engine))
     }
 
     /// A place for this pattern's captures, to be reused.

@@ -1,0 +1,109 @@
+//! The quick ways held to the slow ones: gate and walk against the plain regex engine, on the
+//! shipped rules' own samples, mutated.
+
+use super::scan::Scan;
+use super::spec::RuleSpec;
+use super::{Rule, fast};
+use crate::line::{Dates, parse};
+use crate::time::Time;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use std::sync::{Arc, LazyLock};
+
+struct Shipped {
+    rule: Arc<Rule>,
+    samples: Vec<String>,
+}
+
+static SHIPPED: LazyLock<Vec<Shipped>> = LazyLock::new(|| {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rules");
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let spec: RuleSpec = toml::from_str(&text).unwrap();
+        let of = |p: &super::spec::PatternSpec| {
+            p.matches.iter().map(|m| m.line.clone()).chain(p.reject.clone()).collect::<Vec<_>>()
+        };
+        let samples = spec.patterns.iter().flat_map(of).collect();
+        all.push(Shipped { rule: Arc::new(Rule::compile(&spec).unwrap()), samples });
+    }
+    all
+});
+
+/// A sample with pieces cut out, doubled, or taken from another sample.
+fn mutated() -> impl Strategy<Value = (usize, Vec<u8>)> {
+    let edits = proptest::collection::vec((any::<u16>(), any::<u16>(), 0u8..6, any::<u8>()), 0..4);
+    (any::<u16>(), any::<u16>(), any::<u16>(), edits).prop_map(|(rule, one, other, edits)| {
+        let index = usize::from(rule) % SHIPPED.len();
+        let shipped = &SHIPPED[index];
+        let pick = |n: u16| shipped.samples[usize::from(n) % shipped.samples.len()].as_bytes();
+        let (mut line, donor) = (pick(one).to_vec(), pick(other));
+        for (from, length, what, byte) in edits {
+            let from = usize::from(from) % (line.len() + 1);
+            let to = (from + usize::from(length) % 24).min(line.len());
+            let piece: Vec<u8> = match what {
+                0 => Vec::new(),
+                1 => line[from..to].repeat(2),
+                2 => donor[usize::from(length) % donor.len()..].iter().copied().take(40).collect(),
+                3 => vec![byte],
+                4 => b" from 192.0.2.66 port 22 ssh2".to_vec(),
+                _ => b"\",RemoteAddress=\"IPV4/UDP/192.0.2.66/5060\"".to_vec(),
+            };
+            line.splice(from..to, piece);
+        }
+        line.retain(|b| *b != b'\n');
+        (index, line)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_walk_finds_what_the_engine_finds((index, line) in mutated()) {
+        let record = parse(&line);
+        for pattern in &SHIPPED[index].rule.patterns {
+            let (walked, engine) = pattern.both(&record.text);
+            if walked.is_some() {
+                prop_assert_eq!(walked, engine, "{} on {:?}", &pattern.id, String::from_utf8_lossy(&line));
+            }
+        }
+    }
+
+    #[test]
+    fn the_gate_loses_nothing((index, line) in mutated()) {
+        let rule = &SHIPPED[index].rule;
+        let other: &[u8] = b"[Nov 22 15:22:38] VERBOSE[1] pbx.c: something else\n";
+        let text = [other, &line, b"\n", other].concat();
+        let mut hits = 0;
+        let mut scan = Scan::new(vec![Arc::clone(rule)], Dates::new(TimeZone::UTC)).unwrap();
+        scan.read(&text, true, Time::default(), &mut |_| hits += 1);
+        let record = parse(&line);
+        let plain = rule.cares(&record)
+            && rule.patterns.iter().any(|p| {
+                (p.files.is_empty() || p.files.iter().any(|f| *f == record.file.as_ref()))
+                    && p.find(&record.text, &mut p.captures()).is_some()
+            });
+        if plain {
+            prop_assert!(hits > 0, "the gate lost {:?}", String::from_utf8_lossy(&line));
+        }
+    }
+}
+
+#[test]
+fn the_walk_takes_the_common_patterns() {
+    let mut walked = 0;
+    let mut all = 0;
+    for shipped in SHIPPED.iter() {
+        for sample in &shipped.samples {
+            let record = parse(sample.as_bytes());
+            for pattern in &shipped.rule.patterns {
+                let (walk, engine) = pattern.both(&record.text);
+                all += usize::from(engine.is_some());
+                walked += usize::from(walk.is_some());
+            }
+        }
+    }
+    assert!(walked * 10 >= all * 7, "{walked} of {all}: the quick way became the rare one");
+    assert_eq!(fast::UNSET.0, usize::MAX);
+}
