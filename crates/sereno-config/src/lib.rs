@@ -1,1 +1,91 @@
-//! placeholder
+//! Text to policy.
+//!
+//! [`read`] takes the configuration and rule files as text and returns what they mean, together
+//! with every problem at its place: file, line, column, the line itself, and what to write
+//! instead. [`suggest`] goes the other way: from what was found on a machine to a commented
+//! file. Nothing here touches a file, a clock or the network.
+
+mod amount;
+pub mod facts;
+mod jail;
+mod near;
+mod option;
+mod policy;
+mod problem;
+mod rules;
+mod settings;
+mod suggest;
+mod value;
+mod written;
+
+pub use policy::{JailConf, Policy, Settings, SourceConf};
+pub use problem::{Problem, Severity};
+pub use rules::shipped_rules;
+pub use suggest::{Lang, suggest};
+
+use problem::Notes;
+use std::time::Duration;
+use written::Written;
+
+/// A file's text, and the name messages call it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Usually its path.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// What files mean, and what is wrong with them.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What stands. A jail or rule with an error in it is not in it.
+    pub policy: Policy,
+    /// All problems, in the order of files and lines (configuration first, then rules).
+    pub problems: Vec<Problem>,
+}
+
+impl Outcome {
+    /// Whether anything was set aside.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// Reads configuration and rule documents.
+///
+/// Later configuration documents override earlier ones option by option; only `ignoreip` adds
+/// up. Of rules with the same name the last one that is right counts, whole: give
+/// [`shipped_rules`] first and the administrator's behind them.
+#[must_use]
+pub fn read(config: &[Document], rules: &[Document]) -> Outcome {
+    let docs: Vec<&Document> = config.iter().chain(rules).collect();
+    let mut notes = Notes::default();
+    let parse = |(at, document)| Written::parse(at, document, &mut notes);
+    let files: Vec<Written<'_>> = config.iter().enumerate().map(parse).collect();
+    files.iter().for_each(|file| settings::check_top(file, &mut notes));
+    let settings = settings::settings(&files, &mut notes);
+    let friends = settings::friends(&files, &mut notes);
+    let good = rules::rules(rules, config.len(), &mut notes);
+    let names: Vec<&str> = good.iter().map(|good| good.rule.name.as_str()).collect();
+    let jails = jail::jails(&files, &names, &mut notes);
+    let (rules, rule_texts) = good.into_iter().map(|good| (good.rule, good.text)).unzip();
+    let policy = Policy { settings, friends, rules, rule_texts, jails };
+    Outcome { policy, problems: notes.into_problems(&docs) }
+}
+
+/// Reads a length of time as an administrator types it: `10m`, `1d12h`, seconds, or
+/// `permanent` (also `-1`) for `None`.
+///
+/// # Errors
+/// A sentence about what is wrong.
+pub fn duration(text: &str) -> Result<Option<Duration>, String> {
+    match text.trim() {
+        "permanent" | "-1" => Ok(None),
+        text => match amount::parse_duration(text)? {
+            Duration::ZERO => Err("a length of time above zero is needed".to_owned()),
+            length => Ok(Some(length)),
+        },
+    }
+}

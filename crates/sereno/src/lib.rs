@@ -5,4 +5,6 @@
 
 pub mod cli;
 pub mod discover;
+pub mod policy;
 pub mod run;
+pub mod words;

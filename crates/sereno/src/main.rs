@@ -1,1 +1,7 @@
-fn main() {}
+//! `sereno`: see the library of the same name.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sereno::cli::main()
+}

@@ -96,6 +96,7 @@ pub struct ConfigArgs {
 /// `sereno run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
+    /// Where the configuration is.
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Where the ledger is kept.
@@ -120,6 +121,7 @@ pub struct BanArgs {
     /// Close only the ports of this jail [default: every port].
     #[arg(long, value_name = "NAME")]
     pub jail: Option<String>,
+    /// For people or programs.
     #[command(flatten)]
     pub json: Json,
 }
@@ -133,6 +135,7 @@ pub struct UnbanArgs {
     /// Lift every ban.
     #[arg(long, conflicts_with = "addr")]
     pub all: bool,
+    /// For people or programs.
     #[command(flatten)]
     pub json: Json,
 }
@@ -145,6 +148,7 @@ pub struct WhyArgs {
     /// The ledger's folder, to ask when no Sereno is running.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// For people or programs.
     #[command(flatten)]
     pub json: Json,
 }
@@ -167,6 +171,7 @@ pub struct ScanArgs {
     /// The folder of your own rule files.
     #[arg(long = "rules-folder", value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+    /// For people or programs.
     #[command(flatten)]
     pub json: Json,
 }
@@ -174,6 +179,7 @@ pub struct ScanArgs {
 /// `sereno replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
+    /// Where the configuration is.
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Only this jail; may be given more than once [default: every enabled jail].
@@ -185,6 +191,7 @@ pub struct ReplayArgs {
     /// Read dates without a year as seen from this moment (seconds since 1970).
     #[arg(long, value_name = "EPOCH")]
     pub now: Option<i64>,
+    /// For people or programs.
     #[command(flatten)]
     pub json: Json,
 }
@@ -196,11 +203,13 @@ pub enum RulesCommand {
     Test {
         /// Rule files [default: the shipped rules and /etc/sereno/rules.d].
         files: Vec<PathBuf>,
+        /// For people or programs.
         #[command(flatten)]
         json: Json,
     },
     /// List the rules and their patterns.
     List {
+        /// For people or programs.
         #[command(flatten)]
         json: Json,
     },
@@ -209,8 +218,10 @@ pub enum RulesCommand {
 /// `sereno check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
+    /// Where the configuration is.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// For people or programs.
     #[command(flatten)]
     pub json: Json,
 }

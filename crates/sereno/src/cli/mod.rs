@@ -1,3 +1,53 @@
 //! The command line: each command reads its arguments, asks whom it must, and prints.
 
 pub mod args;
+pub mod check;
+pub mod client;
+pub mod failure;
+pub mod init;
+pub mod pages;
+pub mod paint;
+pub mod progress;
+pub mod read;
+pub mod replay;
+pub mod rules;
+pub mod scan;
+pub mod show;
+
+use args::{Cli, Command};
+use clap::Parser;
+use failure::Outcome;
+use std::io::{BufWriter, Write, stderr, stdout};
+use sereno_wire::control::Ask;
+use std::process::ExitCode;
+
+/// Reads the command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
+    let outcome = run(&cli, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
+    outcome.unwrap_or_else(|failure| failure.report(&mut stderr()))
+}
+
+fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
+    let socket = cli.socket.as_deref();
+    match &cli.command {
+        Command::Scan(args) => scan::run(args, out),
+        Command::Replay(args) => replay::run(args, out),
+        Command::Rules(command) => rules::run(command, out),
+        Command::Check(args) => check::run(args, out),
+        Command::Init(args) => init::run(args, out),
+        Command::Completion { shell } => pages::completion(*shell, out),
+        Command::Man { to } => pages::man(to.as_deref(), out),
+        Command::Run(args) => crate::run::run(args, socket),
+        Command::Status(how) => client::status(socket, *how, out),
+        Command::Bans(how) => client::bans(socket, *how, out),
+        Command::Ban(args) => client::ban(socket, args, out),
+        Command::Unban(args) => client::unban(socket, args, out),
+        Command::Why(args) => client::why(socket, args, out),
+        Command::Watch(how) => client::watch(socket, *how, out),
+        Command::Reload(how) => client::order(socket, Ask::Reload, *how, out),
+        Command::Stop(how) => client::order(socket, Ask::Stop, *how, out),
+    }
+}

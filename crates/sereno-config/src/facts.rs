@@ -1,0 +1,84 @@
+//! What was found on a machine, as plain data.
+
+use serde::{Deserialize, Serialize};
+use sereno_core::addr::Prefix;
+use std::net::IpAddr;
+
+/// Everything a suggestion is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The SSH server, if there is one.
+    pub sshd: Option<Sshd>,
+    /// Asterisk, if there is one.
+    pub asterisk: Option<Asterisk>,
+    /// Addresses of this machine, without loopback.
+    pub own_addrs: Vec<IpAddr>,
+    /// Default gateways.
+    pub gateways: Vec<IpAddr>,
+    /// Where those who are logged in now came from.
+    pub sessions: Vec<IpAddr>,
+    /// Networks this machine is in, without loopback and link-local.
+    pub networks: Vec<Prefix>,
+}
+
+/// An SSH server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sshd {
+    /// TCP ports it listens on.
+    pub ports: Vec<u16>,
+    /// Where its lines are.
+    pub logs: LogPlace,
+}
+
+/// Where a service's lines are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogPlace {
+    /// In the systemd journal, found by these matches.
+    Journal(Vec<String>),
+    /// In this file.
+    File(String),
+    /// Nowhere that was looked.
+    Nowhere,
+}
+
+/// A telephone exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asterisk {
+    /// As the first line of its log tells it, e.g. `22.5.2`.
+    pub version: Option<String>,
+    /// The files its `logger.conf` writes.
+    pub logs: Vec<LogFile>,
+    /// The ports it is configured to listen on, e.g. `udp/5060`.
+    pub ports: Vec<String>,
+    /// What keeps attacks out of its log.
+    pub notes: Vec<AsteriskNote>,
+}
+
+/// A file that Asterisk writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFile {
+    /// Its absolute path.
+    pub path: String,
+    /// The levels written to it, in lower case: `notice`, `security`, ..., `*` for all.
+    pub levels: Vec<String>,
+    /// Whether it has one JSON object per line (`[json]`).
+    pub json: bool,
+}
+
+impl LogFile {
+    /// Whether lines of a level are in it.
+    #[must_use]
+    pub fn has(&self, level: &str) -> bool {
+        self.levels.iter().any(|known| known == level || known == "*")
+    }
+}
+
+/// A setting of Asterisk that keeps attacks out of its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AsteriskNote {
+    /// `iax.conf` without `authdebug = yes`: wrong IAX2 passwords are not logged (from 10 on).
+    IaxSilent,
+    /// `pjsip.conf` without `unidentified_request_count = 1`: the first requests of a stranger
+    /// are not logged.
+    FirstRequestsSilent,
+}

@@ -1,0 +1,93 @@
+//! What the files say once nothing is left to interpret.
+
+use sereno_core::gate::Name;
+use sereno_core::jail::{Friend, JailPolicy};
+use sereno_core::rule::Rule;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything the administrator decided.
+///
+/// Two policies are equal when their files said the same; compiled rules are compared by their
+/// text.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// What concerns the program as a whole.
+    pub settings: Settings,
+    /// `ignoreip`: who is never banned.
+    pub friends: Vec<Friend>,
+    /// All rules that can be used, sorted by name.
+    pub rules: Vec<Arc<Rule>>,
+    /// The documents the rules were made of, in the same order.
+    pub rule_texts: Vec<crate::Document>,
+    /// The jails that are enabled, sorted by name.
+    pub jails: Vec<JailConf>,
+}
+
+impl Policy {
+    /// The rule of this name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<&Arc<Rule>> {
+        self.rules.iter().find(|rule| rule.name == name)
+    }
+}
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings == other.settings
+            && self.friends == other.friends
+            && self.rule_texts == other.rule_texts
+            && self.jails == other.jails
+    }
+}
+
+/// The section `[sereno]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The directory in which bans and places in logs outlive a restart.
+    pub state: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// The group whose members may use the control socket.
+    pub group: String,
+    /// The IANA name of the time zone logs are written in; `None` for the machine's.
+    pub timezone: Option<String>,
+    /// Bytes of a line at most; longer ones are skipped.
+    pub line_cap: usize,
+    /// The nftables table (family `inet`) that is ours alone.
+    pub table: Name,
+    /// Watch and tell, but ban nobody.
+    pub observe: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            state: PathBuf::from("/var/lib/sereno"),
+            socket: PathBuf::from("/run/sereno/control.sock"),
+            group: "sereno".to_owned(),
+            timezone: None,
+            line_cap: 8192,
+            table: Name::SERENO,
+            observe: false,
+        }
+    }
+}
+
+/// A jail, and where its lines come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JailConf {
+    /// What counts, and what follows from it.
+    pub policy: JailPolicy,
+    /// Its logs; never empty.
+    pub sources: Vec<SourceConf>,
+}
+
+/// Where lines come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceConf {
+    /// Absolute paths and shell patterns of files; `-` is standard input.
+    Files(Vec<String>),
+    /// Matches of `journalctl(1)`: `FIELD=value`, and `+` for "or".
+    Journal(Vec<String>),
+}

@@ -1,0 +1,209 @@
+//! The section `[sereno]`, and the friends.
+
+use crate::near;
+use crate::option;
+use crate::policy::Settings;
+use crate::problem::{Notes, Wrong};
+use crate::value::{self, Read, Value};
+use crate::written::Written;
+use sereno_core::addr::Prefix;
+use sereno_core::jail::Friend;
+use std::path::PathBuf;
+use toml::de::DeValue;
+
+/// The keys at the top of a file.
+const TOP: [&str; 4] = ["ignoreip", "sereno", "defaults", "jail"];
+
+/// The options of `[sereno]`, each with a right value.
+const OPTIONS: [(&str, &str); 7] = [
+    ("state", "\"/var/lib/sereno\""),
+    ("socket", "\"/run/sereno/control.sock\""),
+    ("group", "\"sereno\""),
+    ("timezone", "\"Europe/Madrid\""),
+    ("line-cap", "\"8KiB\""),
+    ("table", "\"sereno\""),
+    ("observe", "false"),
+];
+
+/// Notes keys at the top that mean nothing there.
+pub(crate) fn check_top(file: &Written<'_>, notes: &mut Notes) {
+    for (key, value) in &file.table {
+        let name: &str = key.get_ref();
+        if TOP.contains(&name) {
+            continue;
+        }
+        let is_table = matches!(value.get_ref(), DeValue::Table(_));
+        let lower = name.to_ascii_lowercase();
+        let remedy = if is_table && matches!(lower.as_str(), "default" | "init") {
+            "write [defaults]".to_owned()
+        } else if is_table && lower == "definition" {
+            "a rule is a file of its own; docs/guide/rules.md shows how".to_owned()
+        } else if let Some(near) = near::nearest(name, TOP) {
+            format!("did you mean {near}?")
+        } else if is_table {
+            format!("if this is a jail, write [jail.{name}]")
+        } else if option::find(name).is_some() {
+            "write it below [defaults] for all jails, or below [jail.NAME] for one".to_owned()
+        } else {
+            near::remedy(name, &TOP)
+        };
+        let what = if is_table {
+            format!("there is no section [{name}]")
+        } else {
+            format!("there is no option {name} here")
+        };
+        notes.error(file.doc, Wrong::new(key.span(), what).remedy(remedy));
+    }
+}
+
+/// Reads `[sereno]` of all files; later ones have the last word.
+pub(crate) fn settings(files: &[Written<'_>], notes: &mut Notes) -> Settings {
+    let mut settings = Settings::default();
+    for file in files {
+        let Some(section) = file.section("sereno", notes) else { continue };
+        for (key, value) in section {
+            let name: &str = key.get_ref();
+            let Some((_, example)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
+                notes.error(file.doc, unknown(key.span(), name));
+                continue;
+            };
+            if !file.whole(&value.span()) {
+                continue;
+            }
+            for mut wrong in take(&mut settings, name, value).err().into_iter().flatten() {
+                if wrong.remedy.is_empty() {
+                    wrong.remedy = format!("write for example {name} = {example}");
+                }
+                notes.error(file.doc, wrong);
+            }
+        }
+    }
+    settings
+}
+
+fn unknown(span: std::ops::Range<usize>, name: &str) -> Wrong {
+    let names = OPTIONS.map(|(option, _)| option);
+    let remedy = match name {
+        "ignoreip" => "write ignoreip at the top of the file, above the first [section]".to_owned(),
+        _ if option::find(name).is_some() => {
+            "write it below [defaults] for all jails, or below [jail.NAME] for one".to_owned()
+        }
+        _ => near::remedy(name, &names),
+    };
+    Wrong::new(span, format!("[sereno] has no option {name}")).remedy(remedy)
+}
+
+fn take(settings: &mut Settings, name: &str, value: &Value<'_>) -> Read<()> {
+    match name {
+        "state" => settings.state = PathBuf::from(value::path(value)?),
+        "socket" => settings.socket = PathBuf::from(socket(value)?),
+        "group" => group(value)?.clone_into(&mut settings.group),
+        "timezone" => settings.timezone = Some(timezone(value)?.to_owned()),
+        "line-cap" => settings.line_cap = value::size(value, 1024, 1 << 20)?,
+        "table" => settings.table = table(value)?,
+        _ => settings.observe = value::flag(value)?,
+    }
+    Ok(())
+}
+
+fn socket<'v>(value: &'v Value<'_>) -> Read<&'v str> {
+    let path = value::path(value)?;
+    // `sun_path` of unix(7) has 108 bytes, one of them the closing zero.
+    if path.len() > 107 {
+        return Wrong::new(value.span(), "the path of a socket has 107 bytes at most").alone();
+    }
+    Ok(path)
+}
+
+fn group<'v>(value: &'v Value<'_>) -> Read<&'v str> {
+    let name = value::text(value)?;
+    let good = (1..=32).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if good {
+        Ok(name)
+    } else {
+        Wrong::new(value.span(), "this is not the name of a group").alone()
+    }
+}
+
+/// The shape of an IANA zone name. Whether the machine knows it is for its zone files to say.
+fn timezone<'v>(value: &'v Value<'_>) -> Read<&'v str> {
+    let name = value::text(value)?;
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
+    };
+    if name.len() <= 64 && name.split('/').all(part) {
+        return Ok(name);
+    }
+    Wrong::new(value.span(), "this is not the name of a time zone")
+        .remedy("write a name such as \"Europe/Madrid\", \"America/Bogota\" or \"UTC\"")
+        .alone()
+}
+
+fn table(value: &Value<'_>) -> Read<sereno_core::gate::Name> {
+    let name = value::name(value)?;
+    // nft identifiers begin with a letter.
+    if name.as_str().starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Ok(name);
+    }
+    Wrong::new(value.span(), "the name of a table begins with a letter").alone()
+}
+
+/// Reads `ignoreip` of all files: a friend named anywhere is a friend.
+pub(crate) fn friends(files: &[Written<'_>], notes: &mut Notes) -> Vec<Friend> {
+    let mut friends: Vec<Friend> = Vec::new();
+    for file in files {
+        let Some(value) = file.table.get("ignoreip") else { continue };
+        let elements: Vec<&Value<'_>> = match value.get_ref() {
+            DeValue::Array(list) => list.iter().collect(),
+            _ => vec![value],
+        };
+        for element in elements {
+            if !file.whole(&element.span()) {
+                continue;
+            }
+            match friend(element) {
+                Ok(prefix) if friends.iter().any(|f| f.prefix == prefix) => {}
+                Ok(prefix) => friends.push(Friend { prefix, why: "ignoreip".to_owned() }),
+                Err(wrongs) => wrongs.into_iter().for_each(|wrong| notes.error(file.doc, wrong)),
+            }
+        }
+    }
+    friends
+}
+
+fn friend(value: &Value<'_>) -> Read<Prefix> {
+    let example = "write for example ignoreip = [\"192.168.0.0/24\", \"2001:db8::/32\"]";
+    let fill = |wrongs: Vec<Wrong>| wrongs.into_iter().map(|wrong| wrong.remedy(example)).collect();
+    let text = value::text(value).map_err::<Vec<Wrong>, _>(fill)?;
+    let wrong = |what: String| Wrong::new(value.span(), what);
+    match text.parse::<Prefix>() {
+        Ok(prefix) if prefix.bits() == 0 => wrong(format!(
+            "{text} is everybody: nobody could be banned"
+        ))
+        .remedy("write the networks you trust; to ban nobody, write observe = true below [sereno]")
+        .alone(),
+        Ok(prefix) => Ok(prefix),
+        Err(_) if text.split([' ', ',']).filter(|word| !word.is_empty()).count() > 1 => {
+            let words: Vec<String> = text
+                .split([' ', ',', '\t', '\n'])
+                .filter(|word| !word.is_empty())
+                .take(8)
+                .map(|word| format!("{word:?}"))
+                .collect();
+            wrong("several addresses in one text".to_owned())
+                .remedy(format!("write ignoreip = [{}]", words.join(", ")))
+                .alone()
+        }
+        Err(_) if text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(':') => {
+            wrong(format!("{} looks like a host name", crate::amount::quote(text)))
+                .remedy("write its address: whoever controls a name could make himself a friend")
+                .alone()
+        }
+        Err(_) => wrong(format!("{} is not an address or a network", crate::amount::quote(text)))
+            .remedy(example)
+            .alone(),
+    }
+}

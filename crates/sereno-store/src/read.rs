@@ -1,0 +1,232 @@
+//! What the ledger says.
+
+use crate::dir::{self, Owner};
+use crate::schema::{self, Found};
+use crate::write::lifted_word;
+use crate::{Event, StoreError, place};
+use rusqlite::{Connection, Params, Result, Row, params};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as WordError, StrDeserializer};
+use sereno_core::addr::Prefix;
+use sereno_core::engine::Lifted;
+use sereno_core::gate::Name;
+use sereno_core::jail::{Because, Known, Track};
+use sereno_core::ledger::{Ban, Past};
+use sereno_core::time::Time;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// What a restart begins with. Each list is in order of writing, the newest last.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The bans in force.
+    pub bans: Vec<Ban>,
+    /// How often jails banned somebody before.
+    pub pasts: Vec<(Name, Prefix, Past)>,
+    /// What jails remember of strangers.
+    pub tracks: Vec<(Name, Prefix, Track)>,
+    /// What jails remember of addresses that logged in well.
+    pub known: Vec<(Name, IpAddr, Known)>,
+    /// Where reading stands, by the caller's keys.
+    pub checkpoints: Vec<(String, String)>,
+    /// Rows that could not be understood and were passed over.
+    pub unreadable: u64,
+}
+
+/// The ledger for those who only read, beside a running service or without.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+    path: PathBuf,
+}
+
+impl Reader {
+    /// Opens the ledger in `dir`; makes and changes nothing.
+    ///
+    /// # Errors
+    /// When there is none, when it is not safe to read, damaged, or of another version.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let dir = dir::find(dir, Owner::UsOrAnyForRoot)?;
+        let Some(path) = dir::file(&dir, Owner::UsOrAnyForRoot)? else {
+            return Err(StoreError::Missing { dir });
+        };
+        let conn = schema::connect(&path, false).map_err(|e| StoreError::sqlite(&path, e))?;
+        match schema::examine(&conn, &path)? {
+            Found::Blank => Err(StoreError::Missing { dir }),
+            Found::Damaged(why) => Err(StoreError::Damaged { path, why }),
+            Found::Layout(found) if found < schema::known() => {
+                Err(StoreError::Older { path, found, known: schema::known() })
+            }
+            Found::Layout(_) => Ok(Self { conn, path }),
+        }
+    }
+
+    /// As [`crate::Store::load`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn load(&self, now: Time) -> Result<Memory, StoreError> {
+        load(&self.conn, now).map_err(|e| StoreError::sqlite(&self.path, e))
+    }
+
+    /// As [`crate::Store::history`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn history(&self, who: Option<Prefix>, limit: usize) -> Result<Vec<Event>, StoreError> {
+        history(&self.conn, who, limit).map_err(|e| StoreError::sqlite(&self.path, e))
+    }
+}
+
+/// All that is in force or remembered at `now`, as of one moment.
+pub(crate) fn load(conn: &Connection, now: Time) -> Result<Memory> {
+    let tx = conn.unchecked_transaction()?;
+    let mut memory = Memory::default();
+    let bad = &mut memory.unreadable;
+    let sql = "SELECT since, prefix, jail, scope, until, count, because, before, evidence FROM bans
+               WHERE until IS NULL OR until > ?1 ORDER BY id";
+    memory.bans = collect(&tx, sql, [now.0], bad, ban)?;
+    let sql = "SELECT who, jail, bans, at FROM pasts ORDER BY id";
+    memory.pasts = collect(&tx, sql, [], bad, past)?;
+    let sql = "SELECT who, jail, body FROM tracks ORDER BY id";
+    memory.tracks = collect(&tx, sql, [], bad, |row| {
+        Some((name(row, 1)?, prefix(row, 0)?, serde_json::from_str(text(row, 2)?).ok()?))
+    })?;
+    let sql = "SELECT who, jail, body FROM known ORDER BY id";
+    memory.known = collect(&tx, sql, [], bad, |row| {
+        let addr = prefix(row, 0).filter(|prefix| prefix.is_host())?.addr();
+        Some((name(row, 1)?, addr, serde_json::from_str(text(row, 2)?).ok()?))
+    })?;
+    let sql = "SELECT key, value FROM checkpoints ORDER BY key";
+    memory.checkpoints = collect(&tx, sql, [], bad, |row| {
+        Some((text(row, 0)?.to_owned(), text(row, 1)?.to_owned()))
+    })?;
+    tx.commit()?;
+    conn.release_memory()?;
+    Ok(memory)
+}
+
+/// The last `limit` events about whatever shares an address with `who`, or about anybody,
+/// the newest last.
+pub(crate) fn history(conn: &Connection, who: Option<Prefix>, limit: usize) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    for (columns, read) in SOURCES {
+        let select =
+            |condition: &str| format!("SELECT {columns} {condition} ORDER BY id DESC LIMIT ?1");
+        let mut bad = 0;
+        let Some(who) = who else {
+            events.extend(collect(conn, &select(""), [limit], &mut bad, read)?);
+            continue;
+        };
+        let (from, to) = place::inside(who);
+        let sql = select("WHERE place BETWEEN ?2 AND ?3");
+        events.extend(collect(conn, &sql, params![limit, from, to], &mut bad, read)?);
+        let sql = select("WHERE place = ?2");
+        for key in place::around(who) {
+            events.extend(collect(conn, &sql, params![limit, key], &mut bad, read)?);
+        }
+    }
+    // Ids are in order of writing and tell equal times apart.
+    events.sort_unstable_by_key(|(id, event)| (event.at(), *id));
+    let skip = events.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(events.into_iter().skip(skip).map(|(_, event)| event).collect())
+}
+
+type Read = fn(&Row<'_>) -> Option<(i64, Event)>;
+
+/// The tables that make up the timeline.
+const SOURCES: [(&str, Read); 2] = [
+    ("id, line, at, prefix, jail FROM evidence", evidence),
+    (
+        "at, prefix, jail, scope, until, count, because, before, body, kind, id FROM history",
+        past_event,
+    ),
+];
+
+fn evidence(row: &Row<'_>) -> Option<(i64, Event)> {
+    let (jail, line) = (name(row, 4)?, text(row, 1)?.to_owned());
+    let event = Event::Evidence { jail, prefix: prefix(row, 3)?, at: time(row, 2)?, line };
+    Some((row.get(0).ok()?, event))
+}
+
+fn past_event(row: &Row<'_>) -> Option<(i64, Event)> {
+    let at = time(row, 0)?;
+    let event = match text(row, 9)? {
+        "ban" => Event::Ban(ban(row)?),
+        "lift" => Event::Lift {
+            jail: name(row, 2)?,
+            prefix: prefix(row, 1)?,
+            at,
+            why: lifted(text(row, 6)?)?,
+        },
+        _ => Event::Told { about: prefix(row, 1), at, text: text(row, 8)?.to_owned() },
+    };
+    Some((row.get(10).ok()?, event))
+}
+
+/// From columns `since, prefix, jail, scope, until, count, because, before, evidence`.
+fn ban(row: &Row<'_>) -> Option<Ban> {
+    Some(Ban {
+        jail: name(row, 2)?,
+        scope: name(row, 3)?,
+        prefix: prefix(row, 1)?,
+        since: time(row, 0)?,
+        until: row.get::<_, Option<i64>>(4).ok()?.map(Time),
+        count: row.get(5).ok()?,
+        because: because(text(row, 6)?)?,
+        before: row.get(7).ok()?,
+        evidence: serde_json::from_str(text(row, 8)?).ok()?,
+    })
+}
+
+fn past(row: &Row<'_>) -> Option<(Name, Prefix, Past)> {
+    Some((name(row, 1)?, prefix(row, 0)?, Past { bans: row.get(2).ok()?, last: time(row, 3)? }))
+}
+
+fn collect<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    unreadable: &mut u64,
+    read: impl Fn(&Row<'_>) -> Option<T>,
+) -> Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        match read(row) {
+            Some(value) => all.push(value),
+            None => *unreadable += 1,
+        }
+    }
+    Ok(all)
+}
+
+fn text<'r>(row: &'r Row<'_>, column: usize) -> Option<&'r str> {
+    row.get_ref(column).ok()?.as_str().ok()
+}
+
+fn name(row: &Row<'_>, column: usize) -> Option<Name> {
+    text(row, column)?.parse().ok()
+}
+
+fn prefix(row: &Row<'_>, column: usize) -> Option<Prefix> {
+    text(row, column)?.parse().ok()
+}
+
+fn time(row: &Row<'_>, column: usize) -> Option<Time> {
+    row.get(column).ok().map(Time)
+}
+
+fn because(word: &str) -> Option<Because> {
+    let word: StrDeserializer<'_, WordError> = word.into_deserializer();
+    Because::deserialize(word).ok()
+}
+
+fn lifted(word: &str) -> Option<Lifted> {
+    [Lifted::Expired, Lifted::Manual, Lifted::Friend]
+        .into_iter()
+        .find(|why| lifted_word(*why) == word)
+}

@@ -1,0 +1,94 @@
+//! `sereno check`: every problem of the configuration at once.
+
+use super::args::CheckArgs;
+use super::failure::Outcome;
+use super::paint::{self, Paint};
+use super::rules::{Told, write_json};
+use crate::{policy, words};
+use serde::Serialize;
+use sereno_config::{JailConf, SourceConf};
+use std::io::{Write, stdout};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What `--json` gives.
+#[derive(Serialize)]
+struct Checked<'a> {
+    files: Vec<String>,
+    jails: Vec<&'a str>,
+    problems: Vec<Told<'a>>,
+    /// Logs that are not there (yet).
+    missing: Vec<Missing<'a>>,
+}
+
+/// A log that a jail reads and that is not there.
+#[derive(Serialize)]
+struct Missing<'a> {
+    jail: &'a str,
+    logpath: &'a str,
+}
+
+/// Runs the command: exit code 1 when there is any error. What can be meant (a log that comes
+/// later) is a warning.
+///
+/// # Errors
+/// When a file cannot be read, or the output not be written.
+pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
+    let loaded = policy::load(&args.config)?;
+    let outcome = &loaded.outcome;
+    let missing: Vec<Missing<'_>> = outcome.policy.jails.iter().flat_map(missing).collect();
+    let code = ExitCode::from(u8::from(outcome.has_errors()));
+    if args.json.json {
+        let checked = Checked {
+            files: loaded.files.iter().map(|path| path.display().to_string()).collect(),
+            jails: outcome.policy.jails.iter().map(|jail| jail.policy.name.as_str()).collect(),
+            problems: outcome.problems.iter().map(Told::new).collect(),
+            missing,
+        };
+        write_json(&checked, out)?;
+        return Ok(code);
+    }
+    let paint = Paint::on(&stdout());
+    for problem in &outcome.problems {
+        writeln!(out, "{problem}\n")?;
+    }
+    for Missing { jail, logpath } in &missing {
+        writeln!(out, "{}", words::log_missing(jail, paint::safe(logpath)))?;
+    }
+    if loaded.found {
+        writeln!(out, "{}", words::no_configuration(policy::DEFAULT))?;
+    }
+    let names: Vec<&str> =
+        outcome.policy.jails.iter().map(|jail| jail.policy.name.as_str()).collect();
+    let (style, verdict) = if !outcome.problems.is_empty() {
+        (paint::BAD, words::problems(outcome.problems.len() as u64))
+    } else if names.is_empty() {
+        (paint::ODD, words::nothing_guarded())
+    } else {
+        (paint::GOOD, words::all_fine(words::jails(names.len() as u64), names.join(", ")))
+    };
+    writeln!(out, "{}", paint.style(style, &verdict))?;
+    out.flush()?;
+    Ok(code)
+}
+
+/// The logs of a jail that are not there.
+fn missing(jail: &JailConf) -> impl Iterator<Item = Missing<'_>> {
+    let files = jail.sources.iter().flat_map(|source| match source {
+        SourceConf::Files(paths) => paths.as_slice(),
+        SourceConf::Journal(_) => &[],
+    });
+    let gone = files.filter(|path| *path != crate::run::sources::STDIN && !could_name_a_file(path));
+    gone.map(|path| Missing { jail: jail.policy.name.as_str(), logpath: path })
+}
+
+/// Whether a path is there, or, of one with wildcards, the folder in which they begin.
+fn could_name_a_file(path: &str) -> bool {
+    match path.find(['*', '?', '[']) {
+        None => Path::new(path).exists(),
+        Some(wild) => {
+            let folder = path[..wild].rfind('/').map_or("/", |end| &path[..=end]);
+            Path::new(folder).is_dir()
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the running program said, for people.
+
+use super::paint::{self, Column, Paint, bytes, moment as shown, safe, shortened, span, table};
+use crate::words;
+use sereno_core::addr::Prefix;
+use sereno_core::ledger::Ban;
+use sereno_core::time::Time;
+use sereno_wire::control::{JailStatus, Moment, Status};
+use std::io::{self, Write, stdout};
+use std::time::Duration;
+
+/// Characters of a log line in a list.
+const LINE: usize = 160;
+
+fn paint() -> Paint {
+    Paint::on(&stdout())
+}
+
+fn end(until: Option<Time>) -> String {
+    until.map_or_else(words::for_ever, shown)
+}
+
+fn seen(when: Option<Time>) -> String {
+    when.map_or_else(words::never, shown)
+}
+
+/// The chain from every log to the kernel.
+///
+/// # Errors
+/// When the output fails.
+pub fn status(status: &Status, out: &mut impl Write) -> io::Result<()> {
+    let paint = paint();
+    let head = words::guarding(&status.version, status.pid, shown(status.since));
+    writeln!(out, "{}", paint.style(paint::HEAD, &head))?;
+    if let Some(why) = &status.observing {
+        writeln!(out, "{}", paint.style(paint::BAD, &words::observing(why)))?;
+    }
+    let gate = &status.gate;
+    let dropped: u64 = gate.dropped.iter().map(|(_, packets)| packets).sum();
+    let line = words::gate(&gate.table, words::bans(gate.in_force), gate.pending, paint::number(dropped));
+    writeln!(out, "{line}")?;
+    if gate.mended > 0 {
+        writeln!(out, "{}", paint.style(paint::ODD, &words::gate_mended(gate.mended)))?;
+    }
+    writeln!(out, "{}", words::memory_used(bytes(status.memory)))?;
+    for one in &status.jails {
+        writeln!(out)?;
+        jail(one, paint, out)?;
+    }
+    writeln!(out)?;
+    if status.alarms.is_empty() {
+        return writeln!(out, "{}", paint.style(paint::GOOD, &words::all_well()));
+    }
+    for text in &status.alarms {
+        writeln!(out, "{}", paint.style(paint::BAD, &words::alarm(safe(text))))?;
+    }
+    Ok(())
+}
+
+fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()> {
+    let length = jail.bantime.map_or_else(words::for_ever, |secs| span(Duration::from_secs(secs)));
+    let window = span(Duration::from_secs(jail.findtime));
+    let head = words::jail_line(jail.name, &jail.rule, jail.maxretry, window, length, &jail.ports);
+    writeln!(out, "{}", paint.style(paint::HEAD, &head))?;
+    let counts =
+        words::jail_seen(words::failures(jail.failures), jail.patient, jail.successes, jail.watching, jail.in_force);
+    writeln!(out, "  {counts}")?;
+    for source in &jail.sources {
+        let last = seen(source.last_line);
+        let line = words::source_line(safe(&source.what), source.files, bytes(source.lag), last, seen(source.last_match));
+        writeln!(out, "  {line}")?;
+        let counts = words::source_counts(source.candidates, source.matched, source.unknown, source.disbelieved);
+        writeln!(out, "    {}", paint.style(paint::FAINT, &counts))?;
+    }
+    Ok(())
+}
+
+/// The bans in force.
+///
+/// # Errors
+/// When the output fails.
+pub fn bans(bans: &[Ban], out: &mut impl Write) -> io::Result<()> {
+    if bans.is_empty() {
+        return writeln!(out, "{}", words::nobody_out());
+    }
+    let columns = [
+        Column::left(words::address(), paint::WHO),
+        Column::left(words::jail(), anstyle::Style::new()),
+        Column::left(words::since(), anstyle::Style::new()),
+        Column::left(words::until(), anstyle::Style::new()),
+        Column::right(words::count()),
+        Column::left(words::because(), anstyle::Style::new()),
+    ];
+    let row = |ban: &Ban| {
+        vec![
+            ban.prefix.to_string(),
+            ban.jail.to_string(),
+            shown(ban.since),
+            end(ban.until),
+            ban.count.to_string(),
+            words::reason(ban.because).to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = bans.iter().map(row).collect();
+    write!(out, "{}", table(paint(), &columns, &rows))
+}
+
+/// That something was done.
+///
+/// # Errors
+/// When the output fails.
+pub fn done(count: u64, notes: &[String], out: &mut impl Write) -> io::Result<()> {
+    let text = if count > 0 { words::done_bans(words::bans(count)) } else { words::done() };
+    writeln!(out, "{text}")?;
+    notes.iter().try_for_each(|note| writeln!(out, "{}", safe(note)))
+}
+
+/// What somebody did, and what followed.
+///
+/// # Errors
+/// When the output fails.
+pub fn why(who: Prefix, bans: &[Ban], timeline: &[Moment], out: &mut impl Write) -> io::Result<()> {
+    let paint = paint();
+    if bans.is_empty() && timeline.is_empty() {
+        return writeln!(out, "{}", words::nothing_known(who));
+    }
+    for ban in bans {
+        let line = words::out_now(ban.prefix, ban.jail, end(ban.until));
+        writeln!(out, "{}", paint.style(paint::BAD, &line))?;
+    }
+    if bans.is_empty() {
+        writeln!(out, "{}", words::not_out(who))?;
+    }
+    timeline.iter().try_for_each(|one| moment(one, out))
+}
+
+/// One thing that happened, on one line.
+///
+/// # Errors
+/// When the output fails.
+pub fn moment(moment: &Moment, out: &mut impl Write) -> io::Result<()> {
+    let paint = paint();
+    let style = match moment.kind.as_str() {
+        "ban" => paint::BAD,
+        "lift" | "success" => paint::GOOD,
+        "note" => paint::ODD,
+        _ => paint::FAINT,
+    };
+    let kind = paint.style(style, &format!("{:8}", moment.kind));
+    let who = moment.addr.map(|addr| paint.style(paint::WHO, &addr.to_string())).unwrap_or_default();
+    let text = safe(&moment.text);
+    writeln!(out, "{}  {kind}  {who}  {}", shown(moment.time), shortened(&text, LINE))
+}

@@ -1,0 +1,100 @@
+//! From files on disk to a policy: which documents there are, and what they say together.
+
+use crate::cli::args::ConfigArgs;
+use sereno_config::{Document, Outcome};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the configuration is when nobody says.
+pub const DEFAULT: &str = "/etc/sereno/sereno.toml";
+/// A document is at most this long, in bytes.
+const LONGEST: u64 = 4 << 20;
+
+/// What was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The policy and what is wrong with the documents.
+    pub outcome: Outcome,
+    /// The documents it comes from.
+    pub files: Vec<PathBuf>,
+    /// Whether there was no configuration, and one was made of what runs here.
+    pub found: bool,
+}
+
+/// Reads the configuration: the file named (it must be there), or the default file and
+/// `conf.d/*.toml` beside it, or, when there is none, what [`crate::discover`] finds.
+///
+/// # Errors
+/// When a document cannot be read; the text says which.
+pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
+    let main = args.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT));
+    let mut files = Vec::new();
+    if args.config.is_some() || main.exists() {
+        files.push(main.clone());
+    }
+    let folder = main.parent().unwrap_or(Path::new("/"));
+    if args.config.is_none() {
+        files.extend(sorted(&folder.join("conf.d"))?);
+    }
+    let mut documents = files.iter().map(|path| document(path)).collect::<io::Result<Vec<_>>>()?;
+    let found = documents.is_empty();
+    if found {
+        let facts = crate::discover::gather(Path::new("/"));
+        let text = sereno_config::suggest(&facts, crate::words::lang());
+        documents.push(Document { name: "what was found on this machine".to_owned(), text });
+    }
+    let rules = rules(args.rules.as_deref(), folder)?;
+    Ok(Loaded { outcome: sereno_config::read(&documents, &rules), files, found })
+}
+
+/// The shipped rules and the administrator's own.
+///
+/// # Errors
+/// When a rule file cannot be read.
+pub fn rules(own: Option<&Path>, folder: &Path) -> io::Result<Vec<Document>> {
+    let mut rules = sereno_config::shipped_rules();
+    let own = match own {
+        Some(own) => {
+            std::fs::metadata(own).map_err(|e| named(own, &e))?;
+            own.to_owned()
+        }
+        None => folder.join("rules.d"),
+    };
+    for path in sorted(&own)? {
+        rules.push(document(&path)?);
+    }
+    Ok(rules)
+}
+
+/// The `*.toml` files of a folder by name; none when there is no folder.
+fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(named(folder, &e)),
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Reads a document.
+///
+/// # Errors
+/// When it cannot be read, is no regular file, is too long or is not UTF-8.
+pub fn document(path: &Path) -> io::Result<Document> {
+    let meta = std::fs::metadata(path).map_err(|e| named(path, &e))?;
+    if !meta.is_file() || meta.len() > LONGEST {
+        let why = format!("{}: not a regular file of at most {LONGEST} bytes", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| named(path, &e))?;
+    Ok(Document { name: path.display().to_string(), text })
+}
+
+fn named(path: &Path, e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+}

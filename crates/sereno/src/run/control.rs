@@ -1,0 +1,204 @@
+//! The control socket: clients ask, the program answers, nobody can make it wait or swell.
+
+use mio::net::{UnixListener, UnixStream};
+use mio::{Interest, Registry, Token};
+use sereno_wire::control::{Ask, Moment, Reply, Request, VERSION};
+use sereno_wire::frame::{Frames, REQUEST_CAP, frame};
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Clients at once.
+const CLIENTS: usize = 64;
+/// Bytes that may wait for a client that does not read.
+const BACKLOG: usize = 16 << 20;
+/// Tokens of clients start here.
+pub const FIRST: usize = 1000;
+
+/// The socket and its clients.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    listener: UnixListener,
+    clients: BTreeMap<usize, Client>,
+    next: usize,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: UnixStream,
+    frames: Frames,
+    out: Vec<u8>,
+    watching: bool,
+    closing: bool,
+}
+
+impl Control {
+    /// Listens at `path`; the group `group` (by number) may connect, besides root and ourselves.
+    ///
+    /// # Errors
+    /// When somebody listens there already, or the socket cannot be made.
+    pub fn listen(path: &Path, group: Option<u32>) -> io::Result<Self> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            let why = format!("another Sereno listens on {}", path.display());
+            return Err(io::Error::new(ErrorKind::AddrInUse, why));
+        }
+        match std::fs::symlink_metadata(path) {
+            Ok(meta) if !std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()) => {
+                let why = format!("{} is there and is no socket", path.display());
+                return Err(io::Error::new(ErrorKind::AlreadyExists, why));
+            }
+            Ok(_) => std::fs::remove_file(path)?,
+            Err(_) => {}
+        }
+        // Made under a name of its own and renamed, so that nobody connects before the
+        // permissions are right.
+        let made = path.with_extension("new");
+        let _ = std::fs::remove_file(&made);
+        let listener = UnixListener::bind(&made)?;
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(if group.is_some() { 0o660 } else { 0o600 }))?;
+        if group.is_some() {
+            std::os::unix::fs::chown(&made, None, group)?;
+        }
+        std::fs::rename(&made, path)?;
+        Ok(Self { path: path.to_owned(), listener, clients: BTreeMap::new(), next: FIRST })
+    }
+
+    /// The listening socket, to be registered.
+    pub fn listener(&mut self) -> &mut UnixListener {
+        &mut self.listener
+    }
+
+    /// Takes in whoever waits at the door.
+    pub fn accept(&mut self, registry: &Registry) {
+        while let Ok((mut stream, _)) = self.listener.accept() {
+            if self.clients.len() >= CLIENTS {
+                continue;
+            }
+            let token = self.next;
+            self.next = self.next.checked_add(1).unwrap_or(FIRST);
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if registry.register(&mut stream, Token(token), interest).is_ok() {
+                let frames = Frames::new(REQUEST_CAP);
+                let client = Client { stream, frames, out: Vec::new(), watching: false, closing: false };
+                self.clients.insert(token, client);
+            }
+        }
+    }
+
+    /// Reads what a client says; gives its requests.
+    pub fn read(&mut self, token: usize) -> Vec<Ask> {
+        let Some(client) = self.clients.get_mut(&token) else { return Vec::new() };
+        let mut asked = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            match client.stream.read(&mut chunk) {
+                Ok(0) => {
+                    client.closing = true;
+                    break;
+                }
+                Ok(read) => client.frames.push(&chunk[..read]),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => {
+                    self.clients.remove(&token);
+                    return Vec::new();
+                }
+            }
+            // Cut after every piece, so that no more than a frame is ever kept.
+            loop {
+                match client.frames.next::<Request>() {
+                    Ok(Some(request)) if request.v == VERSION => asked.push(request.ask),
+                    Ok(Some(_)) => client.refuse("this Sereno speaks another version; use the same program on both sides"),
+                    Ok(None) => break,
+                    Err(why) => {
+                        client.refuse(&why);
+                        client.closing = true;
+                        break;
+                    }
+                }
+            }
+            if client.closing || asked.len() >= 64 {
+                break;
+            }
+        }
+        asked
+    }
+
+    /// Queues an answer.
+    pub fn answer(&mut self, token: usize, reply: &Reply) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.queue(reply);
+        }
+    }
+
+    /// Makes a client one that watches.
+    pub fn watch(&mut self, token: usize) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.watching = true;
+        }
+    }
+
+    /// Whether anybody watches.
+    #[must_use]
+    pub fn watched(&self) -> bool {
+        self.clients.values().any(|client| client.watching)
+    }
+
+    /// Tells everybody who watches.
+    pub fn tell(&mut self, moment: &Moment) {
+        for client in self.clients.values_mut().filter(|client| client.watching) {
+            // A watcher that does not keep up misses events; he cannot hold anything up.
+            if client.out.len() < BACKLOG / 16 {
+                client.queue(&Reply::Event(moment.clone()));
+            }
+        }
+    }
+
+    /// Writes what waits, and lets go of clients that are done.
+    pub fn flush(&mut self) {
+        self.clients.retain(|_, client| client.flush());
+    }
+}
+
+impl Client {
+    fn queue(&mut self, reply: &Reply) {
+        match frame(reply) {
+            Ok(bytes) => self.out.extend_from_slice(&bytes),
+            Err(why) => self.refuse(&why),
+        }
+        self.closing |= self.out.len() > BACKLOG;
+    }
+
+    fn refuse(&mut self, why: &str) {
+        if let Ok(bytes) = frame(&Reply::Refused { why: why.to_owned() }) {
+            self.out.extend_from_slice(&bytes);
+        }
+    }
+
+    /// Whether the client stays.
+    fn flush(&mut self) -> bool {
+        let mut sent = 0;
+        while sent < self.out.len() {
+            match self.stream.write(&self.out[sent..]) {
+                Ok(0) => return false,
+                Ok(written) => sent += written,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => return false,
+            }
+        }
+        self.out.drain(..sent);
+        !(self.closing && self.out.is_empty()) && self.out.len() <= BACKLOG
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

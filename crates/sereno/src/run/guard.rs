@@ -1,0 +1,400 @@
+//! The guard: one thread that waits for whatever comes first (a line, a client, the kernel, a
+//! signal, the clock), lets the engine decide, and carries out what it says.
+
+use super::control::Control;
+use super::hands::Hands;
+use super::keeper::Keeper;
+use super::sources::{Book, Feed, JournalFeed};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use sereno_core::engine::{Action, Engine, Input, Lifted, Notice};
+use sereno_core::addr::Prefix;
+use sereno_core::gate::{Draft, Hold, Name};
+use sereno_core::ledger::Ban;
+use sereno_core::time::Time;
+use sereno_tail::{Follow, Journal, Stdin};
+use sereno_wire::control::Moment;
+use sereno_wire::orders::{Order, Report};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+pub(super) const SIGNALS: Token = Token(0);
+pub(super) const LISTENER: Token = Token(1);
+const KERNEL: Token = Token(2);
+const FILES: Token = Token(3);
+const STDIN: Token = Token(4);
+const JOURNALS: usize = 16;
+
+/// How often the gate is looked at even if nobody says that it changed.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often the places in logs are saved when nothing else happens.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Everything that guards.
+pub struct Guard {
+    /// The engine.
+    pub engine: Engine,
+    /// The hands.
+    pub hands: Hands,
+    /// The ledger on disk.
+    pub keeper: Keeper,
+    /// The control socket.
+    pub control: Control,
+    /// Who reads what.
+    pub book: Book,
+    /// The wanted gate.
+    pub draft: Draft,
+    pub(super) poll: Poll,
+    pub(super) follow: Option<Follow>,
+    pub(super) journals: Vec<Journal>,
+    pub(super) stdin: Option<Stdin>,
+    pub(super) since: Time,
+    pub(super) mended: u64,
+    pub(super) stands: bool,
+    pub(super) notes: Vec<String>,
+    /// Said by the engine or the keeper and still true.
+    pub(super) worries: Vec<String>,
+    actions: Vec<Action>,
+    children: Vec<Option<(u32, RawFd)>>,
+    look_at: Time,
+    save_at: Time,
+    more: bool,
+}
+
+/// What a round of waiting brought that the guard does not deal with itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// A signal is waiting.
+    pub signals: bool,
+    /// Clients with something to say.
+    pub clients: Vec<usize>,
+}
+
+impl Guard {
+    /// Puts the parts together. Nothing is read or installed yet.
+    ///
+    /// # Errors
+    /// When the kernel cannot wait for so many things.
+    #[allow(clippy::too_many_arguments, reason = "the parts of the guard, each once")]
+    pub fn new(
+        engine: Engine,
+        hands: Hands,
+        keeper: Keeper,
+        control: Control,
+        book: Book,
+        draft: Draft,
+        now: Time,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            engine,
+            hands,
+            keeper,
+            control,
+            book,
+            draft,
+            poll: Poll::new()?,
+            follow: None,
+            journals: Vec::new(),
+            stdin: None,
+            since: now,
+            mended: 0,
+            stands: false,
+            notes: Vec::new(),
+            worries: Vec::new(),
+            actions: Vec::new(),
+            children: Vec::new(),
+            look_at: now.plus(LOOK_EVERY),
+            save_at: now.plus(SAVE_EVERY),
+            more: true,
+        })
+    }
+
+    /// Registers what there is to wait for.
+    ///
+    /// # Errors
+    /// When registering fails.
+    pub fn register(&mut self) -> io::Result<()> {
+        let registry = self.poll.registry();
+        registry.register(self.control.listener(), LISTENER, Interest::READABLE)?;
+        if let Some(watch) = self.hands.watch() {
+            registry.register(&mut SourceFd(&watch.as_raw_fd()), KERNEL, Interest::READABLE)?;
+        }
+        if let Some(stdin) = &self.stdin {
+            registry.register(&mut SourceFd(&stdin.as_fd().as_raw_fd()), STDIN, Interest::READABLE)?;
+        }
+        self.register_sources()
+    }
+
+    /// Registers the files, and forgets the journals' children: they register when they start.
+    ///
+    /// # Errors
+    /// When registering fails.
+    pub fn register_sources(&mut self) -> io::Result<()> {
+        let registry = self.poll.registry();
+        if let Some(follow) = &self.follow {
+            registry.register(&mut SourceFd(&follow.as_fd().as_raw_fd()), FILES, Interest::READABLE)?;
+        }
+        self.more = true;
+        self.children = vec![None; self.journals.len()];
+        Ok(())
+    }
+
+    /// Puts the whole gate in place with the bans in force.
+    pub fn install(&mut self, now: Time) {
+        let holds = self.engine.ledger().bans().map(Ban::hold).collect();
+        let order = Order::Install { gate: self.draft.clone(), holds };
+        let reports = self.hands.carry(&[order], now);
+        self.stands = matches!(reports.first(), Some(Report::Done));
+        if let Some(Report::Refused { why, .. }) = reports.first() {
+            self.notes.push(format!("the gate could not be put in place: {why}"));
+        }
+    }
+
+    /// Waits for the next thing and deals with it.
+    ///
+    /// # Errors
+    /// When waiting itself fails.
+    pub fn round(&mut self, events: &mut Events, clock: impl Fn() -> Time) -> io::Result<Woken> {
+        let wait = if self.more { Duration::ZERO } else { self.next_wake().since(clock()) };
+        match self.poll.poll(events, Some(wait)) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => other?,
+        }
+        let now = clock();
+        let mut woken = Woken::default();
+        for event in events.iter() {
+            match event.token() {
+                SIGNALS => woken.signals = true,
+                LISTENER => self.control.accept(self.poll.registry()),
+                KERNEL => self.look(now),
+                Token(token) if token >= super::control::FIRST => woken.clients.push(token),
+                _ => {}
+            }
+        }
+        self.more = self.read(now);
+        self.engine.handle(Input::Tick, now, &mut self.actions);
+        self.carry_out(now);
+        if now >= self.look_at {
+            self.look_again(now);
+        }
+        self.save(now);
+        self.control.flush();
+        Ok(woken)
+    }
+
+    fn next_wake(&self) -> Time {
+        let engine = self.engine.next_wake().map(|(at, _)| at);
+        let files = self.follow.as_ref().map(|f| f.next_wake().0);
+        let journals = self.journals.iter().filter_map(|j| j.next_wake().map(|(at, _)| at)).min();
+        let save = self.keeper.dirty().then_some(self.save_at);
+        [engine, files, journals, save, Some(self.look_at)].into_iter().flatten().min().unwrap_or(self.look_at)
+    }
+
+    /// Reads what sources have; says whether there is more at once.
+    fn read(&mut self, now: Time) -> bool {
+        let Self { engine, book, actions, notes, follow, journals, stdin, children, poll, .. } = self;
+        let mut feed = Feed { book, engine, actions, notes, now };
+        let mut more = follow.as_mut().is_some_and(|follow| follow.wake(now, &mut feed));
+        if let Some(stdin) = stdin {
+            more |= stdin.wake(now, &mut feed);
+        }
+        for (index, journal) in journals.iter_mut().enumerate() {
+            let Some((_, source)) = feed.book.journals().get(index).cloned() else { continue };
+            let mut feed = JournalFeed {
+                source,
+                feed: Feed { book: feed.book, engine: feed.engine, actions: feed.actions, notes: feed.notes, now },
+            };
+            more |= journal.wake(now, &mut feed);
+            let child = journal.child().zip(journal.as_fd().map(|fd| fd.as_raw_fd()));
+            if child != children[index] {
+                if let Some((_, fd)) = child {
+                    let token = Token(JOURNALS + index);
+                    let _ = poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE);
+                }
+                children[index] = child;
+            }
+        }
+        if more || !self.notes.is_empty() {
+            self.keeper.touch();
+        }
+        self.keeper.touch_if(!self.actions.is_empty());
+        more
+    }
+
+    /// Carries out what the engine decided: the kernel first, then the ledger. A crash in
+    /// between loses nothing: the ledger's places in the logs are older than the ban, so the
+    /// lines are read again and the same ban follows.
+    pub(super) fn carry_out(&mut self, now: Time) {
+        while !self.actions.is_empty() {
+            let actions = std::mem::take(&mut self.actions);
+            let ordered: Vec<(&Action, Order)> =
+                actions.iter().filter_map(|action| Some((action, self.order(action)?))).collect();
+            let orders: Vec<Order> = ordered.iter().map(|(_, order)| order.clone()).collect();
+            for ((action, _), report) in ordered.iter().zip(self.hands.carry(&orders, now)) {
+                match (action, report) {
+                    (Action::Ban(ban), report) => self.reported(ban, &report, now),
+                    (Action::Lift { ban, .. }, Report::Refused { why, .. }) => {
+                        self.notes.push(format!("{} could not be let in: {why}; putting the gate in place anew", ban.prefix));
+                        self.look_at = now;
+                        self.stands = false;
+                    }
+                    _ => {}
+                }
+            }
+            for action in actions {
+                self.note(action, now);
+            }
+        }
+    }
+
+    fn order(&self, action: &Action) -> Option<Order> {
+        match action {
+            Action::Ban(ban) => {
+                // Jails that close the same ports share a set: the longest ban counts.
+                let same = |other: &&Ban| other.scope == ban.scope && other.prefix == ban.prefix;
+                let ends = self.engine.ledger().touching(ban.prefix).filter(same).map(|ban| ban.until);
+                let for_ever = |until: Option<Time>| (until.is_none(), until);
+                let until = ends.chain([ban.until]).max_by_key(|until| for_ever(*until)).flatten();
+                Some(Order::Ban(Hold { until, ..ban.hold() }))
+            }
+            // The kernel ends an expired ban by itself.
+            Action::Lift { why: Lifted::Expired, .. } | Action::Tell(_) | Action::Saw { .. } => None,
+            Action::Lift { ban, .. } => Some(Order::Lift { scope: ban.scope, prefix: ban.prefix }),
+        }
+    }
+
+    fn reported(&mut self, ban: &Ban, report: &Report, now: Time) {
+        let (jail, prefix) = (ban.jail, ban.prefix);
+        let input = match report {
+            Report::Done | Report::Observed => Input::Applied { jail, prefix },
+            Report::Friend { why } => {
+                self.notes.push(format!("{prefix} is a friend ({why}) and was not banned"));
+                Input::Lift { prefix: Some(prefix) }
+            }
+            Report::Refused { why, gate_lost } => {
+                if *gate_lost {
+                    self.look_at = now;
+                }
+                Input::Refused { jail, prefix, why: why.clone() }
+            }
+        };
+        self.engine.handle(input, now, &mut self.actions);
+    }
+
+    /// Writes down and passes on what happened.
+    fn note(&mut self, action: Action, now: Time) {
+        let moment = moment(&action, now);
+        if self.control.watched() {
+            self.control.tell(&moment);
+        }
+        if !matches!(action, Action::Saw { .. }) {
+            let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
+            self.notes.push(format!("{} {who}{}", moment.kind, moment.text));
+        }
+        self.keeper.note(action, now);
+    }
+
+    /// Somebody changed tables: if it was ours, it is put back.
+    fn look(&mut self, now: Time) {
+        loop {
+            let seen = self.hands.look();
+            if seen.lost {
+                let who = seen.by.map(|by| format!(" by {by}")).unwrap_or_default();
+                self.notes.push(format!("the gate was changed{who}; putting it back"));
+                self.mended += 1;
+                self.install(now);
+            }
+            if !seen.more {
+                break;
+            }
+        }
+    }
+
+    fn look_again(&mut self, now: Time) {
+        self.look_at = now.plus(LOOK_EVERY);
+        if self.hands.observing().is_none() && !(self.stands && self.hands.stands()) {
+            self.notes.push("the gate is not as it should be; putting it in place".to_owned());
+            self.mended += 1;
+            self.install(now);
+        }
+        let sessions = crate::discover::friends();
+        if let Some(friends) = super::setup::merged_friends(self.engine.friends(), sessions) {
+            self.hands.befriend(friends.clone());
+            self.engine.handle(Input::Friends(friends), now, &mut self.actions);
+            self.carry_out(now);
+        }
+    }
+
+    /// Saves what changed, at once when somebody was banned or let in.
+    pub(super) fn save(&mut self, now: Time) {
+        if self.keeper.urgent() || (self.keeper.dirty() && now >= self.save_at) {
+            self.save_at = now.plus(SAVE_EVERY);
+            self.keeper.save(&mut self.engine, self.follow.as_ref(), &self.journals, &self.book);
+        }
+    }
+
+    /// An administrator's command.
+    pub(super) fn command(&mut self, input: Input<'_>, now: Time) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.engine.handle(input, now, &mut actions);
+        self.actions.extend(actions.iter().cloned());
+        self.carry_out(now);
+        self.save(now);
+        actions
+    }
+
+    /// What is to be said, since the last call.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+}
+
+/// An action as something that happened.
+pub(super) fn moment(action: &Action, now: Time) -> Moment {
+    let moment = |kind: &str, jail, addr, text| Moment { time: now, kind: kind.to_owned(), jail, addr, text };
+    match action {
+        Action::Ban(ban) => {
+            let until = ban.until.map_or("for ever".to_owned(), |until| format!("until {until}"));
+            let text = format!("banned by {} {until}: {} {}", ban.jail, ban.count, ban.because.word());
+            moment("ban", Some(ban.jail), Some(ban.prefix), text)
+        }
+        Action::Lift { ban, why } => let_in(ban.jail, ban.prefix, *why, now),
+        Action::Saw { jail, verdict } => {
+            let kind = if verdict.good { "success" } else { "failure" };
+            let addr = Prefix::host(verdict.addr);
+            let text = format!("{} {}", verdict.pattern, verdict.line);
+            Moment { time: verdict.at, ..moment(kind, Some(*jail), Some(addr), text) }
+        }
+        Action::Tell(notice) => tell(notice, now),
+    }
+}
+
+/// The end of a ban as something that happened.
+pub(super) fn let_in(jail: Name, prefix: Prefix, why: Lifted, at: Time) -> Moment {
+    let why = match why {
+        Lifted::Expired => "its time is over",
+        Lifted::Manual => "by hand",
+        Lifted::Friend => "a friend",
+    };
+    let text = format!("let in again by {jail}: {why}");
+    Moment { time: at, kind: "lift".to_owned(), jail: Some(jail), addr: Some(prefix), text }
+}
+
+/// A notice in words.
+pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
+    let (jail, addr, text) = match notice {
+        Notice::Spared { jail, prefix, friend, count } => {
+            (Some(*jail), Some(*prefix), format!("not banned after {count}: a friend ({friend})"))
+        }
+        Notice::FarTimes { off, .. } => {
+            let text = format!("lines carry times {} s from now; they count as now: check clock and zone", off.as_secs());
+            (None, None, text)
+        }
+        Notice::Refused { jail, prefix, why } => (Some(*jail), Some(*prefix), format!("ban not in force: {why}")),
+        Notice::StillTalking { jail, prefix } => {
+            (Some(*jail), Some(*prefix), "is banned and still reaches a service: another port or way in?".to_owned())
+        }
+    };
+    Moment { time: now, kind: "note".to_owned(), jail, addr, text }
+}

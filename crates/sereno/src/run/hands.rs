@@ -1,0 +1,160 @@
+//! The hands: those who do. They take orders, know the friends themselves, and touch nothing
+//! but Sereno's own table.
+
+use sereno_core::gate::{Draft, Gate, Name};
+use sereno_core::jail::Friends;
+use sereno_core::time::Time;
+use sereno_nft::{Change, Kernel, Refusal, Watch};
+use sereno_wire::orders::{Order, Report};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Holds the firewall, or says why it cannot.
+#[derive(Debug)]
+pub struct Hands {
+    grip: Result<Grip, String>,
+    gate: Option<Gate>,
+    friends: Friends,
+}
+
+#[derive(Debug)]
+struct Grip {
+    kernel: Kernel,
+    watch: Watch,
+}
+
+/// What the kernel says of the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// It has to be installed again.
+    pub lost: bool,
+    /// Who changed it, where that is known.
+    pub by: Option<String>,
+    /// There may be more to see at once.
+    pub more: bool,
+}
+
+impl Hands {
+    /// Takes hold of the kernel's tables. `observe` is the reason not to, if there is one.
+    #[must_use]
+    pub fn new(friends: Friends, observe: Option<String>) -> Self {
+        let grip = match observe {
+            Some(why) => Err(why),
+            None => take_hold().map_err(|refusal| refusal.to_string()),
+        };
+        Self { grip, gate: None, friends }
+    }
+
+    /// Why nothing is enforced, when nothing is.
+    #[must_use]
+    pub fn observing(&self) -> Option<&str> {
+        self.grip.as_ref().err().map(String::as_str)
+    }
+
+    /// Takes a new list of friends.
+    pub fn befriend(&mut self, friends: Friends) {
+        self.friends = friends;
+    }
+
+    /// Carries out orders, in order; gives a report for each.
+    pub fn carry(&mut self, orders: &[Order], now: Time) -> Vec<Report> {
+        let mut reports = Vec::with_capacity(orders.len());
+        let mut rest = orders;
+        while let Some(order) = rest.first() {
+            if let Order::Install { gate, holds } = order {
+                reports.push(self.install(gate, holds, now));
+                rest = &rest[1..];
+            } else {
+                let until = rest.iter().position(|o| matches!(o, Order::Install { .. }));
+                let (batch, tail) = rest.split_at(until.unwrap_or(rest.len()));
+                self.change(batch, now, &mut reports);
+                rest = tail;
+            }
+        }
+        reports
+    }
+
+    fn install(&mut self, draft: &Draft, holds: &[sereno_core::gate::Hold], now: Time) -> Report {
+        let gate = match Gate::try_from(draft.clone()) {
+            Ok(gate) => gate,
+            Err(why) => return Report::Refused { why, gate_lost: false },
+        };
+        let welcome: Vec<_> = holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none()).copied().collect();
+        let report = match &mut self.grip {
+            Err(_) => Report::Observed,
+            Ok(grip) => match grip.kernel.install(&gate, &welcome, now) {
+                Ok(_) => Report::Done,
+                Err(refusal) => refused(&refusal),
+            },
+        };
+        self.gate = Some(gate);
+        report
+    }
+
+    fn change(&mut self, batch: &[Order], now: Time, reports: &mut Vec<Report>) {
+        let start = reports.len();
+        let mut changes = Vec::with_capacity(batch.len());
+        for order in batch {
+            let change = match order {
+                Order::Ban(hold) => match self.friends.hit_by(hold.prefix) {
+                    Some(friend) => {
+                        reports.push(Report::Friend { why: friend.why.clone() });
+                        continue;
+                    }
+                    None => Change::Ban(*hold),
+                },
+                Order::Lift { scope, prefix } => Change::Lift { scope: *scope, prefix: *prefix },
+                Order::Install { .. } => continue,
+            };
+            reports.push(Report::Observed);
+            changes.push(change);
+        }
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return };
+        let outcomes = grip.kernel.apply(gate, &changes, now);
+        let open = reports[start..].iter_mut().filter(|r| **r == Report::Observed);
+        for (report, outcome) in open.zip(outcomes) {
+            *report = outcome.map_or_else(|refusal| refused(&refusal), |()| Report::Done);
+        }
+    }
+
+    /// What to poll for foreign changes.
+    #[must_use]
+    pub fn watch(&self) -> Option<BorrowedFd<'_>> {
+        self.grip.as_ref().ok().map(|grip| grip.watch.as_fd())
+    }
+
+    /// Looks at what others did to the table.
+    pub fn look(&mut self) -> Look {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Look::default() };
+        match grip.watch.drain(gate) {
+            Ok(seen) => Look {
+                lost: seen.table_lost || seen.structure_changed || seen.elements_removed || seen.overrun,
+                by: seen.by.clone(),
+                more: seen.more,
+            },
+            Err(_) => Look { lost: true, ..Look::default() },
+        }
+    }
+
+    /// Whether the gate stands in the kernel as it should.
+    pub fn stands(&mut self) -> bool {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return false };
+        grip.kernel.exists(gate).unwrap_or(false)
+    }
+
+    /// Packets stopped, by scope.
+    pub fn dropped(&mut self) -> Vec<(Name, u64)> {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
+        let counts = grip.kernel.dropped(gate).unwrap_or_default();
+        counts.into_iter().map(|(scope, packets, _)| (scope, packets)).collect()
+    }
+}
+
+fn take_hold() -> Result<Grip, Refusal> {
+    let kernel = Kernel::open()?;
+    let watch = Watch::open(&kernel)?;
+    Ok(Grip { kernel, watch })
+}
+
+fn refused(refusal: &Refusal) -> Report {
+    Report::Refused { why: refusal.to_string(), gate_lost: refusal.is_gate_lost() }
+}

@@ -1,0 +1,199 @@
+//! Building a guard from a policy.
+
+use super::control::Control;
+use super::guard::Guard;
+use super::hands::Hands;
+use super::keeper::{Keeper, cursor_key};
+use super::sources::Book;
+use sereno_config::{Policy, Settings};
+use sereno_core::engine::{Clock, Engine, scope};
+use sereno_core::gate::{Draft, Name, Scope};
+use sereno_core::jail::{Friend, Friends};
+use sereno_core::time::Time;
+use sereno_store::Store;
+use sereno_tail::{Follow, Journal, JournalOptions, Options, Start, Stdin};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Bytes of an old log that are read at the first start: enough to know who is at it just now.
+const FIRST_LOOK: u64 = 1 << 20;
+
+/// What the command line adds to the policy.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The ledger's folder.
+    pub state: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Why nothing is to be enforced, if so.
+    pub observe: Option<String>,
+}
+
+/// What follows from a policy and from what was remembered.
+struct Parts {
+    engine: Engine,
+    book: Book,
+    follow: Option<Follow>,
+    journals: Vec<Journal>,
+    friends: Friends,
+}
+
+/// Builds everything, restores what was remembered, puts the gate in place, opens the sources.
+///
+/// # Errors
+/// When the control socket or the sources cannot be opened. A store that cannot be opened is
+/// an alarm, not an end.
+pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
+    let control = Control::listen(&place.socket, group_id(&policy.settings.group))?;
+    let mut keeper = Keeper::new(Store::open(&place.state).map_err(|e| e.to_string()));
+    let parts = assemble(policy, &mut keeper, now)?;
+    let hands = Hands::new(parts.friends, place.observe.clone());
+    let mut guard = Guard::new(parts.engine, hands, keeper, control, parts.book, draft(policy), now)?;
+    guard.install(now);
+    guard.follow = parts.follow;
+    guard.journals = parts.journals;
+    if guard.book.reads_stdin() {
+        let fd = rustix::io::dup(rustix::stdio::stdin())?;
+        guard.stdin = Some(Stdin::new(fd, policy.settings.line_cap, 1 << 20)?);
+    }
+    guard.register()?;
+    Ok(guard)
+}
+
+/// Puts a new policy in place of the old one. What was remembered has just been saved, and is
+/// read back; the bans stay in force throughout.
+///
+/// # Errors
+/// When the new sources cannot be opened; then nothing has changed.
+pub fn rebuild(guard: &mut Guard, policy: &Policy, now: Time) -> io::Result<()> {
+    let parts = assemble(policy, &mut guard.keeper, now)?;
+    guard.hands.befriend(parts.friends);
+    guard.engine = parts.engine;
+    guard.book = parts.book;
+    guard.draft = draft(policy);
+    guard.install(now);
+    guard.follow = parts.follow;
+    guard.journals = parts.journals;
+    guard.register_sources()
+}
+
+fn assemble(policy: &Policy, keeper: &mut Keeper, now: Time) -> io::Result<Parts> {
+    let friends = friends(policy);
+    let policies = policy.jails.iter().map(|jail| jail.policy.clone()).collect();
+    let seed = now.0.unsigned_abs() ^ u64::from(std::process::id()).rotate_left(32);
+    let mut engine = Engine::new(policies, friends.clone(), Clock::Wall, seed);
+    let book = Book::new(policy, &mut engine, zone(policy)).map_err(io::Error::other)?;
+    let (checkpoints, cursors) = keeper.restore(&mut engine, now);
+    let patterns = book.patterns();
+    let follow = if patterns.is_empty() {
+        None
+    } else {
+        let start = if checkpoints.is_empty() { Start::Last(FIRST_LOOK) } else { Start::Beginning };
+        let options = Options { start, line_cap: policy.settings.line_cap, ..Options::default() };
+        Some(Follow::open(&patterns, &checkpoints, options)?)
+    };
+    let journal = |matches: &Vec<String>| {
+        let after = cursors.iter().find(|(key, _)| *key == cursor_key(matches)).map(|(_, cursor)| cursor.clone());
+        Journal::new(JournalOptions { args: matches.clone(), after, ..JournalOptions::default() })
+    };
+    let journals = book.journals().iter().map(|(matches, _)| journal(matches)).collect();
+    Ok(Parts { engine, book, follow, journals, friends })
+}
+
+/// The wanted gate: a scope for every port, and one for each jail that closes only some.
+#[must_use]
+pub fn draft(policy: &Policy) -> Draft {
+    let mut scopes: Vec<Scope> = Vec::new();
+    if let Ok(all) = Scope::new("all", "all") {
+        scopes.push(all);
+    }
+    let mut v4 = vec![32, 24];
+    let mut v6 = vec![128, 64, 56, 48];
+    for jail in &policy.jails {
+        let name = scope(&jail.policy);
+        if !scopes.iter().any(|s| s.name == name) {
+            scopes.push(Scope { name, ports: jail.policy.ports.clone() });
+        }
+        v4.extend([jail.policy.v4_bits, jail.policy.net4_bits]);
+        v6.extend([jail.policy.v6_bits, jail.policy.net6_bits]);
+    }
+    for lengths in [&mut v4, &mut v6] {
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        lengths.dedup();
+    }
+    Draft { table: policy.settings.table, v4_lengths: v4, v6_lengths: v6, ..Draft::of(scopes) }
+}
+
+/// The friends of the configuration and of the machine.
+#[must_use]
+pub fn friends(policy: &Policy) -> Friends {
+    let mut list = policy.friends.clone();
+    list.extend(crate::discover::friends());
+    Friends::new(list)
+}
+
+/// The list with those who are friends just now; `None` when nothing changed. Who was a friend
+/// for being logged in stays one until the restart: a session that ended a minute ago is no
+/// attacker yet.
+#[must_use]
+pub fn merged_friends(known: &Friends, now: Vec<Friend>) -> Option<Friends> {
+    let new: Vec<Friend> = now.into_iter().filter(|f| !known.list().contains(f)).collect();
+    (!new.is_empty()).then(|| Friends::new(known.list().iter().cloned().chain(new).collect()))
+}
+
+/// The zone of dates without one.
+#[must_use]
+pub fn zone(policy: &Policy) -> jiff::tz::TimeZone {
+    let named = policy.settings.timezone.as_deref().and_then(|name| jiff::tz::TimeZone::get(name).ok());
+    named.unwrap_or_else(jiff::tz::TimeZone::system)
+}
+
+/// The number of a group, from `/etc/group`.
+fn group_id(name: &str) -> Option<u32> {
+    let text = std::fs::read_to_string("/etc/group").ok()?;
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok()).flatten()
+    })
+}
+
+/// Where state and socket are: as the command line says, or the configuration, or, for
+/// somebody who is not root, in his own folders.
+#[must_use]
+pub fn place(policy: &Policy, state: Option<&Path>, socket: Option<&Path>, observe: bool) -> Place {
+    let root = rustix::process::geteuid().is_root();
+    let home = |variable: &str, under: &str| {
+        std::env::var_os(variable).map(|base| PathBuf::from(base).join(under))
+    };
+    let usual = Settings::default();
+    let own_state = || home("XDG_STATE_HOME", "sereno").or_else(|| home("HOME", ".local/state/sereno"));
+    let state = match state {
+        Some(state) => state.to_owned(),
+        None if root || policy.settings.state != usual.state => policy.settings.state.clone(),
+        None => own_state().unwrap_or(usual.state),
+    };
+    let socket = match socket {
+        Some(socket) => socket.to_owned(),
+        None if policy.settings.socket != usual.socket => policy.settings.socket.clone(),
+        None => default_socket(),
+    };
+    let observe = (observe || policy.settings.observe).then(|| "asked to observe only".to_owned());
+    Place { state, socket, observe }
+}
+
+/// Where the control socket is when nobody says.
+#[must_use]
+pub fn default_socket() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(folder) if !rustix::process::geteuid().is_root() => PathBuf::from(folder).join("sereno.sock"),
+        _ => PathBuf::from("/run/sereno/control.sock"),
+    }
+}
+
+/// A jail's name, for commands.
+///
+/// # Errors
+/// When it is no name.
+pub fn jail_name(text: &str) -> Result<Name, String> {
+    Name::new(text)
+}

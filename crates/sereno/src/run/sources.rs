@@ -1,0 +1,259 @@
+//! From files and the journal to the engine: which jail listens to which file.
+//!
+//! Files that the same jails read are one source to the engine, so that what it remembers of
+//! a log (sessions, threads, challenges) outlives rotation.
+
+use sereno_config::{Policy, SourceConf};
+use sereno_core::engine::{Action, Engine, Input, SourceId};
+use sereno_core::gate::Name;
+use sereno_core::line::{Dates, Record, Style};
+use sereno_core::rule::Rule;
+use sereno_core::time::Time;
+use sereno_tail::{Block, FileId, JournalEntry, JournalSink, Notice, Pattern, Sink};
+use sereno_wire::control::SourceStatus;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The path that means standard input.
+pub const STDIN: &str = "-";
+
+/// Who reads what.
+#[derive(Debug)]
+pub struct Book {
+    /// What each pattern id (its index) stands for.
+    patterns: Vec<(Name, String)>,
+    journals: Vec<(Vec<String>, SourceId)>,
+    rules: BTreeMap<Name, Arc<Rule>>,
+    zone: jiff::tz::TimeZone,
+    groups: BTreeMap<Vec<u32>, SourceId>,
+    files: HashMap<FileId, Reading>,
+    next: u32,
+    /// Trouble with a path, by path: told once, gone when it is over.
+    trouble: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    source: SourceId,
+    /// Lines behind this offset are written while we watch.
+    old_until: u64,
+}
+
+impl Book {
+    /// Notes who reads what; adds the journals to the engine at once.
+    ///
+    /// # Errors
+    /// When a rule cannot be put into a reader.
+    pub fn new(policy: &Policy, engine: &mut Engine, zone: jiff::tz::TimeZone) -> Result<Self, String> {
+        let mut book = Self {
+            patterns: Vec::new(),
+            journals: Vec::new(),
+            rules: BTreeMap::new(),
+            zone,
+            groups: BTreeMap::new(),
+            files: HashMap::new(),
+            next: 0,
+            trouble: BTreeMap::new(),
+        };
+        let mut journals: BTreeMap<Vec<String>, Vec<Name>> = BTreeMap::new();
+        for jail in &policy.jails {
+            let name = jail.policy.name;
+            if let Some(rule) = policy.rules.iter().find(|rule| rule.name == jail.policy.rule) {
+                book.rules.insert(name, Arc::clone(rule));
+            }
+            for source in &jail.sources {
+                match source {
+                    SourceConf::Files(paths) => {
+                        book.patterns.extend(paths.iter().map(|path| (name, path.clone())));
+                    }
+                    SourceConf::Journal(matches) => journals.entry(matches.clone()).or_default().push(name),
+                }
+            }
+        }
+        for (matches, jails) in journals {
+            let id = book.add(engine, &jails)?;
+            book.journals.push((matches, id));
+        }
+        let stdin: Vec<Name> = book.patterns.iter().filter(|(_, path)| path == STDIN).map(|(jail, _)| *jail).collect();
+        if !stdin.is_empty() {
+            let source = book.add(engine, &stdin)?;
+            book.files.insert(FileId::STDIN, Reading { source, old_until: 0 });
+        }
+        Ok(book)
+    }
+
+    /// The patterns to follow.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<Pattern> {
+        let numbered = self.patterns.iter().enumerate().filter(|(_, (_, path))| path != STDIN);
+        numbered.map(|(id, (_, path))| Pattern { id: id as u32, path: path.clone() }).collect()
+    }
+
+    /// The matches of each journal, in the order of [`JournalFeed::index`].
+    #[must_use]
+    pub fn journals(&self) -> &[(Vec<String>, SourceId)] {
+        &self.journals
+    }
+
+    /// Whether standard input is read.
+    #[must_use]
+    pub fn reads_stdin(&self) -> bool {
+        self.files.contains_key(&FileId::STDIN)
+    }
+
+    fn add(&mut self, engine: &mut Engine, jails: &[Name]) -> Result<SourceId, String> {
+        let mut rules: Vec<Arc<Rule>> = Vec::new();
+        for rule in jails.iter().filter_map(|jail| self.rules.get(jail)) {
+            if !rules.iter().any(|r| r.name == rule.name) {
+                rules.push(Arc::clone(rule));
+            }
+        }
+        let id = SourceId(self.next);
+        self.next += 1;
+        engine.add_source(id, &rules, jails, Dates::new(self.zone.clone()))?;
+        Ok(id)
+    }
+
+    fn opened(&mut self, engine: &mut Engine, file: FileId, patterns: &[u32], old_until: u64) {
+        let mut group = patterns.to_vec();
+        group.sort_unstable();
+        let source = match self.groups.get(&group) {
+            Some(id) => *id,
+            None => {
+                let jails: Vec<Name> =
+                    group.iter().filter_map(|id| self.patterns.get(*id as usize)).map(|(jail, _)| *jail).collect();
+                let Ok(id) = self.add(engine, &jails) else { return };
+                self.groups.insert(group, id);
+                id
+            }
+        };
+        self.files.insert(file, Reading { source, old_until });
+    }
+
+    /// How the sources of a jail are.
+    #[must_use]
+    pub fn status(&self, jail: Name, engine: &Engine, files: &[sereno_tail::Status]) -> Vec<SourceStatus> {
+        let mut all = Vec::new();
+        for (id, (_, path)) in self.patterns.iter().enumerate().filter(|(_, (owner, _))| *owner == jail) {
+            let id = id as u32;
+            let mine: Vec<_> = files.iter().filter(|f| f.patterns.contains(&id)).collect();
+            let lag = mine.iter().map(|f| f.size.saturating_sub(f.offset)).sum();
+            let groups = self.groups.iter().filter(|(group, _)| group.contains(&id)).map(|(_, source)| *source);
+            let stdin = (path == STDIN).then(|| self.files.get(&FileId::STDIN).map(|r| r.source)).flatten();
+            let base = SourceStatus { what: path.clone(), files: mine.len() as u64, lag, ..SourceStatus::default() };
+            all.push(health(base, groups.chain(stdin), engine));
+        }
+        let wants = |id: SourceId| engine.listens(id, jail);
+        for (matches, id) in self.journals.iter().filter(|(_, id)| wants(*id)) {
+            let what = format!("journal {}", matches.join(" "));
+            let base = SourceStatus { what, files: 1, ..SourceStatus::default() };
+            all.push(health(base, std::iter::once(*id), engine));
+        }
+        all
+    }
+
+    /// What is wrong with paths, in words.
+    #[must_use]
+    pub fn trouble(&self) -> Vec<String> {
+        self.trouble.values().cloned().collect()
+    }
+
+    fn note(&mut self, notice: &Notice) {
+        let text = notice.to_string();
+        match notice {
+            Notice::Waiting { path } | Notice::Unreadable { path, .. } | Notice::Lost { path, .. } => {
+                self.trouble.insert(path.display().to_string(), text);
+            }
+            Notice::TooMany { pattern, .. } => drop(self.trouble.insert(format!("pattern {pattern}"), text)),
+            Notice::Ended { .. } => drop(self.trouble.insert("journal".to_owned(), text)),
+            Notice::Opened { path, .. } => drop(self.trouble.remove(&path.display().to_string())),
+            _ => {}
+        }
+    }
+}
+
+fn health(base: SourceStatus, ids: impl Iterator<Item = SourceId>, engine: &Engine) -> SourceStatus {
+    ids.filter_map(|id| engine.source(id)).fold(base, |mut sum, health| {
+        sum.last_line = sum.last_line.max(health.last_line);
+        sum.last_match = sum.last_match.max(health.last_match);
+        sum.candidates += health.counts.candidates;
+        sum.matched += health.counts.hits;
+        sum.unknown += health.counts.strangers;
+        sum.disbelieved += health.kept.forged + health.kept.unvouched + health.kept.overrun;
+        sum
+    })
+}
+
+/// Takes what files and standard input give, and feeds the engine.
+pub struct Feed<'a> {
+    /// Who reads what.
+    pub book: &'a mut Book,
+    /// The engine.
+    pub engine: &'a mut Engine,
+    /// What follows.
+    pub actions: &'a mut Vec<Action>,
+    /// What the administrator should know.
+    pub notes: &'a mut Vec<String>,
+    /// The time of this round.
+    pub now: Time,
+}
+
+impl Sink for Feed<'_> {
+    fn block(&mut self, file: FileId, block: Block<'_>) {
+        if let Some(reading) = self.book.files.get(&file) {
+            let live = block.offset >= reading.old_until;
+            let input = Input::Block { source: reading.source, bytes: block.bytes, live };
+            self.engine.handle(input, self.now, self.actions);
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.book.note(&notice);
+        match &notice {
+            Notice::Opened { file, patterns, size, .. } => self.book.opened(self.engine, *file, patterns, *size),
+            Notice::Named { file, patterns, .. } => {
+                let old_until = self.book.files.get(file).map_or(0, |r| r.old_until);
+                self.book.opened(self.engine, *file, patterns, old_until);
+            }
+            Notice::Closed { file, .. } => drop(self.book.files.remove(file)),
+            Notice::Truncated { file, .. } => {
+                if let Some(reading) = self.book.files.get_mut(file) {
+                    reading.old_until = 0;
+                }
+            }
+            _ => {}
+        }
+        self.notes.push(notice.to_string());
+    }
+}
+
+/// Takes what the journal gives.
+pub struct JournalFeed<'a> {
+    /// Where it goes.
+    pub feed: Feed<'a>,
+    /// Which journal.
+    pub source: SourceId,
+}
+
+impl JournalSink for JournalFeed<'_> {
+    fn entry(&mut self, entry: JournalEntry) {
+        let pid = entry.trusted.pid.map(|pid| pid.to_string()).unwrap_or_default();
+        // What the kernel calls the program beats what it calls itself: anybody may say "sshd".
+        let program = entry.trusted.comm.as_deref().or(entry.identifier.as_deref()).unwrap_or_default();
+        let record = Record {
+            host: entry.trusted.hostname.as_deref().unwrap_or_default().as_bytes(),
+            program: program.as_bytes(),
+            pid: pid.as_bytes(),
+            text: Cow::Borrowed(&entry.message),
+            style: Style::Syslog,
+            ..Record::default()
+        };
+        let input = Input::Record { source: self.source, record: &record, when: entry.time };
+        self.feed.engine.handle(input, self.feed.now, self.feed.actions);
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.feed.notice(notice);
+    }
+}

@@ -1,0 +1,190 @@
+//! What the program says to people, in English and Spanish, in one place.
+//!
+//! Every message is a function whose arguments are named in both texts, so that a missing
+//! argument is a compiler's error and a missing translation cannot be written. What programs
+//! read (JSON, logs, configuration) is never translated.
+
+use crate::cli::paint;
+use sereno_config::Lang;
+use sereno_core::jail::Because;
+use sereno_core::rule::spec::Kind;
+use std::fmt::Display;
+use std::sync::OnceLock;
+
+/// The language of who is listening, by `LC_ALL`, `LC_MESSAGES`, `LANG`: the first that is set.
+#[must_use]
+pub fn lang() -> Lang {
+    static LANG: OnceLock<Lang> = OnceLock::new();
+    *LANG.get_or_init(|| {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set) {
+            Some(locale)
+                if locale == "es" || locale.starts_with("es_") || locale.starts_with("es.") =>
+            {
+                Lang::Spanish
+            }
+            _ => Lang::English,
+        }
+    })
+}
+
+/// `name(arguments) = "English" | "español";`
+macro_rules! words {
+    ($($name:ident($($arg:ident),*) = $english:literal | $spanish:literal;)*) => {$(
+        #[doc = $english]
+        #[must_use]
+        pub fn $name($($arg: impl Display),*) -> String {
+            match lang() {
+                Lang::English => format!($english),
+                Lang::Spanish => format!($spanish),
+            }
+        }
+    )*};
+}
+
+/// `name = "thing", "things" | "cosa", "cosas";`: a number with its noun.
+macro_rules! counts {
+    ($($name:ident = $one:literal, $many:literal | $una:literal, $muchas:literal;)*) => {$(
+        #[doc = concat!("`n ", $many, "`")]
+        #[must_use]
+        pub fn $name(n: u64) -> String {
+            let (one, many) = match lang() {
+                Lang::English => ($one, $many),
+                Lang::Spanish => ($una, $muchas),
+            };
+            format!("{} {}", paint::number(n), if n == 1 { one } else { many })
+        }
+    )*};
+}
+
+counts! {
+    lines = "line", "lines" | "línea", "líneas";
+    addresses = "address", "addresses" | "dirección", "direcciones";
+    bans = "ban", "bans" | "veto", "vetos";
+    problems = "problem", "problems" | "problema", "problemas";
+    jails = "jail", "jails" | "jaula", "jaulas";
+    rules = "rule", "rules" | "regla", "reglas";
+    patterns = "pattern", "patterns" | "patrón", "patrones";
+    samples = "sample line", "sample lines" | "línea de muestra", "líneas de muestra";
+    failures = "failure", "failures" | "fallo", "fallos";
+}
+
+words! {
+    // Everywhere.
+    nobody_answers(socket, why) = "no Sereno answers at {socket}: {why}"
+        | "ningún Sereno responde en {socket}: {why}";
+    for_ever() = "for ever" | "para siempre";
+    time() = "time" | "hora";
+    address() = "address" | "dirección";
+    jail() = "jail" | "jaula";
+    length() = "for" | "durante";
+    count() = "count" | "cuenta";
+    because() = "because of" | "a causa de";
+    // Reading logs.
+    lines_cut(lines) = "Cut for being over 8 KiB: {lines}" | "Se cortaron por pasar de 8 KiB: {lines}";
+    // scan
+    lines_counted(n, lines) = "{n} of {lines} count" | "Cuentan {n} de {lines}";
+    also_understood(what) = "Also understood: {what}" | "También se entiende: {what}";
+    by_pattern() = "By pattern" | "Por patrón";
+    by_address(addresses) = "By address ({addresses})" | "Por dirección ({addresses})";
+    no_such_rule(name, names) = "there is no rule {name}; there are: {names}"
+        | "no hay ninguna regla {name}; hay: {names}";
+    // replay
+    no_such_jail(name, names) = "there is no enabled jail {name}; there are: {names}"
+        | "no hay ninguna jaula activa {name}; hay: {names}";
+    replayed(lines, bytes, time, speed) = "Read {lines}, {bytes}, in {time}: {speed} lines per second"
+        | "Se leyeron {lines}, {bytes}, en {time}: {speed} líneas por segundo";
+    nobody_banned() = "Nobody would have been banned." | "No se habría vetado a nadie.";
+    would_ban(bans, who) = "{bans} of {who}" | "{bans} de {who}";
+    jail_bans(jail, bans, failures) = "{jail}: {bans}, {failures}" | "{jail}: {bans}, {failures}";
+    spared(prefix, jail, why, count) = "Spared {prefix} ({jail}): a friend ({why}), with {count} failures"
+        | "Se perdonó a {prefix} ({jail}): es amigo ({why}), con {count} fallos";
+    forged(lines) = "Not believed: {lines} that a stranger wrote into others, or beside such"
+        | "Sin creer: {lines} que un extraño escribió dentro de otras, o al lado de ellas";
+    unvouched(lines) = "Not believed: {lines} that nothing else vouched for"
+        | "Sin creer: {lines} que nada más avalaba";
+    overrun(lines) = "Not weighed: {lines}, because too many waited at once"
+        | "Sin pesar: {lines}, porque esperaban demasiadas a la vez";
+    strangers(lines) = "Not understood: {lines} that look as if they should count"
+        | "Sin entender: {lines} que parecen deber contar";
+    fix_first(problems) = "{problems} in the configuration; sereno check shows them"
+        | "{problems} en la configuración; sereno check los muestra";
+    // rules
+    pattern() = "pattern" | "patrón";
+    meaning() = "tells of" | "habla de";
+    weight() = "weight" | "peso";
+    proven(patterns) = "{patterns}, all proven" | "{patterns}, todos probados";
+    // check
+    log_missing(jail, path) = "warning: jail {jail}: {path} is not there (yet)"
+        | "aviso: jaula {jail}: {path} no existe (todavía)";
+    no_configuration(path) = "There is no {path}; this is what was found on this machine."
+        | "No hay {path}; esto es lo que se encontró en esta máquina.";
+    nothing_guarded() = "No jail is enabled: nothing would be guarded."
+        | "No hay ninguna jaula activa: no se vigilaría nada.";
+    all_fine(jails, names) = "No problems: {jails} ({names})." | "Sin problemas: {jails} ({names}).";
+    // init
+    is_there(path) = "{path} is there already; --force replaces it"
+        | "{path} ya existe; --force lo reemplaza";
+    written(path) = "Wrote {path}. sereno check proves it, sereno run starts guarding."
+        | "Se escribió {path}. sereno check lo comprueba, sereno run empieza a vigilar.";
+}
+
+words! {
+    // The commands that speak to the running program.
+    until() = "until" | "hasta";
+    since() = "since" | "desde";
+    nobody_out() = "Nobody is out." | "No hay nadie fuera.";
+    done() = "Done." | "Hecho.";
+    done_bans(bans) = "Done: {bans}." | "Hecho: {bans}.";
+    nothing_known(who) = "Nothing is known of {who}." | "No se sabe nada de {who}.";
+    out_now(who, jail, until) = "{who} is out by jail {jail}, until {until}"
+        | "{who} está fuera por la jaula {jail}, hasta {until}";
+    not_out(who) = "{who} is not banned" | "{who} no está vetado";
+    guarding(version, pid, since) = "Sereno {version}, process {pid}, guarding since {since}"
+        | "Sereno {version}, proceso {pid}, vigila desde {since}";
+    observing(why) = "OBSERVING ONLY, nobody is banned: {why}"
+        | "SOLO OBSERVA, no se veta a nadie: {why}";
+    gate(table, bans, pending, dropped) = "gate: table {table}, {bans} in force, {pending} pending, {dropped} packets stopped"
+        | "puerta: tabla {table}, {bans} en vigor, {pending} pendientes, {dropped} paquetes parados";
+    gate_mended(n) = "gate: put back {n} times after somebody else changed it"
+        | "puerta: repuesta {n} veces después de que otro la cambiara";
+    memory_used(bytes) = "memory: {bytes}" | "memoria: {bytes}";
+    jail_line(name, rule, retry, find, ban, ports) = "jail {name}: rule {rule}, {retry} failures in {find}, out for {ban}, ports {ports}"
+        | "jaula {name}: regla {rule}, {retry} fallos en {find}, fuera {ban}, puertos {ports}";
+    jail_seen(failures, patient, good, watching, out) = "{failures}, {patient} borne with patience, {good} good logins, {watching} watched, {out} in force"
+        | "{failures}, {patient} tolerados, {good} accesos buenos, {watching} observados, {out} en vigor";
+    source_line(what, files, lag, last, matched) = "{what}: {files} files, {lag} behind, last line {last}, last match {matched}"
+        | "{what}: {files} archivos, {lag} por leer, última línea {last}, última coincidencia {matched}";
+    source_counts(candidates, matched, unknown, disbelieved) = "{candidates} lines looked at, {matched} understood, {unknown} unknown, {disbelieved} not believed"
+        | "{candidates} líneas miradas, {matched} entendidas, {unknown} desconocidas, {disbelieved} no creídas";
+    never() = "never" | "nunca";
+    alarm(text) = "ALARM: {text}" | "ALARMA: {text}";
+    all_well() = "All is well: every log is read, every ban is in force."
+        | "Todo en orden: se lee cada registro y cada veto está en vigor.";
+}
+
+/// Which limit was reached, in a table.
+#[must_use]
+pub fn reason(because: Because) -> &'static str {
+    match (lang(), because) {
+        (Lang::English, because) => because.word(),
+        (Lang::Spanish, Because::Failures) => "fallos",
+        (Lang::Spanish, Because::Accounts) => "cuentas",
+        (Lang::Spanish, Because::Hosts) => "asedio",
+        (Lang::Spanish, Because::Network) => "red",
+        (Lang::Spanish, Because::Manual) => "orden",
+    }
+}
+
+/// What a kind of line is called in a summary.
+#[must_use]
+pub fn kind(kind: Kind) -> &'static str {
+    match (lang(), kind) {
+        (Lang::English, kind) => kind.word(),
+        (Lang::Spanish, Kind::Failure) => "fallo",
+        (Lang::Spanish, Kind::Success) => "acceso",
+        (Lang::Spanish, Kind::Challenge) => "reto",
+        (Lang::Spanish, Kind::Neutral) => "neutral",
+        (Lang::Spanish, Kind::End) => "fin",
+    }
+}
