@@ -39,9 +39,7 @@ fn a_short_file_means_what_the_guide_says() {
     assert_eq!(outcome.policy.rules.len(), shipped_rules().len());
 }
 
-#[test]
-fn every_option_arrives() {
-    let text = r#"
+const EVERY: &str = r#"
 ignoreip = ["192.168.0.0/24", "2001:db8::/32"]
 [sereno]
 state = "/srv/sereno"
@@ -75,7 +73,10 @@ net6-prefix = 40
 patience = 0
 memory = 2048
 "#;
-    let outcome = outcome(&[text]);
+
+#[test]
+fn every_option_arrives() {
+    let outcome = outcome(&[EVERY]);
     assert_eq!(outcome.problems, []);
     let settings = &outcome.policy.settings;
     assert_eq!(

@@ -39,9 +39,11 @@ fn exchange(logs: Vec<LogFile>) -> Facts {
 fn chosen(logs: Vec<LogFile>) -> (Option<String>, String) {
     let (text, outcome) = back(&exchange(logs), Lang::English);
     let source = outcome.policy.jails.first().map(|jail| jail.sources.clone());
-    let file = source.map(|sources| match sources.as_slice() {
-        [SourceConf::Files(files)] if files.len() == 1 => files[0].clone(),
-        other => panic!("one file, not {other:?}"),
+    let file = source.map(|sources| {
+        let [SourceConf::Files(files)] = sources.as_slice() else {
+            return "not one list".to_owned();
+        };
+        files.join(" and ")
     });
     (file, text)
 }

@@ -1,20 +1,25 @@
-//! Carries the write-ahead log over into the file, on a thread of its own.
+//! Brings the write-ahead log to the medium and carries it over into the file, on a thread of
+//! its own: both wait for the disk, and the writer must not.
 //!
-//! A checkpoint waits for the disk, and the writer must not. Passive checkpoints run beside
-//! commits; only when the log has grown large is it cut back, which takes the write lock for
-//! as long as the few frames take that came in since the passive one. A checkpoint that finds
-//! somebody in its way gives up at once and comes again.
-//! Source: <https://www.sqlite.org/c3ref/wal_checkpoint_v2.html>.
+//! - Every few seconds what is new in the log is synced. Commits go on beside that.
+//! - When there is enough of it, or after a while, a passive checkpoint copies it. After a
+//!   complete one the next commit begins the log anew, and SQLite has it wait for the log's
+//!   header; that is why this is not done every few seconds.
+//! - Only when commits come so thick that no checkpoint is ever complete, and the log has grown
+//!   large, is it cut back under the write lock. If somebody is in the way, it is tried later.
+//!
+//! Source: <https://www.sqlite.org/c3ref/wal_checkpoint_v2.html>, <https://www.sqlite.org/wal.html>.
 
 use crate::store::PAGE;
-use crate::{Options, schema};
+use crate::{Options, StoreError, dir, schema};
 use rusqlite::{Connection, Result};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
-use std::{io, mem};
+use std::time::{Duration, Instant};
 
 /// The thread; dropping it ends it.
 #[derive(Debug)]
@@ -31,8 +36,10 @@ impl Checkpointer {
         let mut round = Round {
             path: path.to_owned(),
             conn: None,
-            every: options.checkpoint_every,
-            large: i64::try_from(options.wal_large / PAGE).unwrap_or(i64::MAX),
+            wal: dir::with_suffix(path, "-wal"),
+            synced: 0,
+            carried: Instant::now(),
+            options: options.clone(),
             trouble: Arc::clone(&trouble),
         };
         let thread =
@@ -58,38 +65,98 @@ impl Drop for Checkpointer {
 
 struct Round {
     path: PathBuf,
+    wal: PathBuf,
     conn: Option<Connection>,
-    every: Duration,
-    large: i64,
+    options: Options,
+    /// Frames of the log that are on the medium.
+    synced: i64,
+    /// When the last checkpoint was.
+    carried: Instant,
     trouble: Arc<Mutex<Option<String>>>,
 }
 
 impl Round {
     fn run(&mut self, stopped: &Receiver<()>) {
-        while stopped.recv_timeout(self.every) == Err(RecvTimeoutError::Timeout) {
-            let trouble = self.checkpoint().err().map(|e| e.to_string());
-            let mut shared = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = mem::replace(&mut *shared, trouble);
+        while stopped.recv_timeout(self.options.sync_every) == Err(RecvTimeoutError::Timeout) {
+            let trouble = self.round().err().map(|e| e.to_string());
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         }
     }
 
-    fn checkpoint(&mut self) -> Result<()> {
+    fn round(&mut self) -> Result<(), StoreError> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => {
-                let conn = schema::connect(&self.path, true)?;
-                conn.busy_timeout(Duration::ZERO)?;
-                conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64;")?;
-                conn
-            }
+            None => connect(&self.path).map_err(|e| StoreError::sqlite(&self.path, e))?,
         };
-        let frames: i64 = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
-        if frames > self.large {
-            // Once more for what came meanwhile, so that the lock is held for little.
-            let _: i64 = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
-            let _: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        }
+        let result = self.carry(&conn);
         self.conn = Some(conn);
+        if result.map_err(|e| StoreError::sqlite(&self.path, e))? {
+            // SQLite's locks are on its other two files; closing this one releases none.
+            File::open(&self.wal)
+                .and_then(|wal| wal.sync_data())
+                .map_err(|e| StoreError::io("bring to the disk", &self.wal, e))?;
+        }
         Ok(())
+    }
+
+    /// Carries the log over if it is time; says whether the log has to be synced instead.
+    fn carry(&mut self, conn: &Connection) -> Result<bool> {
+        let large = i64::try_from(self.options.wal_large / PAGE).unwrap_or(i64::MAX);
+        let log = checkpoint(conn, "NOOP")?;
+        let waiting = log.frames - log.carried;
+        let due = self.carried.elapsed() >= self.options.checkpoint_every;
+        if waiting > large / 4 || due && waiting > 0 {
+            let log = checkpoint(conn, "PASSIVE")?;
+            if log.frames > large && log.carried < log.frames {
+                checkpoint(conn, "TRUNCATE")?;
+            }
+            self.carried = Instant::now();
+            self.synced = log.carried;
+            return Ok(false);
+        }
+        let new = waiting > 0 && log.frames != self.synced;
+        self.synced = log.frames;
+        Ok(new)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let conn = schema::connect(path, true)?;
+    conn.busy_timeout(Duration::ZERO)?;
+    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64;")?;
+    Ok(conn)
+}
+
+/// The write-ahead log: frames in it, and how many of them are in the file too.
+struct Log {
+    frames: i64,
+    carried: i64,
+}
+
+fn checkpoint(conn: &Connection, mode: &str) -> Result<Log> {
+    conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        Ok(Log { frames: row.get(1)?, carried: row.get(2)? })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_at_the_log_carries_nothing() {
+        let dir = std::env::temp_dir().join(format!("sereno-store-log-{}", std::process::id()));
+        let mut store = crate::Store::open(&dir).unwrap();
+        let mut batch = crate::Batch::default();
+        batch.checkpoints.insert("a".to_owned(), Some("b".to_owned()));
+        store.commit(&batch).unwrap();
+        let conn = connect(&std::fs::canonicalize(&dir).unwrap().join("ledger.sqlite3")).unwrap();
+        let before = checkpoint(&conn, "NOOP").unwrap();
+        assert!(before.frames > 0 && before.carried == 0, "{} {}", before.frames, before.carried);
+        assert_eq!(checkpoint(&conn, "NOOP").unwrap().carried, 0);
+        let after = checkpoint(&conn, "PASSIVE").unwrap();
+        assert_eq!((after.frames, after.carried), (before.frames, before.frames));
+        drop((store, conn));
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! [`Store::open`] gives the one process that writes its [`Store`]; anybody who may read the
 //! file gets a [`Reader`], with or without a writer beside it. A commit is in the operating
-//! system's hands when it returns (a killed process loses nothing) and on the medium after
-//! the next checkpoint, a few seconds later (a power cut loses those seconds, never more).
+//! system's hands when it returns (a killed process loses nothing) and on the medium a
+//! few seconds later (a power cut loses those seconds, never more).
 //!
 //! Nothing here grows without end: [`Options`] says how much is kept of each kind, and the
 //! oldest leaves first. Bans in force are the exception, they stay until lifted.
@@ -55,9 +55,12 @@ pub struct Options {
     pub keep_tracks: Duration,
     /// How long it keeps memories of good addresses, since their last login.
     pub keep_known: Duration,
-    /// How often the write-ahead log is carried over into the file.
+    /// How often the write-ahead log is brought to the medium: what a power cut can cost.
+    pub sync_every: Duration,
+    /// How often the write-ahead log is carried over into the file, if it is small.
     pub checkpoint_every: Duration,
-    /// Bytes of the write-ahead log beyond which it is cut back.
+    /// Bytes of the write-ahead log beyond which it is cut back; it is carried over when a
+    /// quarter of that is reached.
     pub wal_large: u64,
 }
 
@@ -77,7 +80,8 @@ impl Default for Options {
             keep_pasts: DAY * 90,
             keep_tracks: DAY * 2,
             keep_known: DAY * 30,
-            checkpoint_every: Duration::from_secs(3),
+            sync_every: Duration::from_secs(3),
+            checkpoint_every: Duration::from_secs(60),
             wal_large: 16 << 20,
         }
     }

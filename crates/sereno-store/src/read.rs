@@ -110,6 +110,7 @@ pub(crate) fn load(conn: &Connection, now: Time) -> Result<Memory> {
 /// The last `limit` events about whatever shares an address with `who`, or about anybody,
 /// the newest last.
 pub(crate) fn history(conn: &Connection, who: Option<Prefix>, limit: usize) -> Result<Vec<Event>> {
+    let conn = &conn.unchecked_transaction()?;
     let mut events = Vec::new();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     for (columns, read) in SOURCES {

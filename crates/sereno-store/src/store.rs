@@ -225,7 +225,7 @@ fn prepare(conn: &mut Connection, layout: i64) -> rusqlite::Result<()> {
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = NORMAL;
          PRAGMA wal_autocheckpoint = 0;
-         PRAGMA journal_size_limit = 4194304;
+         PRAGMA journal_size_limit = 16777216;
          PRAGMA cache_size = -8192;
          PRAGMA temp_store = MEMORY;"
     ))?;

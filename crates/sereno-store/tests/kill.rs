@@ -22,6 +22,7 @@ const BANS: u32 = 5;
 /// Checkpoints all the time, so that kills hit those as well.
 fn busy() -> Options {
     Options {
+        sync_every: Duration::from_millis(2),
         checkpoint_every: Duration::from_millis(2),
         wal_large: 256 << 10,
         ..Options::default()

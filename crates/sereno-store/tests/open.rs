@@ -109,10 +109,11 @@ fn other_versions_and_other_programs_are_left_alone() {
 
 #[test]
 fn a_damaged_file_is_moved_aside_and_the_caller_told() {
-    let spoil: [(&str, fn(&mut Vec<u8>)); 4] = [
+    type Spoil = fn(&mut Vec<u8>);
+    let spoil: [(&str, Spoil); 4] = [
         ("header", |bytes| bytes[..16].fill(b'?')),
         ("inside", |bytes| {
-            let middle = bytes.len() / 2 & !4095;
+            let middle = (bytes.len() / 2) & !4095;
             bytes[middle..middle + 8192].fill(0xA5);
         }),
         ("cut off", |bytes| bytes.truncate(bytes.len() / 3)),

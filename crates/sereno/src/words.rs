@@ -186,5 +186,6 @@ pub fn kind(kind: Kind) -> &'static str {
         (Lang::Spanish, Kind::Challenge) => "reto",
         (Lang::Spanish, Kind::Neutral) => "neutral",
         (Lang::Spanish, Kind::End) => "fin",
+        (Lang::Spanish, Kind::Forgery) => "falsificación",
     }
 }

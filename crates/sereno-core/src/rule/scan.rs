@@ -35,6 +35,8 @@ pub struct Hit<'a> {
     pub line: &'a [u8],
     /// The number of its first line in the source, from 1; 0 unless lines are counted.
     pub number: u64,
+    /// Where the record starts, in bytes read from this source.
+    pub position: u64,
     /// Whether the record had to be stitched together: a stranger wrote line breaks.
     pub stitched: bool,
 }
@@ -60,6 +62,8 @@ pub struct Scan {
     dates: Dates,
     counts: Counts,
     number: Option<u64>,
+    /// Bytes read before the current block.
+    position: u64,
 }
 
 impl Scan {
@@ -78,7 +82,7 @@ impl Scan {
         };
         let multiline = rules.iter().any(|rule| rule.format == Format::Asterisk);
         let memories = rules.iter().map(|_| Memory::default()).collect();
-        Ok(Self { rules, memories, gate, multiline, dates, counts: Counts::default(), number: None })
+        Ok(Self { rules, memories, gate, multiline, dates, counts: Counts::default(), number: None, position: 0 })
     }
 
     /// The same reader, which also counts lines for [`Hit::number`].
@@ -119,6 +123,7 @@ impl Scan {
         if let Some(number) = &mut self.number {
             *number += breaks(&block[counted..]);
         }
+        self.position += end as u64;
         end
     }
 
@@ -129,7 +134,8 @@ impl Scan {
             return;
         }
         self.counts.candidates += 1;
-        self.matched(record, &record.text, Some(when), false, emit);
+        self.position += record.text.len() as u64;
+        self.matched(record, Place { line: &record.text, when: Some(when), position: self.position, ..Place::default() }, emit);
     }
 
     fn next_candidate(&self, block: &[u8], at: usize) -> Option<usize> {
@@ -143,12 +149,12 @@ impl Scan {
     fn candidate(&mut self, block: &[u8], start: usize, now: Time, emit: &mut dyn FnMut(Hit<'_>)) -> usize {
         let end = line_end(block, start);
         if !self.multiline || block[start] == b'{' {
-            self.one(&block[start..end], now, false, emit);
+            self.one(block, (start, end), now, false, emit);
             return end + 1;
         }
         let head = head_of_record(block, start);
         let mut end = end_of_record(block, end);
-        if self.one(&block[head..end], now, false, emit) || !self.begins(&block[head..end]) {
+        if self.one(block, (head, end), now, false, emit) || !self.begins(&block[head..end]) {
             return end + 1;
         }
         // Cut by a line break and followed by lines that have headers: whose are they?
@@ -157,7 +163,7 @@ impl Scan {
                 break;
             }
             let next = end_of_record(block, line_end(block, end + 1));
-            if self.one(&block[head..next], now, true, emit) {
+            if self.one(block, (head, next), now, true, emit) {
                 return next + 1;
             }
             end = next;
@@ -171,7 +177,9 @@ impl Scan {
         self.rules.iter().any(|rule| rule.cares(&record) && rule.begins(&record))
     }
 
-    fn one(&mut self, line: &[u8], now: Time, stitched: bool, emit: &mut dyn FnMut(Hit<'_>)) -> bool {
+    /// Takes one record apart and matches it; says whether it matched.
+    fn one(&mut self, block: &[u8], (start, end): (usize, usize), now: Time, stitched: bool, emit: &mut dyn FnMut(Hit<'_>)) -> bool {
+        let line = &block[start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let clean = without_colours(line);
         let mut record = parse(&clean);
@@ -180,30 +188,13 @@ impl Scan {
         }
         let repeated = unrepeat(&mut record);
         let when = record.stamp.and_then(|stamp| self.dates.resolve(stamp, now));
-        self.matched_times(&record, line, when, (stitched, repeated), emit)
+        let position = self.position + start as u64;
+        self.matched(&record, Place { line, when, position, stitched, repeated }, emit)
     }
 
-    fn matched(
-        &mut self,
-        record: &Record<'_>,
-        line: &[u8],
-        when: Option<Time>,
-        stitched: bool,
-        emit: &mut dyn FnMut(Hit<'_>),
-    ) -> bool {
-        self.matched_times(record, line, when, (stitched, 1), emit)
-    }
-
-    fn matched_times(
-        &mut self,
-        record: &Record<'_>,
-        line: &[u8],
-        when: Option<Time>,
-        (stitched, repeated): (bool, u16),
-        emit: &mut dyn FnMut(Hit<'_>),
-    ) -> bool {
-        let mut any = false;
-        let mut cared = false;
+    fn matched(&mut self, record: &Record<'_>, place: Place<'_>, emit: &mut dyn FnMut(Hit<'_>)) -> bool {
+        let Place { line, when, position, stitched, repeated } = place;
+        let (mut any, mut cared) = (false, false);
         for (index, (rule, memory)) in self.rules.iter().zip(&mut self.memories).enumerate() {
             if !rule.cares(record) {
                 continue;
@@ -211,15 +202,25 @@ impl Scan {
             cared = true;
             if let Some((pattern, mut found)) = rule.find(record, memory) {
                 any = true;
-                found.times = found.times.saturating_mul(repeated);
+                found.times = found.times.saturating_mul(repeated.max(1));
                 let number = self.number.unwrap_or(0);
-                emit(Hit { rule: index, pattern, found, record, when, line, number, stitched });
+                emit(Hit { rule: index, pattern, found, record, when, line, number, position, stitched });
             }
         }
         self.counts.hits += u64::from(any);
         self.counts.strangers += u64::from(cared && !any && !stitched);
         any
     }
+}
+
+/// What is known of a record besides itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place<'a> {
+    line: &'a [u8],
+    when: Option<Time>,
+    position: u64,
+    stitched: bool,
+    repeated: u16,
 }
 
 /// rsyslog folds equal lines into `message repeated N times: [ TEXT]`.

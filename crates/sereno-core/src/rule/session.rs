@@ -28,6 +28,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const HOLD: Duration = Duration::from_secs(1);
 /// Lines held at once; beyond it the oldest is let go unheard, and counted.
 const HELD: usize = 4_096;
+/// So many bytes before and behind a forgery are in its shadow: more than one packet can hold.
+const SHADOW: u64 = 64 << 10;
 /// How long an address that somebody else used as his own is not believed by claim alone.
 const FRAMED_FOR: Duration = Duration::from_secs(3600);
 
@@ -75,7 +77,8 @@ pub struct Desk {
     framed: Capped<IpAddr, Time>,
     warden: Warden,
     sure_seen: bool,
-    quarantine: Time,
+    /// Up to this byte of the source nothing is believed that is not sure.
+    shadow_until: u64,
     kept: Kept,
 }
 
@@ -108,6 +111,7 @@ struct Pair {
 #[derive(Clone, Debug)]
 struct Held {
     verdict: Verdict,
+    position: u64,
     spare: bool,
 }
 
@@ -130,7 +134,7 @@ impl Default for Desk {
             framed: Capped::new(1024),
             warden: Warden::default(),
             sure_seen: false,
-            quarantine: Time::MIN,
+            shadow_until: 0,
             kept: Kept::default(),
         }
     }
@@ -156,8 +160,8 @@ impl Desk {
     /// Takes a hit that happened at `at`; gives what it amounts to.
     pub fn take(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
         self.advance(at, out);
-        if hit.stitched {
-            self.forgery(at);
+        if hit.stitched || hit.pattern.kind == Kind::Forgery {
+            self.forgery(hit.position);
         }
         let security = hit.record.level.as_ref() == b"SECURITY";
         if security && hit.record.style == Style::Asterisk && !self.warden.admits(&hit.record.thread) {
@@ -166,7 +170,7 @@ impl Desk {
         }
         self.sure_seen |= security;
         match hit.pattern.kind {
-            Kind::Neutral => {}
+            Kind::Neutral | Kind::Forgery => {}
             Kind::End => drop(self.tallies.remove(&session_key(hit))),
             Kind::Success => {
                 self.challenges.remove(&challenge_key(hit));
@@ -205,6 +209,10 @@ impl Desk {
 
     fn failed(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
         let answered = self.challenges.remove(&challenge_key(hit));
+        if hit.position < self.shadow_until && !matches!(hit.pattern.trust, Trust::Sure | Trust::Voucher) {
+            self.kept.forged += 1;
+            return;
+        }
         match hit.pattern.trust {
             Trust::Sure => self.count(hit, at, out),
             Trust::Voucher => self.vouch(hit, at, answered.as_ref(), out),
@@ -345,25 +353,22 @@ impl Desk {
         if matches!(hit.record.style, Style::Syslog | Style::Json) && !spare {
             return self.count(hit, at, out);
         }
-        if at <= self.quarantine {
-            self.kept.forged += 1;
-            return;
-        }
         if let Some(verdict) = self.tally(hit, at) {
             if self.held.len() >= HELD {
                 self.held.pop_front();
                 self.kept.overrun += 1;
             }
-            self.held.push_back(Held { verdict, spare });
+            self.held.push_back(Held { verdict, position: hit.position, spare });
         }
     }
 
-    /// Somebody wrote line breaks: what stands near it and is not sure is not heard.
-    fn forgery(&mut self, at: Time) {
+    /// Somebody wrote line breaks: what stands near it and is not sure is not heard. Nearness is
+    /// counted in bytes: the dates of such lines are the stranger's.
+    fn forgery(&mut self, position: u64) {
         let before = self.held.len();
-        self.held.retain(|h| h.verdict.at.plus(HOLD) < at || at.plus(HOLD) < h.verdict.at);
+        self.held.retain(|h| h.position + SHADOW < position);
         self.kept.forged += (before - self.held.len()) as u64;
-        self.quarantine = at.plus(HOLD);
+        self.shadow_until = position + SHADOW;
     }
 
     fn frame(&mut self, addr: IpAddr, now: Time) {

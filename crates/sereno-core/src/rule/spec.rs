@@ -97,6 +97,9 @@ pub enum Kind {
     Neutral,
     /// The session is over.
     End,
+    /// Such a line is only left where a stranger wrote line breaks into the log: nothing near
+    /// it is believed that is not sure.
+    Forgery,
 }
 
 impl Kind {
@@ -109,6 +112,7 @@ impl Kind {
             Self::Challenge => "challenge",
             Self::Neutral => "neutral",
             Self::End => "end",
+            Self::Forgery => "forgery",
         }
     }
 }

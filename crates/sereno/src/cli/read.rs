@@ -85,7 +85,7 @@ impl Log {
         let file = File::open(path).map_err(trouble)?;
         let about = file.metadata().map_err(trouble)?;
         let mut log = Self::new(path, Box::new(file)).map_err(trouble)?;
-        log.size = about.is_file().then(|| about.len());
+        log.size = about.is_file().then_some(about.len());
         log.modified = about.modified().ok().filter(|_| about.is_file()).map(since_epoch);
         Ok(log)
     }

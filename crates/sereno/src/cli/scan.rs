@@ -75,7 +75,7 @@ fn count(mut scan: Scan, log: &mut Log, now: Time) -> Result<u64, Failure> {
     let mut counted = 0u64;
     log.for_each(|block| {
         Ok(scan.read(block.bytes, block.last, now, &mut |hit| {
-            counted += u64::from(hit.pattern.kind == Kind::Failure)
+            counted += u64::from(hit.pattern.kind == Kind::Failure);
         }))
     })?;
     Ok(counted)
@@ -153,7 +153,8 @@ struct Page<'a> {
     clock: Clock,
     lines: u64,
     kinds: BTreeMap<Kind, u64>,
-    patterns: BTreeMap<(usize, String), u64>,
+    /// Per rule, the counts of its patterns.
+    patterns: Vec<BTreeMap<String, u64>>,
     addrs: Capped<IpAddr, u64>,
 }
 
@@ -165,7 +166,7 @@ impl<'a> Page<'a> {
             clock: Clock::new(paint::moment),
             lines: 0,
             kinds: BTreeMap::new(),
-            patterns: BTreeMap::new(),
+            patterns: vec![BTreeMap::new(); rules.len()],
             addrs: Capped::new(ADDRESSES),
         }
     }
@@ -197,10 +198,10 @@ impl<'a> Page<'a> {
         if hit.pattern.kind != Kind::Failure {
             return;
         }
-        if let Some(n) = self.patterns.get_mut(&(hit.rule, hit.pattern.id.clone())) {
-            *n += 1;
-        } else {
-            self.patterns.insert((hit.rule, hit.pattern.id.clone()), 1);
+        let patterns = &mut self.patterns[hit.rule];
+        match patterns.get_mut(&hit.pattern.id) {
+            Some(n) => *n += 1,
+            None => drop(patterns.insert(hit.pattern.id.clone(), 1)),
         }
         if let Some(addr) = hit.found.addr {
             *self.addrs.entry(addr).0 += 1;
@@ -233,11 +234,10 @@ impl<'a> Page<'a> {
         if !others.is_empty() {
             let _ = writeln!(out, "{}", words::also_understood(others.join(", ")));
         }
-        let mut patterns: Vec<(u64, String)> = self
-            .patterns
-            .iter()
-            .map(|((rule, id), n)| (*n, format!("{}/{id}", self.rules[*rule].name)))
-            .collect();
+        let mut patterns: Vec<(u64, String)> = Vec::new();
+        for (rule, counts) in self.rules.iter().zip(&self.patterns) {
+            patterns.extend(counts.iter().map(|(id, n)| (*n, format!("{}/{id}", rule.name))));
+        }
         patterns.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         self.list(&mut out, &words::by_pattern(), patterns, anstyle::Style::new());
         let mut addrs: Vec<(u64, IpAddr)> =
