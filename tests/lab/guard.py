@@ -58,7 +58,7 @@ class Guard:
         return subprocess.run(call, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
 
     def answers(self):
-        return os.path.exists(self.socket) and self.ask("status", "--json").returncode == 0
+        return os.path.exists(self.socket) and self.ask("status", "--json").returncode in (0, 1)  # 1: it answers, with an alarm
 
     def order(self, *words):
         done = self.ask(*words)

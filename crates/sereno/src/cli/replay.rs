@@ -16,7 +16,7 @@ use sereno_core::line::Dates;
 use sereno_core::rule::Rule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,6 +49,7 @@ pub fn run(args: &ReplayArgs, out: &mut impl Write) -> Outcome {
         engine,
         json: args.json.json,
         paint: Paint::on(&stdout()),
+        clear: if stdout().is_terminal() { "\r\x1b[K" } else { "" },
         started: Instant::now(),
         actions: Vec::new(),
         lines: 0,
@@ -123,6 +124,8 @@ struct Replay {
     engine: Engine,
     json: bool,
     paint: Paint,
+    /// Takes a line of progress away before something else is shown where it stands.
+    clear: &'static str,
     started: Instant,
     actions: Vec<Action>,
     lines: u64,
@@ -137,8 +140,7 @@ struct Replay {
 impl Replay {
     fn read(&mut self, path: &Path, now: Option<i64>, out: &mut impl Write) -> Result<(), Failure> {
         let mut log = Log::open(path)?;
-        // Bans that people see as they fall and a line of progress do not go together.
-        if self.json || !self.paint.colours {
+        if !self.json || self.clear.is_empty() {
             log = log.showing_progress();
         }
         let now = log.seen_from(now);
@@ -215,17 +217,15 @@ impl Replay {
             let (time, addr, jail) = (words::time(), words::address(), words::jail());
             let heads =
                 row(&time, &addr, &jail, &words::length(), &words::count(), &words::because());
-            writeln!(out, "{}", self.paint.style(paint::HEAD, &heads))?;
+            writeln!(out, "{}{}", self.clear, self.paint.style(paint::HEAD, &heads))?;
         }
         let length =
             ban.until.map_or_else(words::for_ever, |until| paint::span(until.since(ban.since)));
         let time = paint::moment(ban.since);
         let (addr, count) = (ban.prefix.to_string(), ban.count.to_string());
-        writeln!(
-            out,
-            "{}",
-            row(&time, &addr, ban.jail.as_str(), &length, &count, words::reason(ban.because))
-        )?;
+        let because = words::reason(ban.because);
+        let shown = row(&time, &addr, ban.jail.as_str(), &length, &count, because);
+        writeln!(out, "{}{shown}", self.clear)?;
         Ok(())
     }
 
