@@ -22,6 +22,8 @@ impl Draft {
         let mut policy = JailPolicy::new(name, rule);
         if rule == "sshd" {
             policy.maxretry = 3;
+            // Everybody on the internet tries root: that many do is no siege.
+            policy.maxhosts = 0;
             policy.bantime = Some(Duration::from_secs(36_000));
             // The port is known to be one; without it the whole address would be closed.
             policy.ports = "tcp/22".parse().unwrap_or(Ports::All);
@@ -98,7 +100,7 @@ macro_rules! sets {
 }
 
 /// Every option, as the guide lists them.
-const OPTIONS: [JailOption; 24] = [
+const OPTIONS: [JailOption; 25] = [
     option("enabled", "true", sets!(value::flag => enabled)),
     option("rule", "\"sshd\"", |_, value| value::text(value).map(|_| ())),
     option(
@@ -135,6 +137,7 @@ const OPTIONS: [JailOption; 24] = [
     option("maxaccounts", "6", sets!(several => policy.maxaccounts)),
     option("accounttime", "\"6h\"", sets!(value::lasting => policy.accounttime)),
     option("maxhosts", "5", sets!(several => policy.maxhosts)),
+    option("hosttime", "\"1m\"", sets!(value::lasting => policy.hosttime)),
     option("nethosts", "0", sets!(several => policy.nethosts)),
     option("net4-prefix", "24", sets!(|v| value::whole(v, 8, 32) => policy.net4_bits)),
     option("net6-prefix", "48", sets!(|v| value::whole(v, 16, 128) => policy.net6_bits)),

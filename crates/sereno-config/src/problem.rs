@@ -35,9 +35,9 @@ pub struct Problem {
     pub indent: usize,
     /// How many characters of `cited` are meant; at least 1.
     pub width: usize,
-    /// What is wrong.
+    /// What is wrong; without control characters.
     pub message: String,
-    /// What to write instead.
+    /// What to write instead; without control characters.
     pub remedy: String,
 }
 
@@ -151,8 +151,9 @@ fn place(document: &Document, starts: &[usize], severity: Severity, wrong: Wrong
         cited: whole.chars().skip(skipped).take(CITED).map(plain).collect(),
         indent: before - skipped,
         width: meant.min(CITED - CITED / 4),
-        message: wrong.message,
-        remedy: wrong.remedy,
+        // Both may cite names from the file.
+        message: wrong.message.chars().map(plain).collect(),
+        remedy: wrong.remedy.chars().map(plain).collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::jail::{Because, Friends, Jail, JailCounts, JailPolicy, Trip};
 use crate::ledger::{Ban, Ledger};
 use crate::line::{Dates, Record};
 use crate::rule::Rule;
-use crate::rule::scan::{Counts, Scan};
+use crate::rule::scan::{Behind, Counts, Scan};
 use crate::rule::session::{Desk, Kept, Verdict};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// A line this far from now, in a log that is being written, has a wrong clock or zone.
 const FAR: Duration = Duration::from_secs(600);
+/// How long a record that began waits for its end.
+const OPEN: Duration = Duration::from_secs(1);
 /// How long a refused ban waits for its next try.
 const RETRY: Duration = Duration::from_secs(5);
 /// Scope of jails that close every port.
@@ -120,10 +122,50 @@ struct Source {
     /// One desk per rule of the scan, and the jails (by index) that listen to it.
     desks: Vec<(Desk, Vec<usize>)>,
     verdicts: Vec<(usize, Verdict)>,
+    /// The beginning of a record whose end has not been written yet, and since when.
+    open: Vec<u8>,
+    open_since: Time,
     last: Time,
     last_line: Option<Time>,
     last_match: Option<Time>,
     far_said: bool,
+}
+
+impl Source {
+    /// Reads lines; says how many bytes were used, and how far off their times were, if so.
+    fn read(&mut self, bytes: &[u8], behind: Behind, live: bool, clock: Clock, now: Time) -> (usize, Option<Duration>) {
+        let Self { scan, desks, verdicts, last, last_match, .. } = self;
+        let mut far = None;
+        let used = scan.read(bytes, behind, now, &mut |hit| {
+            let at = match (hit.when, clock) {
+                (None, Clock::Wall) => now,
+                (None, Clock::Log) => *last,
+                (Some(when), Clock::Log) => when,
+                (Some(when), Clock::Wall) => {
+                    let off = when.since(now).max(now.since(when));
+                    if live && off > FAR {
+                        far = Some(off);
+                        now
+                    } else {
+                        when.min(now)
+                    }
+                }
+            };
+            *last = (*last).max(at);
+            *last_match = Some(at);
+            let rule = hit.rule;
+            desks[rule].0.take(&hit, at, &mut |verdict| verdicts.push((rule, verdict)));
+        });
+        (used, far)
+    }
+
+    /// Keeps the beginning of a record; it is no longer than a record may be.
+    fn keep(&mut self, rest: &[u8], now: Time) {
+        if !rest.is_empty() {
+            self.open = rest.to_vec();
+            self.open_since = now;
+        }
+    }
 }
 
 /// The health of a source.
@@ -173,6 +215,8 @@ impl Engine {
             scan,
             desks,
             verdicts: Vec::new(),
+            open: Vec::new(),
+            open_since: Time::MIN,
             last: Time::MIN,
             last_line: None,
             last_match: None,
@@ -205,9 +249,11 @@ impl Engine {
     pub fn next_wake(&self) -> Option<(Time, &'static str)> {
         let desks = self.sources.values().flat_map(|s| &s.desks);
         let desk = desks.filter_map(|(desk, _)| desk.next_wake()).min().map(|at| (at, "held lines"));
+        let waiting = self.sources.values().filter(|s| !s.open.is_empty());
+        let open = waiting.map(|s| s.open_since.plus(OPEN)).min().map(|at| (at, "a record without an end"));
         let end = self.ledger.next_end().map(|at| (at, "ban ends"));
         let retry = self.waiting.values().min().map(|at| (*at, "refused ban"));
-        [desk, end, retry].into_iter().flatten().min()
+        [desk, open, end, retry].into_iter().flatten().min()
     }
 
     /// The bans in force and the past.
@@ -298,35 +344,23 @@ impl Engine {
 
     fn block(&mut self, id: SourceId, bytes: &[u8], live: bool, now: Time, actions: &mut Vec<Action>) {
         let Some(source) = self.sources.get_mut(&id) else { return };
-        let clock = self.clock;
-        let Source { scan, desks, verdicts, last, far_said, last_match, .. } = source;
-        let mut far = None;
-        scan.read(bytes, true, now, &mut |hit| {
-            let at = match (hit.when, clock) {
-                (None, Clock::Wall) => now,
-                (None, Clock::Log) => *last,
-                (Some(when), Clock::Log) => when,
-                (Some(when), Clock::Wall) => {
-                    let off = when.since(now).max(now.since(when));
-                    if live && off > FAR {
-                        far = Some(off);
-                        now
-                    } else {
-                        when.min(now)
-                    }
-                }
-            };
-            *last = (*last).max(at);
-            *last_match = Some(at);
-            let rule = hit.rule;
-            desks[rule].0.take(&hit, at, &mut |verdict| verdicts.push((rule, verdict)));
-        });
+        let far = if source.open.is_empty() {
+            let (used, far) = source.read(bytes, Behind::Perhaps, live, self.clock, now);
+            source.keep(&bytes[used..], now);
+            far
+        } else {
+            let mut whole = std::mem::take(&mut source.open);
+            whole.extend_from_slice(bytes);
+            let (used, far) = source.read(&whole, Behind::Perhaps, live, self.clock, now);
+            source.keep(&whole[used..], now);
+            far
+        };
         if let Some(off) = far
-            && !std::mem::replace(far_said, true)
+            && !std::mem::replace(&mut source.far_said, true)
         {
             actions.push(Action::Tell(Notice::FarTimes { source: id, off }));
         }
-        source.last_line = Some(if clock == Clock::Wall { now } else { source.last });
+        source.last_line = Some(if self.clock == Clock::Wall { now } else { source.last });
         self.judge(id, actions);
     }
 
@@ -527,7 +561,14 @@ impl Engine {
     /// Lets the desks of a source decide what waited until `now`. A replay calls it at the end
     /// of a log, with the time of the last line and a bit.
     pub fn settle(&mut self, id: SourceId, now: Time, actions: &mut Vec<Action>) {
-        if let Some(Source { desks, verdicts, .. }) = self.sources.get_mut(&id) {
+        let clock = self.clock;
+        if let Some(source) = self.sources.get_mut(&id) {
+            let waited = clock == Clock::Log || source.open_since.plus(OPEN) <= now;
+            if !source.open.is_empty() && waited {
+                let open = std::mem::take(&mut source.open);
+                source.read(&open, Behind::Nothing, true, clock, source.open_since.max(source.last));
+            }
+            let Source { desks, verdicts, .. } = source;
             for (rule, (desk, _)) in desks.iter_mut().enumerate() {
                 desk.advance(now, &mut |verdict| verdicts.push((rule, verdict)));
             }

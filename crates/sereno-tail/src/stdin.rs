@@ -88,6 +88,8 @@ impl Stdin {
             let (taken, gives, whole) = match self.lines.cut(&self.buf[at..self.filled]) {
                 Cut::Whole(n) => (n, true, true),
                 Cut::Long(n) => {
+                    // The line's end is not its writer's to choose: what is cut ends in a NUL.
+                    self.buf[at + n - 2] = 0;
                     self.buf[at + n - 1] = b'\n';
                     (n, true, false)
                 }

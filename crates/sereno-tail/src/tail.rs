@@ -194,9 +194,11 @@ impl Tail {
             let (taken, line) = match self.lines.cut(&buf[at..got]) {
                 Cut::Whole(n) => (n, true),
                 Cut::Long(n) => {
-                    let dropped = std::mem::replace(&mut buf[at + n - 1], b'\n');
+                    // The line's end is not its writer's to choose: what is cut ends in a NUL.
+                    let dropped = [std::mem::replace(&mut buf[at + n - 2], 0), buf[at + n - 1]];
+                    buf[at + n - 1] = b'\n';
                     self.give(base + at as u64, &buf[at..at + n], give);
-                    buf[at + n - 1] = dropped;
+                    buf[at + n - 2..at + n].copy_from_slice(&dropped);
                     (n, false)
                 }
                 Cut::Drop(n) => (n, false),

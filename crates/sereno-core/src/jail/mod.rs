@@ -47,9 +47,11 @@ pub struct JailPolicy {
     pub maxaccounts: u32,
     /// The window for different accounts.
     pub accounttime: Duration,
-    /// Ban those who fail on the same account as this many other addresses within `findtime`; 0
-    /// for never.
+    /// Ban those who fail on the same account as this many addresses within `hosttime`; 0 for
+    /// never.
     pub maxhosts: u32,
+    /// The window for many addresses at one account.
+    pub hosttime: Duration,
     /// Ban the whole network when this many of its addresses failed within `findtime`; 0 for never.
     pub nethosts: u32,
     /// The size of such a network.
@@ -79,6 +81,7 @@ impl JailPolicy {
             maxaccounts: 6,
             accounttime: Duration::from_secs(6 * 3600),
             maxhosts: 5,
+            hosttime: Duration::from_secs(60),
             nethosts: 0,
             net4_bits: 24,
             net6_bits: 48,
@@ -284,7 +287,7 @@ impl Jail {
             return Vec::new();
         }
         let (hosts, _) = self.besieged.entry(verdict.account);
-        let start = verdict.at.minus(self.policy.findtime);
+        let start = verdict.at.minus(self.policy.hosttime);
         hosts.retain(|(host, at)| *at >= start && *host != verdict.addr);
         if hosts.len() >= MOST {
             hosts.remove(0);

@@ -1,6 +1,6 @@
 //! Proving a rule by its own sample lines.
 
-use super::scan::Scan;
+use super::scan::{Behind, Scan};
 use super::spec::{RuleSpec, Sample};
 use super::{Rule, RuleError};
 use crate::line::Dates;
@@ -72,7 +72,7 @@ fn read(rule: &Arc<Rule>, line: &str) -> Vec<Read> {
     };
     let mut found = Vec::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    scan.read(line.as_bytes(), true, Time::default(), &mut |hit| {
+    scan.read(line.as_bytes(), Behind::Nothing, Time::default(), &mut |hit| {
         found.push((hit.pattern.id.clone(), hit.found.addr.map(|a| a.to_string()), hit.found.user.map(text)));
     });
     found

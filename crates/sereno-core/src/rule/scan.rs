@@ -41,6 +41,26 @@ pub struct Hit<'a> {
     pub stitched: bool,
 }
 
+/// What comes behind a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// Nothing: everything is read.
+    Nothing,
+    /// More, at once: the last record is held back, for it may go on.
+    More,
+    /// Perhaps more, some time: the last record is held back only when it began like one of
+    /// ours and is not whole yet.
+    Perhaps,
+}
+
+impl Behind {
+    /// For a file that is read from one end to the other.
+    #[must_use]
+    pub fn block(last: bool) -> Self {
+        if last { Self::Nothing } else { Self::More }
+    }
+}
+
 /// What a scan has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -104,12 +124,12 @@ impl Scan {
         &self.rules
     }
 
-    /// Reads whole lines. Returns how many bytes were used: all of them when `last`, else all
-    /// but the last record, which the caller gives again with what follows it.
-    pub fn read(&mut self, block: &[u8], last: bool, now: Time, emit: &mut dyn FnMut(Hit<'_>)) -> usize {
-        let end = if last || !self.multiline { block.len() } else { last_record(block) };
+    /// Reads whole lines. Returns how many bytes were used; the caller gives the rest again
+    /// with what follows it, or with [`Behind::Nothing`].
+    pub fn read(&mut self, block: &[u8], behind: Behind, now: Time, emit: &mut dyn FnMut(Hit<'_>)) -> usize {
+        let end = if behind == Behind::More && self.multiline { last_record(block) } else { block.len() };
         let block = &block[..end];
-        let (mut at, mut counted) = (0, 0);
+        let (mut at, mut counted, mut used) = (0, 0, end);
         while at < block.len() {
             let Some(hit) = self.next_candidate(block, at) else { break };
             let start = memchr::memrchr(b'\n', &block[at..hit]).map_or(at, |i| at + i + 1);
@@ -118,13 +138,20 @@ impl Scan {
                 *number += breaks(&block[counted..start]);
                 counted = start;
             }
-            at = self.candidate(block, start, now, emit);
+            match self.candidate(block, start, behind, now, emit) {
+                Step::On(next) => at = next,
+                Step::Open(head) => {
+                    used = head;
+                    break;
+                }
+            }
         }
         if let Some(number) = &mut self.number {
-            *number += breaks(&block[counted..]);
+            let counted = counted.min(used);
+            *number += breaks(&block[counted..used]);
         }
-        self.position += end as u64;
-        end
+        self.position += used as u64;
+        used
     }
 
     /// A record of the journal: its fields are known, nothing has to be guessed.
@@ -145,30 +172,40 @@ impl Scan {
         }
     }
 
-    /// Looks at the record around the line at `start`; returns where to go on.
-    fn candidate(&mut self, block: &[u8], start: usize, now: Time, emit: &mut dyn FnMut(Hit<'_>)) -> usize {
+    /// Looks at the record around the line at `start`.
+    fn candidate(
+        &mut self,
+        block: &[u8],
+        start: usize,
+        behind: Behind,
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> Step {
         let end = line_end(block, start);
         if !self.multiline || block[start] == b'{' {
             self.one(block, (start, end), now, false, emit);
-            return end + 1;
+            return Step::On(end + 1);
         }
         let head = head_of_record(block, start);
         let mut end = end_of_record(block, end);
+        let next = end + 1;
         if self.one(block, (head, end), now, false, emit) || !self.begins(&block[head..end]) {
-            return end + 1;
+            return Step::On(next);
         }
         // Cut by a line break and followed by lines that have headers: whose are they?
         for _ in 0..RECORD_LINES {
-            if end >= block.len() || end - head > RECORD_BYTES {
-                break;
+            if end - head > RECORD_BYTES {
+                return Step::On(next);
             }
-            let next = end_of_record(block, line_end(block, end + 1));
-            if self.one(block, (head, next), now, true, emit) {
-                return next + 1;
+            if end + 1 >= block.len() {
+                return if behind == Behind::Nothing { Step::On(next) } else { Step::Open(head) };
             }
-            end = next;
+            end = end_of_record(block, line_end(block, end + 1));
+            if self.one(block, (head, end), now, true, emit) {
+                return Step::On(end + 1);
+            }
         }
-        end_of_record(block, line_end(block, start)) + 1
+        Step::On(next)
     }
 
     fn begins(&self, line: &[u8]) -> bool {
@@ -211,6 +248,14 @@ impl Scan {
         self.counts.strangers += u64::from(cared && !any && !stitched);
         any
     }
+}
+
+/// Where reading goes on.
+enum Step {
+    /// At this byte.
+    On(usize),
+    /// The record that starts at this byte is not whole: when there is more.
+    Open(usize),
 }
 
 /// What is known of a record besides itself.

@@ -1,7 +1,7 @@
 //! The quick ways held to the slow ones: gate and walk against the plain regex engine, on the
 //! shipped rules' own samples, mutated.
 
-use super::scan::Scan;
+use super::scan::{Behind, Scan};
 use super::spec::RuleSpec;
 use super::{Rule, fast};
 use crate::line::{Dates, parse};
@@ -77,7 +77,7 @@ proptest! {
         let text = [other, &line, b"\n", other].concat();
         let mut hits = 0;
         let mut scan = Scan::new(vec![Arc::clone(rule)], Dates::new(TimeZone::UTC)).unwrap();
-        scan.read(&text, true, Time::default(), &mut |_| hits += 1);
+        scan.read(&text, Behind::Nothing, Time::default(), &mut |_| hits += 1);
         let record = parse(&line);
         let plain = rule.cares(&record)
             && rule.patterns.iter().any(|p| {

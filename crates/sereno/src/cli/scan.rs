@@ -10,7 +10,7 @@ use serde::Serialize;
 use sereno_core::cap::Capped;
 use sereno_core::line::Dates;
 use sereno_core::rule::Rule;
-use sereno_core::rule::scan::{Hit, Scan};
+use sereno_core::rule::scan::{Behind, Hit, Scan};
 use sereno_core::rule::spec::Kind;
 use sereno_core::time::Time;
 use std::borrow::Cow;
@@ -74,7 +74,7 @@ fn chosen(args: &ScanArgs) -> Result<Vec<Arc<Rule>>, Failure> {
 fn count(mut scan: Scan, log: &mut Log, now: Time) -> Result<u64, Failure> {
     let mut counted = 0u64;
     log.for_each(|block| {
-        Ok(scan.read(block.bytes, block.last, now, &mut |hit| {
+        Ok(scan.read(block.bytes, Behind::block(block.last), now, &mut |hit| {
             counted += u64::from(hit.pattern.kind == Kind::Failure);
         }))
     })?;
@@ -103,7 +103,7 @@ fn as_json(
     let mut clock = Clock::new(|time| time.to_string());
     log.for_each(|block| {
         let mut written = Ok(());
-        let used = scan.read(block.bytes, block.last, now, &mut |hit| {
+        let used = scan.read(block.bytes, Behind::block(block.last), now, &mut |hit| {
             if hit.pattern.kind != Kind::Failure || written.is_err() {
                 return;
             }
@@ -181,7 +181,7 @@ impl<'a> Page<'a> {
         let mut rows = String::new();
         log.for_each(|block| {
             let used =
-                scan.read(block.bytes, block.last, now, &mut |hit| self.take(&hit, &mut rows));
+                scan.read(block.bytes, Behind::block(block.last), now, &mut |hit| self.take(&hit, &mut rows));
             self.lines += memchr::memchr_iter(b'\n', &block.bytes[..used]).count() as u64;
             self.lines += u64::from(block.last && !block.bytes.ends_with(b"\n"));
             out.write_all(rows.as_bytes())?;

@@ -1,0 +1,44 @@
+//! The inputs that fuzzing found worth keeping, and those that once broke something, through
+//! the same checks (`fuzz/checks`, described in `docs/fuzzing.md`).
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+macro_rules! targets {
+    ($($name:ident: $file:literal),* $(,)?) => {$(
+        #[path = $file]
+        mod $name;
+
+        #[test]
+        fn $name() {
+            replay(stringify!($name), $name::check);
+        }
+    )*};
+}
+
+targets! {
+    line: "../../../fuzz/checks/line.rs",
+    rule: "../../../fuzz/checks/rule.rs",
+    pattern: "../../../fuzz/checks/pattern.rs",
+    config: "../../../fuzz/checks/config.rs",
+    control: "../../../fuzz/checks/control.rs",
+    netlink: "../../../fuzz/checks/netlink.rs",
+    journal: "../../../fuzz/checks/journal.rs",
+}
+
+/// Checks every input of a target, and names those that fail.
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let (mut checked, mut broken) = (0, Vec::new());
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let data = fs::read(&path).unwrap();
+        checked += 1;
+        if catch_unwind(AssertUnwindSafe(|| check(&data))).is_err() {
+            broken.push(path);
+        }
+    }
+    assert!(checked >= 10, "only {checked} inputs in {}", folder.display());
+    assert!(broken.is_empty(), "{broken:#?}");
+}
