@@ -160,7 +160,9 @@ impl FromStr for Prefix {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let bad = || format!("{text:?} is not an address or a network such as 192.0.2.7 or 2001:db8::/48");
+        let bad = || {
+            format!("{text:?} is not an address or a network such as 192.0.2.7 or 2001:db8::/48")
+        };
         match text.split_once('/') {
             None => parse_addr(text.as_bytes()).map(Self::host).ok_or_else(bad),
             Some((addr, len)) => {
@@ -194,8 +196,13 @@ mod tests {
     #[test]
     fn mapped_addresses_fold_and_zones_are_refused() {
         assert_eq!(parse_addr(b"::ffff:192.0.2.1"), Some(IpAddr::from([192, 0, 2, 1])));
-        assert_eq!(parse_addr(b"[2001:db8::1]").map(|a| a.to_string()).as_deref(), Some("2001:db8::1"));
-        for bad in ["fe80::1%eth0", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1..2.3", "", "a.b.c.d"] {
+        assert_eq!(
+            parse_addr(b"[2001:db8::1]").map(|a| a.to_string()).as_deref(),
+            Some("2001:db8::1")
+        );
+        for bad in
+            ["fe80::1%eth0", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1..2.3", "", "a.b.c.d"]
+        {
             assert_eq!(parse_addr(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!("::ffff:192.0.2.0/120".parse::<Prefix>().unwrap().to_string(), "192.0.2.0/24");

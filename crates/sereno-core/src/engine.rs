@@ -133,7 +133,14 @@ struct Source {
 
 impl Source {
     /// Reads lines; says how many bytes were used, and how far off their times were, if so.
-    fn read(&mut self, bytes: &[u8], behind: Behind, live: bool, clock: Clock, now: Time) -> (usize, Option<Duration>) {
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        behind: Behind,
+        live: bool,
+        clock: Clock,
+        now: Time,
+    ) -> (usize, Option<Duration>) {
         let Self { scan, desks, verdicts, last, last_match, .. } = self;
         let mut far = None;
         let used = scan.read(bytes, behind, now, &mut |hit| {
@@ -204,10 +211,18 @@ impl Engine {
     ///
     /// # Errors
     /// When the rules cannot be put into one reader.
-    pub fn add_source(&mut self, id: SourceId, rules: &[Arc<Rule>], jails: &[Name], dates: Dates) -> Result<(), String> {
+    pub fn add_source(
+        &mut self,
+        id: SourceId,
+        rules: &[Arc<Rule>],
+        jails: &[Name],
+        dates: Dates,
+    ) -> Result<(), String> {
         let scan = Scan::new(rules.to_vec(), dates)?;
         let listening = |rule: &Rule| {
-            let wanted = |jail: &Jail| jail.policy().rule == rule.name && jails.contains(&jail.policy().name);
+            let wanted = |jail: &Jail| {
+                jail.policy().rule == rule.name && jails.contains(&jail.policy().name)
+            };
             self.jails.iter().enumerate().filter(|(_, jail)| wanted(jail)).map(|(i, _)| i).collect()
         };
         let desks = rules.iter().map(|rule| (Desk::default(), listening(rule))).collect();
@@ -235,7 +250,9 @@ impl Engine {
         match input {
             Input::Block { source, bytes, live } => self.block(source, bytes, live, now, actions),
             Input::Record { source, record, when } => self.record(source, record, when, actions),
-            Input::Ban { jail, prefix, length, why } => self.ban_by_hand(jail, prefix, length, why, actions),
+            Input::Ban { jail, prefix, length, why } => {
+                self.ban_by_hand(jail, prefix, length, why, actions)
+            }
             Input::Lift { prefix } => self.lift(prefix, Lifted::Manual, actions),
             Input::Applied { jail, prefix } => drop(self.waiting.remove(&(jail, prefix))),
             Input::Refused { jail, prefix, why } => self.refused(jail, prefix, why, actions),
@@ -248,9 +265,13 @@ impl Engine {
     #[must_use]
     pub fn next_wake(&self) -> Option<(Time, &'static str)> {
         let desks = self.sources.values().flat_map(|s| &s.desks);
-        let desk = desks.filter_map(|(desk, _)| desk.next_wake()).min().map(|at| (at, "held lines"));
+        let desk =
+            desks.filter_map(|(desk, _)| desk.next_wake()).min().map(|at| (at, "held lines"));
         let waiting = self.sources.values().filter(|s| !s.open.is_empty());
-        let open = waiting.map(|s| s.open_since.plus(OPEN)).min().map(|at| (at, "a record without an end"));
+        let open = waiting
+            .map(|s| s.open_since.plus(OPEN))
+            .min()
+            .map(|at| (at, "a record without an end"));
         let end = self.ledger.next_end().map(|at| (at, "ban ends"));
         let retry = self.waiting.values().min().map(|at| (*at, "refused ban"));
         [desk, open, end, retry].into_iter().flatten().min()
@@ -300,7 +321,12 @@ impl Engine {
             kept.overrun += desk.kept().overrun;
         }
         let counts = source.scan.counts();
-        Some(SourceHealth { counts, kept, last_line: source.last_line, last_match: source.last_match })
+        Some(SourceHealth {
+            counts,
+            kept,
+            last_line: source.last_line,
+            last_match: source.last_match,
+        })
     }
 
     /// Whether a jail listens to a source.
@@ -342,7 +368,14 @@ impl Engine {
         self.waiting.len()
     }
 
-    fn block(&mut self, id: SourceId, bytes: &[u8], live: bool, now: Time, actions: &mut Vec<Action>) {
+    fn block(
+        &mut self,
+        id: SourceId,
+        bytes: &[u8],
+        live: bool,
+        now: Time,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         let far = if source.open.is_empty() {
             let (used, far) = source.read(bytes, Behind::Perhaps, live, self.clock, now);
@@ -382,7 +415,11 @@ impl Engine {
         let Some(source) = self.sources.get_mut(&id) else { return };
         let mut verdicts = std::mem::take(&mut source.verdicts);
         for (rule, verdict) in verdicts.drain(..) {
-            let listeners = self.sources.get(&id).and_then(|s| s.desks.get(rule)).map(|(_, jails)| jails.clone());
+            let listeners = self
+                .sources
+                .get(&id)
+                .and_then(|s| s.desks.get(rule))
+                .map(|(_, jails)| jails.clone());
             for jail in listeners.unwrap_or_default() {
                 self.weigh(jail, &verdict, actions);
             }
@@ -533,8 +570,12 @@ impl Engine {
     }
 
     fn befriend(&mut self, friends: Friends, actions: &mut Vec<Action>) {
-        let hit: Vec<Prefix> =
-            self.ledger.bans().map(|b| b.prefix).filter(|prefix| friends.hit_by(*prefix).is_some()).collect();
+        let hit: Vec<Prefix> = self
+            .ledger
+            .bans()
+            .map(|b| b.prefix)
+            .filter(|prefix| friends.hit_by(*prefix).is_some())
+            .collect();
         self.friends = friends;
         for prefix in hit {
             self.lift(Some(prefix), Lifted::Friend, actions);
@@ -547,7 +588,8 @@ impl Engine {
         for id in due {
             self.settle(id, now, actions);
         }
-        let again: Vec<_> = self.waiting.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
+        let again: Vec<_> =
+            self.waiting.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
         for (jail, prefix) in again {
             self.waiting.insert((jail, prefix), now.plus(RETRY));
             if let Some(ban) = self.ledger.get(jail, prefix) {
@@ -566,7 +608,13 @@ impl Engine {
             let waited = clock == Clock::Log || source.open_since.plus(OPEN) <= now;
             if !source.open.is_empty() && waited {
                 let open = std::mem::take(&mut source.open);
-                source.read(&open, Behind::Nothing, true, clock, source.open_since.max(source.last));
+                source.read(
+                    &open,
+                    Behind::Nothing,
+                    true,
+                    clock,
+                    source.open_since.max(source.last),
+                );
             }
             let Source { desks, verdicts, .. } = source;
             for (rule, (desk, _)) in desks.iter_mut().enumerate() {

@@ -1,4 +1,6 @@
 //! The shipped rules are proven by their own sample lines.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 use sereno_core::rule::{prove, spec::RuleSpec};
 
 #[test]
@@ -8,7 +10,8 @@ fn shipped_rules_do_what_they_say() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        let spec: RuleSpec = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let spec: RuleSpec =
+            toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let proof = prove(&spec);
         let failures: Vec<String> = proof.failures.iter().map(ToString::to_string).collect();
         assert!(failures.is_empty(), "{}", failures.join("\n"));

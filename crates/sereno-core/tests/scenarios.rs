@@ -16,6 +16,8 @@
 //! `old` is a line found in an old file. With `SCENARIOS=write` the expectations are written
 //! anew, to be read before they are committed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 use sereno_core::engine::{Action, Clock, Engine, Input, Lifted, Notice, SourceId};
 use sereno_core::gate::Name;
 use sereno_core::jail::{Friend, Friends, JailPolicy};
@@ -77,7 +79,8 @@ impl Stage {
     fn engine(&mut self) -> &mut Engine {
         let (policies, friends) = (&self.policies, &self.friends);
         self.engine.get_or_insert_with(|| {
-            let mut engine = Engine::new(policies.clone(), Friends::new(friends.clone()), Clock::Wall, 1);
+            let mut engine =
+                Engine::new(policies.clone(), Friends::new(friends.clone()), Clock::Wall, 1);
             let mut rules: Vec<Arc<Rule>> = Vec::new();
             for policy in policies {
                 if !rules.iter().any(|r| r.name == policy.rule) {
@@ -96,7 +99,9 @@ impl Stage {
         let mut actions = Vec::new();
         match word {
             "jail" => self.policies.push(policy(rest)),
-            "friend" => self.friends.push(Friend { prefix: rest.parse().unwrap(), why: "ignoreip".into() }),
+            "friend" => {
+                self.friends.push(Friend { prefix: rest.parse().unwrap(), why: "ignoreip".into() })
+            }
             "at" => {
                 self.now = Time(rest.parse::<jiff::Timestamp>().unwrap().as_microsecond());
                 let now = self.now;
@@ -104,19 +109,26 @@ impl Stage {
             }
             "log" | "old" => {
                 let text = format!("{}\n", rest.replace("\\n", "\n").replace("\\t", "\t"));
-                let input = Input::Block { source: SOURCE, bytes: text.as_bytes(), live: word == "log" };
+                let input =
+                    Input::Block { source: SOURCE, bytes: text.as_bytes(), live: word == "log" };
                 self.engine().handle(input, now, &mut actions);
             }
             "ban" => {
                 let mut words = rest.split(' ');
                 let (jail, prefix) = (words.next().unwrap(), words.next().unwrap());
                 let (jail, prefix) = (Name::new(jail).unwrap(), prefix.parse().unwrap());
-                let input = Input::Ban { jail, prefix, length: words.next().map(secs), why: String::new() };
+                let input =
+                    Input::Ban { jail, prefix, length: words.next().map(secs), why: String::new() };
                 self.engine().handle(input, now, &mut actions);
             }
-            "lift" => self.engine().handle(Input::Lift { prefix: Some(rest.parse().unwrap()) }, now, &mut actions),
+            "lift" => self.engine().handle(
+                Input::Lift { prefix: Some(rest.parse().unwrap()) },
+                now,
+                &mut actions,
+            ),
             "befriend" => {
-                self.friends.push(Friend { prefix: rest.parse().unwrap(), why: "logged in".into() });
+                self.friends
+                    .push(Friend { prefix: rest.parse().unwrap(), why: "logged in".into() });
                 let friends = Friends::new(self.friends.clone());
                 self.engine().handle(Input::Friends(friends), now, &mut actions);
             }
@@ -144,8 +156,12 @@ fn shown(action: &Action) -> String {
             format!("spared {jail} {prefix}: {friend}, {count}")
         }
         Action::Tell(Notice::FarTimes { off, .. }) => format!("far times: {} s", off.as_secs()),
-        Action::Tell(Notice::Refused { jail, prefix, why }) => format!("refused {jail} {prefix}: {why}"),
-        Action::Tell(Notice::StillTalking { jail, prefix }) => format!("still talking {jail} {prefix}"),
+        Action::Tell(Notice::Refused { jail, prefix, why }) => {
+            format!("refused {jail} {prefix}: {why}")
+        }
+        Action::Tell(Notice::StillTalking { jail, prefix }) => {
+            format!("still talking {jail} {prefix}")
+        }
         Action::Saw { .. } => "saw".to_owned(),
     }
 }
@@ -154,14 +170,20 @@ fn shown(action: &Action) -> String {
 fn scenarios_come_out_as_written() {
     let write = std::env::var("SCENARIOS").is_ok_and(|v| v == "write");
     let mut failed = Vec::new();
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(root().join("tests/scenarios")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join("tests/scenarios"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     files.sort();
     assert!(files.len() >= 5, "the main test suite is not there");
     for path in files {
         let script = std::fs::read_to_string(&path).unwrap();
-        let mut stage =
-            Stage { policies: Vec::new(), friends: Vec::new(), engine: None, now: Time::from_secs(0) };
+        let mut stage = Stage {
+            policies: Vec::new(),
+            friends: Vec::new(),
+            engine: None,
+            now: Time::from_secs(0),
+        };
         let mut played = String::new();
         for line in script.lines().filter(|l| !l.starts_with("> ")) {
             played.push_str(line);

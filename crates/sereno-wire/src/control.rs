@@ -1,10 +1,10 @@
 //! The control protocol: what clients may ask of the running program.
 
+use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
-use serde::{Deserialize, Serialize};
 
 /// The protocol's version. A client of another version is told so.
 pub const VERSION: u16 = 1;

@@ -39,7 +39,7 @@ impl Frames {
     }
 
     /// Adds bytes that arrived. At most a frame and what came with it is kept, provided that
-    /// [`Frames::next`] is called until it has nothing more.
+    /// [`Frames::take`] is called until it has nothing more.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.used > 0 {
             self.buffer.drain(..self.used);
@@ -52,7 +52,7 @@ impl Frames {
     ///
     /// # Errors
     /// When a frame is too long or is not the message expected; the conversation is over then.
-    pub fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, String> {
+    pub fn take<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, String> {
         let rest = &self.buffer[self.used..];
         let Some((head, body)) = rest.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;
@@ -80,15 +80,21 @@ pub fn send<T: Serialize>(stream: &mut impl Write, message: &T) -> io::Result<()
 ///
 /// # Errors
 /// When reading fails, the stream ends inside a frame, or the message is not understood.
-pub fn receive<T: for<'de> Deserialize<'de>>(stream: &mut impl Read, frames: &mut Frames) -> io::Result<Option<T>> {
+pub fn receive<T: for<'de> Deserialize<'de>>(
+    stream: &mut impl Read,
+    frames: &mut Frames,
+) -> io::Result<Option<T>> {
     let mut chunk = [0; 16 << 10];
     loop {
-        if let Some(message) = frames.next().map_err(io::Error::other)? {
+        if let Some(message) = frames.take().map_err(io::Error::other)? {
             return Ok(Some(message));
         }
         match stream.read(&mut chunk)? {
             0 if frames.buffer.len() > frames.used => {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the conversation broke off"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the conversation broke off",
+                ));
             }
             0 => return Ok(None),
             read => frames.push(&chunk[..read]),
@@ -109,7 +115,7 @@ mod tests {
             let at = at.min(bytes.len());
             for piece in [&bytes[..at], &bytes[at..]] {
                 frames.push(piece);
-                while let Ok(Some(_)) = frames.next::<Request>() {}
+                while let Ok(Some(_)) = frames.take::<Request>() {}
             }
         }
 
@@ -119,7 +125,7 @@ mod tests {
             let (mut frames, mut got) = (Frames::new(1024), Vec::<String>::new());
             for piece in stream.chunks(step) {
                 frames.push(piece);
-                while let Some(text) = frames.next().unwrap() {
+                while let Some(text) = frames.take().unwrap() {
                     got.push(text);
                 }
             }
@@ -131,6 +137,6 @@ mod tests {
     fn a_long_frame_is_refused_by_its_length_alone() {
         let mut frames = Frames::new(64);
         frames.push(&[0xff, 0xff, 0xff, 0xff]);
-        assert!(frames.next::<String>().is_err());
+        assert!(frames.take::<String>().is_err());
     }
 }

@@ -3,9 +3,9 @@
 //! This is the whole vocabulary: whoever reads what attackers write can say nothing else to
 //! those who hold the firewall. The hands know the friends themselves.
 
+use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::gate::{Draft, Hold, Name};
-use serde::{Deserialize, Serialize};
 
 /// An order to the hands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! Logs of real servers under real attacks (`tests/data`, made by `tests/lab/make-corpus`),
 //! through the real program.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -36,7 +38,9 @@ fn replay(config: &str, logs: &[PathBuf]) -> Vec<sereno_core::addr::Prefix> {
         .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8(out.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str::<Banned>(line).unwrap().addr.parse().unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str::<Banned>(line).unwrap().addr.parse().unwrap())
+        .collect()
 }
 
 fn labels(path: &Path) -> Vec<Label> {
@@ -110,7 +114,11 @@ fn no_forgery_bans_its_victim() {
             let config = format!("[jail.{jail}]\nlogpath = [\"/var/log/x\"]\nmaxretry = 1\n");
             let bans = replay(&config, std::slice::from_ref(&path));
             println!("{} {jail}: {} banned", path.display(), bans.len());
-            assert!(!bans.iter().any(|ban| ban.contains(victim)), "{}: the victim is banned", path.display());
+            assert!(
+                !bans.iter().any(|ban| ban.contains(victim)),
+                "{}: the victim is banned",
+                path.display()
+            );
         }
     }
     assert!(files >= 5);

@@ -2,6 +2,8 @@
 //! SIGKILL over and over while attackers are at it, and in the end the same strangers are out
 //! as if it had never happened, each banned once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 use sereno_core::time::Time;
 use sereno_store::{Event, Store};
 use std::collections::BTreeMap;
@@ -66,8 +68,13 @@ fn every_line_counts_once_whatever_is_killed() {
             let (round, i) = (written / ATTACKERS, written % ATTACKERS);
             if round < tries(i) {
                 let pid = 1000 + written;
-                writeln!(file, "{} pbx sshd[{pid}]: Failed password for root from {} port 5 ssh2", stamp(), name(i))
-                    .unwrap();
+                writeln!(
+                    file,
+                    "{} pbx sshd[{pid}]: Failed password for root from {} port 5 ssh2",
+                    stamp(),
+                    name(i)
+                )
+                .unwrap();
             }
             written += 1;
             if roll(5) == 0 {
@@ -99,7 +106,9 @@ fn wait_for(dir: &Path, expected: usize) -> BTreeMap<String, usize> {
         let reader = Store::read_only(&dir.join("state")).unwrap();
         for event in reader.history(None, 100_000).unwrap() {
             if let Event::Ban(ban) = event {
-                if std::env::var("SHOW").is_ok() && ban.prefix.to_string() == "203.0.0.1" { println!("{ban:#?}"); }
+                if std::env::var("SHOW").is_ok() && ban.prefix.to_string() == "203.0.0.1" {
+                    println!("{ban:#?}");
+                }
                 *banned.entry(ban.prefix.to_string()).or_default() += 1;
             }
         }

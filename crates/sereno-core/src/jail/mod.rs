@@ -273,7 +273,8 @@ impl Jail {
 
     fn trip(&mut self, stranger: Prefix, at: Time, count: u32, because: Because) -> Trip {
         let quarter = self.quarter(stranger);
-        let evidence = self.quarters[quarter].remove(&stranger).map(Track::into_evidence).unwrap_or_default();
+        let evidence =
+            self.quarters[quarter].remove(&stranger).map(Track::into_evidence).unwrap_or_default();
         Trip { prefix: stranger, at, count, because, evidence }
     }
 
@@ -297,7 +298,8 @@ impl Jail {
             return Vec::new();
         }
         let count = hosts.len() as u32;
-        let mut strangers: Vec<Prefix> = hosts.iter().map(|(host, _)| self.policy.stranger(*host)).collect();
+        let mut strangers: Vec<Prefix> =
+            hosts.iter().map(|(host, _)| self.policy.stranger(*host)).collect();
         strangers.dedup();
         strangers.into_iter().map(|s| self.trip(s, verdict.at, count, Because::Hosts)).collect()
     }
@@ -312,7 +314,8 @@ impl Jail {
         if known.accounts.is_empty() {
             return false;
         }
-        let own = verdict.account != 0 && known.accounts.iter().any(|(account, _)| *account == verdict.account);
+        let own = verdict.account != 0
+            && known.accounts.iter().any(|(account, _)| *account == verdict.account);
         if !own {
             return verdict.spoofable;
         }
@@ -347,8 +350,13 @@ impl Jail {
     /// Whether somebody at a known address would be hit by a ban of `prefix`.
     #[must_use]
     pub fn knows_within(&self, prefix: Prefix, now: Time) -> Option<IpAddr> {
-        let fresh = |known: &Known| known.accounts.iter().any(|(_, at)| now.since(*at) <= self.policy.patience);
-        self.known.iter().find(|(addr, known)| prefix.contains(**addr) && fresh(known)).map(|(addr, _)| *addr)
+        let fresh = |known: &Known| {
+            known.accounts.iter().any(|(_, at)| now.since(*at) <= self.policy.patience)
+        };
+        self.known
+            .iter()
+            .find(|(addr, known)| prefix.contains(**addr) && fresh(known))
+            .map(|(addr, _)| *addr)
     }
 
     /// The memory of a stranger.

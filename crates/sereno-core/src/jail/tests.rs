@@ -43,7 +43,10 @@ fn ipv6_counts_by_prefix_and_networks_when_asked() {
     assert!(spread.failure(&verdict(0, "203.0.113.1", 0)).is_empty());
     assert!(spread.failure(&verdict(0, "203.0.113.2", 0)).is_empty());
     let trip = spread.failure(&verdict(0, "203.0.113.3", 0)).remove(0);
-    assert_eq!((trip.prefix.to_string(), trip.because), ("203.0.113.0/24".to_owned(), Because::Network));
+    assert_eq!(
+        (trip.prefix.to_string(), trip.because),
+        ("203.0.113.0/24".to_owned(), Because::Network)
+    );
 }
 
 #[test]
@@ -76,12 +79,18 @@ fn a_good_login_forgives_its_own_account_only() {
     assert!(jail.failure(&verdict(2, "10.20.30.1", 7)).is_empty());
     jail.success(&good(7));
     for at in 11..40 {
-        assert!(jail.failure(&verdict(at, "10.20.30.1", 7)).is_empty(), "patience with one's own account");
+        assert!(
+            jail.failure(&verdict(at, "10.20.30.1", 7)).is_empty(),
+            "patience with one's own account"
+        );
     }
     assert_eq!(jail.counts().patient, 29);
     assert!(jail.failure(&verdict(41, "10.20.30.1", 8)).is_empty());
     assert!(jail.failure(&verdict(42, "10.20.30.1", 9)).is_empty());
-    assert!(!jail.failure(&verdict(43, "10.20.30.1", 9)).is_empty(), "one good account absolves nobody");
+    assert!(
+        !jail.failure(&verdict(43, "10.20.30.1", 9)).is_empty(),
+        "one good account absolves nobody"
+    );
 }
 
 #[test]
@@ -92,7 +101,8 @@ fn a_flood_from_one_network_forgets_nobody_elsewhere() {
         let addr = IpAddr::from([203, 0, (i >> 8) as u8, i as u8]);
         jail.failure(&Verdict { addr, ..verdict(1, "203.0.113.9", 0) });
     }
-    let same_quarter = jail.quarter("198.51.100.7".parse().unwrap()) == jail.quarter("203.0.1.1".parse().unwrap());
+    let same_quarter =
+        jail.quarter("198.51.100.7".parse().unwrap()) == jail.quarter("203.0.1.1".parse().unwrap());
     assert!(same_quarter || jail.track("198.51.100.7".parse().unwrap()).is_some());
     assert!(jail.watching() <= 1024);
     assert!(jail.counts().forgotten > 60_000);

@@ -29,7 +29,11 @@ pub struct Track {
 
 impl Track {
     /// Adds a failure; says which limit it reached.
-    pub(super) fn count(&mut self, verdict: &Verdict, policy: &JailPolicy) -> Option<(Because, u32)> {
+    pub(super) fn count(
+        &mut self,
+        verdict: &Verdict,
+        policy: &JailPolicy,
+    ) -> Option<(Because, u32)> {
         let newest = self.marks.iter().map(|m| m.at).max().unwrap_or(Time::MIN).max(verdict.at);
         let start = newest.minus(policy.findtime);
         self.marks.retain(|mark| mark.at >= start);

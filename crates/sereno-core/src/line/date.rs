@@ -16,7 +16,16 @@ pub enum Stamp {
     Epoch(Time),
     /// A calendar date. `year` is 0 where the style has none.
     #[allow(missing_docs, reason = "the fields are called what they are")]
-    Civil { year: i16, month: u8, day: u8, hour: u8, minute: u8, second: u8, micros: u32, offset: Option<i32> },
+    Civil {
+        year: i16,
+        month: u8,
+        day: u8,
+        hour: u8,
+        minute: u8,
+        second: u8,
+        micros: u32,
+        offset: Option<i32>,
+    },
 }
 
 /// Reads a date at the start of `text`; returns it and how many bytes it took.
@@ -98,7 +107,9 @@ fn lettered(c: &mut Cursor<'_>) -> Option<Stamp> {
     let day = c.short_number()?;
     c.one(b' ')?;
     let mut year = 0;
-    if c.text.get(c.at + 4) == Some(&b' ') && c.text.get(c.at..c.at + 4)?.iter().all(u8::is_ascii_digit) {
+    if c.text.get(c.at + 4) == Some(&b' ')
+        && c.text.get(c.at..c.at + 4)?.iter().all(u8::is_ascii_digit)
+    {
         year = c.number(4)? as i16;
         c.one(b' ')?;
     }
@@ -121,8 +132,21 @@ fn checked(
     micros: u32,
     offset: Option<i32>,
 ) -> Option<Stamp> {
-    let sane = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-    sane.then_some(Stamp::Civil { year, month, day, hour, minute, second: second.min(59), micros, offset })
+    let sane = (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    sane.then_some(Stamp::Civil {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second: second.min(59),
+        micros,
+        offset,
+    })
 }
 
 /// A reader over bytes; every method returns `None` and may leave `at` anywhere when the text
@@ -178,14 +202,17 @@ impl Cursor<'_> {
     /// A fraction of a second after `.` or `,`; zero, and nothing taken, when there is none.
     fn fraction(&mut self) -> u32 {
         let digits = match self.peek() {
-            Some(b'.' | b',') => self.text[self.at + 1..].iter().take_while(|b| b.is_ascii_digit()).count(),
+            Some(b'.' | b',') => {
+                self.text[self.at + 1..].iter().take_while(|b| b.is_ascii_digit()).count()
+            }
             _ => 0,
         };
         if digits == 0 {
             return 0;
         }
         let shown = &self.text[self.at + 1..=self.at + digits];
-        let micros = (0..6).fold(0, |sum, i| sum * 10 + shown.get(i).map_or(0, |b| u32::from(b - b'0')));
+        let micros =
+            (0..6).fold(0, |sum, i| sum * 10 + shown.get(i).map_or(0, |b| u32::from(b - b'0')));
         self.at += digits + 1;
         micros
     }
@@ -226,8 +253,10 @@ impl Cursor<'_> {
     }
 
     fn month(&mut self) -> Option<u8> {
-        const MONTHS: [&[u8; 3]; 12] =
-            [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+        const MONTHS: [&[u8; 3]; 12] = [
+            b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+            b"Dec",
+        ];
         let name = self.text.get(self.at..self.at + 3)?;
         let index = MONTHS.iter().position(|month| month.as_slice() == name)?;
         self.at += 3;
@@ -236,8 +265,10 @@ impl Cursor<'_> {
 
     fn trailing_year(&mut self) -> Option<i16> {
         let mark = self.at;
-        let year = self.one(b' ').and_then(|()| self.number(4)).filter(|y| (1970..2200).contains(y));
-        let ended = self.peek().is_none_or(|b| !b.is_ascii_alphanumeric() && b != b'.' && b != b'-');
+        let year =
+            self.one(b' ').and_then(|()| self.number(4)).filter(|y| (1970..2200).contains(y));
+        let ended =
+            self.peek().is_none_or(|b| !b.is_ascii_alphanumeric() && b != b'.' && b != b'-');
         if year.is_none() || !ended {
             self.at = mark;
             return None;
@@ -278,7 +309,8 @@ impl Dates {
         let key = (year, month, day, hour, minute);
         let within = i64::from(second) * 1_000_000 + i64::from(micros);
         if let Some(offset) = offset {
-            let civil = DateTime::new(year, month as i8, day as i8, hour as i8, minute as i8, 0, 0).ok()?;
+            let civil =
+                DateTime::new(year, month as i8, day as i8, hour as i8, minute as i8, 0, 0).ok()?;
             let utc = civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_microsecond();
             return Some(Time(utc - i64::from(offset) * 1_000_000 + within));
         }
@@ -299,7 +331,8 @@ impl Dates {
         if year != 0 {
             return self.local(year, month, day, hour, minute, now);
         }
-        let this = jiff::Timestamp::from_microsecond(now.0).ok()?.to_zoned(self.zone.clone()).year();
+        let this =
+            jiff::Timestamp::from_microsecond(now.0).ok()?.to_zoned(self.zone.clone()).year();
         let limit = now.plus(std::time::Duration::from_secs(86_400));
         [this + 1, this, this - 1, this - 2, this - 3, this - 4]
             .into_iter()
@@ -309,8 +342,17 @@ impl Dates {
 
     /// A local minute as a time. In the hour that happens twice when summer time ends, the
     /// later one, unless that would be in the future.
-    fn local(&self, year: i16, month: u8, day: u8, hour: u8, minute: u8, now: Time) -> Option<Time> {
-        let civil = DateTime::new(year, month as i8, day as i8, hour as i8, minute as i8, 0, 0).ok()?;
+    fn local(
+        &self,
+        year: i16,
+        month: u8,
+        day: u8,
+        hour: u8,
+        minute: u8,
+        now: Time,
+    ) -> Option<Time> {
+        let civil =
+            DateTime::new(year, month as i8, day as i8, hour as i8, minute as i8, 0, 0).ok()?;
         let ambiguous = self.zone.to_ambiguous_timestamp(civil);
         let earlier = Time(ambiguous.earlier().ok()?.as_microsecond());
         if !ambiguous.is_ambiguous() {
@@ -347,7 +389,11 @@ mod tests {
             "Sun Nov 22 15:22:38 2026]",
             "1795357358 text",
         ] {
-            assert_eq!(at(text, "Europe/Madrid", now).as_deref(), Some("2026-11-22T14:22:38Z"), "{text}");
+            assert_eq!(
+                at(text, "Europe/Madrid", now).as_deref(),
+                Some("2026-11-22T14:22:38Z"),
+                "{text}"
+            );
         }
         assert_eq!(
             at("2026-11-22 15:22:38.123]", "Europe/Madrid", now).as_deref(),
@@ -357,21 +403,44 @@ mod tests {
 
     #[test]
     fn the_year_is_the_latest_that_is_not_in_the_future() {
-        assert_eq!(at("Dec 31 23:59:59 h", "UTC", "2027-01-01T00:00:05Z").unwrap(), "2026-12-31T23:59:59Z");
-        assert_eq!(at("Jan  1 00:00:10 h", "UTC", "2026-12-31T23:59:59Z").unwrap(), "2027-01-01T00:00:10Z");
-        assert_eq!(at("Feb 29 12:00:00 h", "UTC", "2026-03-01T00:00:00Z").unwrap(), "2024-02-29T12:00:00Z");
+        assert_eq!(
+            at("Dec 31 23:59:59 h", "UTC", "2027-01-01T00:00:05Z").unwrap(),
+            "2026-12-31T23:59:59Z"
+        );
+        assert_eq!(
+            at("Jan  1 00:00:10 h", "UTC", "2026-12-31T23:59:59Z").unwrap(),
+            "2027-01-01T00:00:10Z"
+        );
+        assert_eq!(
+            at("Feb 29 12:00:00 h", "UTC", "2026-03-01T00:00:00Z").unwrap(),
+            "2024-02-29T12:00:00Z"
+        );
     }
 
     #[test]
     fn the_hour_that_comes_twice_is_never_in_the_future() {
         let line = "Oct 25 02:30:00 h";
-        assert_eq!(at(line, "Europe/Madrid", "2026-10-25T00:30:10Z").unwrap(), "2026-10-25T00:30:00Z");
-        assert_eq!(at(line, "Europe/Madrid", "2026-10-25T01:30:10Z").unwrap(), "2026-10-25T01:30:00Z");
+        assert_eq!(
+            at(line, "Europe/Madrid", "2026-10-25T00:30:10Z").unwrap(),
+            "2026-10-25T00:30:00Z"
+        );
+        assert_eq!(
+            at(line, "Europe/Madrid", "2026-10-25T01:30:10Z").unwrap(),
+            "2026-10-25T01:30:00Z"
+        );
     }
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for text in ["", "Nov", "Nov 32 25:00:00", "2026-13-01 00:00:00", "12345 x", "99/99/9999", "Foo 1 00:00:00"] {
+        for text in [
+            "",
+            "Nov",
+            "Nov 32 25:00:00",
+            "2026-13-01 00:00:00",
+            "12345 x",
+            "99/99/9999",
+            "Foo 1 00:00:00",
+        ] {
             assert_eq!(stamp(text.as_bytes()), None, "{text}");
         }
     }

@@ -42,7 +42,8 @@ fn rfc5424(rest: &[u8]) -> Option<Record<'_>> {
     let (pid, rest) = word(rest)?;
     let (_, rest) = word(rest)?;
     let text = after_structured_data(rest)?;
-    let record = Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
+    let record =
+        Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
     Some(inner_asterisk(record, text))
 }
 
@@ -70,14 +71,20 @@ fn dated(line: &[u8]) -> Option<Record<'_>> {
     let (date, used) = stamp(line)?;
     let rest = line.get(used..)?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    let plain = Record { stamp: Some(date), style: Style::Dated, text: Cow::Borrowed(rest), ..Record::default() };
+    let plain = Record {
+        stamp: Some(date),
+        style: Style::Dated,
+        text: Cow::Borrowed(rest),
+        ..Record::default()
+    };
     Some(syslog(date, rest).unwrap_or(plain))
 }
 
 fn syslog(date: super::Stamp, rest: &[u8]) -> Option<Record<'_>> {
     let (host, rest) = word(rest)?;
     let (program, pid, text) = tag(rest)?;
-    let record = Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
+    let record =
+        Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
     Some(inner_asterisk(record, text))
 }
 
@@ -123,8 +130,12 @@ fn bracketed(line: &[u8]) -> Option<Record<'_>> {
     let (date, used) = stamp(line.get(1..)?)?;
     let rest = line.get(used + 1..)?.strip_prefix(b"]")?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    let mut record =
-        Record { stamp: Some(date), style: Style::Dated, text: Cow::Borrowed(rest), ..Record::default() };
+    let mut record = Record {
+        stamp: Some(date),
+        style: Style::Dated,
+        text: Cow::Borrowed(rest),
+        ..Record::default()
+    };
     if let Some(place) = place(rest) {
         record.style = Style::Asterisk;
         record.level = Cow::Borrowed(place.level);
@@ -148,7 +159,9 @@ const LEVELS: [&[u8]; 9] =
 /// `LEVEL[lwp]` with an optional `[C-call]` and colon, then where in Asterisk it was written:
 /// `file.c: `, `file.c:LINE function: ` or `file.c:LINE in function: ` (main/logger.c).
 fn place(text: &[u8]) -> Option<Place<'_>> {
-    let level = LEVELS.into_iter().find(|level| text.starts_with(level) && text.get(level.len()) == Some(&b'['))?;
+    let level = LEVELS
+        .into_iter()
+        .find(|level| text.starts_with(level) && text.get(level.len()) == Some(&b'['))?;
     let rest = &text[level.len() + 1..];
     let close = rest.iter().take(12).position(|b| *b == b']')?;
     let thread = &rest[..close];
@@ -166,7 +179,12 @@ fn place(text: &[u8]) -> Option<Place<'_>> {
     if let Some(said) = rest.strip_prefix(b"Ext. ") {
         let colon = said.iter().take(128).position(|b| *b == b':')?;
         let text = &said[colon + 1..];
-        return Some(Place { level, thread, file: b"Ext.", text: text.strip_prefix(b" ").unwrap_or(text) });
+        return Some(Place {
+            level,
+            thread,
+            file: b"Ext.",
+            text: text.strip_prefix(b" ").unwrap_or(text),
+        });
     }
     let end = rest.iter().take(128).position(|b| matches!(b, b':' | b' '))?;
     let file = &rest[..end];
@@ -227,10 +245,18 @@ mod tests {
     fn asterisk_in_its_forms() {
         let want = "Asterisk||||NOTICE|4108|chan_sip.c|Call from ''";
         assert_eq!(shown("[Nov 22 15:22:38] NOTICE[4108] chan_sip.c: Call from ''"), want);
-        assert_eq!(shown("[2026-11-22 15:22:38.123] NOTICE[4108][C-0000011c] chan_sip.c: Call from ''"), want);
-        assert_eq!(shown("[Nov 22 15:22:38] NOTICE[4108]: chan_sip.c:27 handle_request: Call from ''"), want);
         assert_eq!(
-            shown("<133>Nov 22 15:22:38 pbx asterisk[9]: NOTICE[4108]: chan_sip.c:27 in handle: Call from ''"),
+            shown("[2026-11-22 15:22:38.123] NOTICE[4108][C-0000011c] chan_sip.c: Call from ''"),
+            want
+        );
+        assert_eq!(
+            shown("[Nov 22 15:22:38] NOTICE[4108]: chan_sip.c:27 handle_request: Call from ''"),
+            want
+        );
+        assert_eq!(
+            shown(
+                "<133>Nov 22 15:22:38 pbx asterisk[9]: NOTICE[4108]: chan_sip.c:27 in handle: Call from ''"
+            ),
             "Syslog|pbx|asterisk|9|NOTICE|4108|chan_sip.c|Call from ''"
         );
         let json = r#"{"hostname":"pbx","timestamp":"2026-11-22 15:22:38.1","identifiers":{"lwp":4108,"callid":""},"logmsg":{"location":{"filename":"chan_sip.c","function":"f","line":1},"level":"NOTICE","message":"Call from ''\n"}}"#;
@@ -241,7 +267,10 @@ mod tests {
     fn a_header_in_the_middle_is_text() {
         let line = "@x> [Nov 22 15:22:38] NOTICE[1] chan_sip.c: Call";
         assert_eq!(parse(line.as_bytes()).style, Style::Bare);
-        assert_eq!(shown("[Nov 22 15:22:38] NOTICE[abc] chan_sip.c: x").split('|').next(), Some("Dated"));
+        assert_eq!(
+            shown("[Nov 22 15:22:38] NOTICE[abc] chan_sip.c: x").split('|').next(),
+            Some("Dated")
+        );
     }
 
     #[test]

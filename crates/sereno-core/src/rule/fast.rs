@@ -87,7 +87,14 @@ impl Walk {
     }
 
     /// Places the segments behind free text, each as far to the right as the rest allows.
-    fn follow(&self, index: usize, text: &[u8], from: usize, spans: &mut Spans, tries: &mut u32) -> bool {
+    fn follow(
+        &self,
+        index: usize,
+        text: &[u8],
+        from: usize,
+        spans: &mut Spans,
+        tries: &mut u32,
+    ) -> bool {
         let Some((group, segment)) = self.rest.get(index) else { return from == text.len() };
         let mut end = text.len();
         loop {
@@ -139,7 +146,9 @@ fn free(part: &Hir) -> Option<Option<usize>> {
             None => Some(Some(capture.index as usize)),
             Some(_) => None,
         },
-        HirKind::Repetition(repetition) if repetition.min == 0 && repetition.max.is_none() && repetition.greedy => {
+        HirKind::Repetition(repetition)
+            if repetition.min == 0 && repetition.max.is_none() && repetition.greedy =>
+        {
             match repetition.sub.kind() {
                 HirKind::Class(Class::Bytes(class)) => {
                     let all = class.ranges().iter().map(|r| r.len()).sum::<usize>() == 256;
@@ -183,7 +192,9 @@ fn nodes(hir: &Hir) -> Option<Vec<Node>> {
             }
             all
         }
-        HirKind::Alternation(branches) => vec![Node::Either(branches.iter().map(nodes).collect::<Option<_>>()?)],
+        HirKind::Alternation(branches) => {
+            vec![Node::Either(branches.iter().map(nodes).collect::<Option<_>>()?)]
+        }
     })
 }
 
@@ -218,7 +229,9 @@ fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans) -> Option
                 at + run
             }
             Node::Repeat(inner, min, max) => repeat(inner, (*min, *max), text, at, spans)?,
-            Node::Either(branches) => branches.iter().find_map(|branch| walk(branch, text, at, spans))?,
+            Node::Either(branches) => {
+                branches.iter().find_map(|branch| walk(branch, text, at, spans))?
+            }
             Node::Group(index, inner) => {
                 let end = walk(inner, text, at, spans)?;
                 spans[*index] = (at, end);
@@ -229,7 +242,13 @@ fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans) -> Option
     Some(at)
 }
 
-fn repeat(inner: &[Node], (min, max): (u32, u32), text: &[u8], mut at: usize, spans: &mut Spans) -> Option<usize> {
+fn repeat(
+    inner: &[Node],
+    (min, max): (u32, u32),
+    text: &[u8],
+    mut at: usize,
+    spans: &mut Spans,
+) -> Option<usize> {
     let mut done = 0;
     while done < max {
         let before = *spans;

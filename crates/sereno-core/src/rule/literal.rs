@@ -121,13 +121,22 @@ mod tests {
     use super::*;
 
     fn of(pattern: &str) -> Option<Vec<String>> {
-        let hir = regex_syntax::ParserBuilder::new().utf8(false).unicode(false).build().parse(pattern).unwrap();
-        required(&hir).map(|all| all.iter().map(|l| String::from_utf8_lossy(l).into_owned()).collect())
+        let hir = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .unicode(false)
+            .build()
+            .parse(pattern)
+            .unwrap();
+        required(&hir)
+            .map(|all| all.iter().map(|l| String::from_utf8_lossy(l).into_owned()).collect())
     }
 
     #[test]
     fn alternations_need_one_of_all_branches() {
-        assert_eq!(of("x(?:InvalidPassword|FailedACL)y").unwrap(), ["FailedACL", "InvalidPassword"]);
+        assert_eq!(
+            of("x(?:InvalidPassword|FailedACL)y").unwrap(),
+            ["FailedACL", "InvalidPassword"]
+        );
         assert_eq!(of("(?:abcd|e*)f"), None);
         assert_eq!(of("auth (?:failed-long|bad) x").unwrap(), ["auth "]);
     }

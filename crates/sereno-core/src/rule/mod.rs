@@ -59,7 +59,11 @@ impl Rule {
     /// # Errors
     /// Every pattern that is wrong, each with its reason.
     pub fn compile(spec: &RuleSpec) -> Result<Self, Vec<RuleError>> {
-        let fail = |pattern: &str, why: String| RuleError { rule: spec.name.clone(), pattern: pattern.to_owned(), why };
+        let fail = |pattern: &str, why: String| RuleError {
+            rule: spec.name.clone(),
+            pattern: pattern.to_owned(),
+            why,
+        };
         let mut errors = Vec::new();
         let mut patterns: Vec<Pattern> = Vec::with_capacity(spec.patterns.len());
         for one in &spec.patterns {
@@ -81,7 +85,8 @@ impl Rule {
             return Err(errors);
         }
         let required: Option<Vec<_>> = patterns.iter().map(|p| p.required.clone()).collect();
-        let mut literals: Vec<Vec<u8>> = required.unwrap_or_default().into_iter().flatten().collect();
+        let mut literals: Vec<Vec<u8>> =
+            required.unwrap_or_default().into_iter().flatten().collect();
         reduce(&mut literals);
         let programs = spec.programs.iter().map(|p| p.as_bytes().to_vec()).collect();
         Ok(Self { name: spec.name.clone(), format: spec.format, programs, patterns, literals })
@@ -100,7 +105,11 @@ impl Rule {
     }
 
     /// The first pattern that matches the record's whole text.
-    pub fn find<'r, 't>(&'r self, record: &'t Record<'_>, memory: &mut Memory) -> Option<(&'r Pattern, Found<'t>)> {
+    pub fn find<'r, 't>(
+        &'r self,
+        record: &'t Record<'_>,
+        memory: &mut Memory,
+    ) -> Option<(&'r Pattern, Found<'t>)> {
         memory.0.resize_with(self.patterns.len(), || None);
         self.patterns.iter().zip(&mut memory.0).find_map(|(pattern, memory)| {
             if !pattern.may_match(&record.file, &record.text) {

@@ -14,7 +14,10 @@ use std::net::IpAddr;
 /// What the placeholders stand for. `<user>` and `<text>` are whatever a stranger wrote, line
 /// breaks included; the fixed text around them decides where they end.
 const PLACEHOLDERS: [(&str, &str); 6] = [
-    ("addr", r"(?P<addr>(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,41}|\[[0-9A-Fa-f:.]{2,45}\])"),
+    (
+        "addr",
+        r"(?P<addr>(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,41}|\[[0-9A-Fa-f:.]{2,45}\])",
+    ),
     ("port", r"(?P<port>[0-9]{1,5})"),
     ("user", r"(?P<user>(?s-u:.)*)"),
     ("session", r"(?P<session>(?s-u:.)*)"),
@@ -102,7 +105,9 @@ impl Pattern {
             .syntax(syntax::Config::new().unicode(false).utf8(false))
             .build(&format!("^(?:{expanded})$"))
             .map_err(|e| e.to_string())?;
-        let group = |name: &str| regex.create_captures().group_info().to_index(regex_automata::PatternID::ZERO, name);
+        let group = |name: &str| {
+            regex.create_captures().group_info().to_index(regex_automata::PatternID::ZERO, name)
+        };
         let slots = Slots {
             addr: group("addr"),
             port: group("port"),
@@ -114,7 +119,9 @@ impl Pattern {
             return Err("session = \"field\" needs <session> in the pattern".to_owned());
         }
         if spec.kind == Kind::Failure && slots.addr.is_none() && spec.session == SessionKey::None {
-            return Err("a failure without <addr> needs a session that tells the address".to_owned());
+            return Err(
+                "a failure without <addr> needs a session that tells the address".to_owned()
+            );
         }
         let required = literal::required(&hir);
         let finder = required

@@ -28,7 +28,11 @@ pub fn prove(spec: &RuleSpec) -> Proof {
     let mut note = |pattern: &str, outcome: Result<(), String>| match outcome {
         Ok(()) => proof.passed += 1,
         Err(why) => {
-            proof.failures.push(RuleError { rule: spec.name.clone(), pattern: pattern.to_owned(), why });
+            proof.failures.push(RuleError {
+                rule: spec.name.clone(),
+                pattern: pattern.to_owned(),
+                why,
+            });
         }
     };
     for pattern in &spec.patterns {
@@ -40,7 +44,10 @@ pub fn prove(spec: &RuleSpec) -> Proof {
         }
         for line in &pattern.reject {
             let found = read(&rule, line).into_iter().find(|(id, ..)| *id == pattern.id);
-            note(&pattern.id, found.map_or(Ok(()), |_| Err(format!("matches a line it must reject: {line}"))));
+            note(
+                &pattern.id,
+                found.map_or(Ok(()), |_| Err(format!("matches a line it must reject: {line}"))),
+            );
         }
     }
     proof
@@ -56,10 +63,20 @@ fn check(rule: &Arc<Rule>, id: &str, sample: &Sample) -> Result<(), String> {
         return Err(format!("pattern {got} takes the line first: {}", sample.line));
     }
     if addr != sample.addr {
-        return Err(format!("found address {}, not {}: {}", shown(&addr), shown(&sample.addr), sample.line));
+        return Err(format!(
+            "found address {}, not {}: {}",
+            shown(&addr),
+            shown(&sample.addr),
+            sample.line
+        ));
     }
     if sample.user.is_some() && user != sample.user {
-        return Err(format!("found user {}, not {}: {}", shown(&user), shown(&sample.user), sample.line));
+        return Err(format!(
+            "found user {}, not {}: {}",
+            shown(&user),
+            shown(&sample.user),
+            sample.line
+        ));
     }
     Ok(())
 }
@@ -73,7 +90,11 @@ fn read(rule: &Arc<Rule>, line: &str) -> Vec<Read> {
     let mut found = Vec::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     scan.read(line.as_bytes(), Behind::Nothing, Time::default(), &mut |hit| {
-        found.push((hit.pattern.id.clone(), hit.found.addr.map(|a| a.to_string()), hit.found.user.map(text)));
+        found.push((
+            hit.pattern.id.clone(),
+            hit.found.addr.map(|a| a.to_string()),
+            hit.found.user.map(text),
+        ));
     });
     found
 }

@@ -93,16 +93,27 @@ impl Scan {
     /// When the gate's automaton cannot be built.
     pub fn new(rules: Vec<Arc<Rule>>, dates: Dates) -> Result<Self, String> {
         let every = rules.iter().all(|rule| !rule.literals.is_empty());
-        let literals: Vec<&[u8]> = rules.iter().flat_map(|r| &r.literals).map(Vec::as_slice).collect();
+        let literals: Vec<&[u8]> =
+            rules.iter().flat_map(|r| &r.literals).map(Vec::as_slice).collect();
         let gate = if every && !literals.is_empty() {
-            let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(&literals);
+            let built =
+                AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(&literals);
             Some(built.map_err(|e| e.to_string())?)
         } else {
             None
         };
         let multiline = rules.iter().any(|rule| rule.format == Format::Asterisk);
         let memories = rules.iter().map(|_| Memory::default()).collect();
-        Ok(Self { rules, memories, gate, multiline, dates, counts: Counts::default(), number: None, position: 0 })
+        Ok(Self {
+            rules,
+            memories,
+            gate,
+            multiline,
+            dates,
+            counts: Counts::default(),
+            number: None,
+            position: 0,
+        })
     }
 
     /// The same reader, which also counts lines for [`Hit::number`].
@@ -126,8 +137,15 @@ impl Scan {
 
     /// Reads whole lines. Returns how many bytes were used; the caller gives the rest again
     /// with what follows it, or with [`Behind::Nothing`].
-    pub fn read(&mut self, block: &[u8], behind: Behind, now: Time, emit: &mut dyn FnMut(Hit<'_>)) -> usize {
-        let end = if behind == Behind::More && self.multiline { last_record(block) } else { block.len() };
+    pub fn read(
+        &mut self,
+        block: &[u8],
+        behind: Behind,
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> usize {
+        let end =
+            if behind == Behind::More && self.multiline { last_record(block) } else { block.len() };
         let block = &block[..end];
         let (mut at, mut counted, mut used) = (0, 0, end);
         while at < block.len() {
@@ -162,7 +180,16 @@ impl Scan {
         }
         self.counts.candidates += 1;
         self.position += record.text.len() as u64;
-        self.matched(record, Place { line: &record.text, when: Some(when), position: self.position, ..Place::default() }, emit);
+        self.matched(
+            record,
+            Place {
+                line: &record.text,
+                when: Some(when),
+                position: self.position,
+                ..Place::default()
+            },
+            emit,
+        );
     }
 
     fn next_candidate(&self, block: &[u8], at: usize) -> Option<usize> {
@@ -215,7 +242,14 @@ impl Scan {
     }
 
     /// Takes one record apart and matches it; says whether it matched.
-    fn one(&mut self, block: &[u8], (start, end): (usize, usize), now: Time, stitched: bool, emit: &mut dyn FnMut(Hit<'_>)) -> bool {
+    fn one(
+        &mut self,
+        block: &[u8],
+        (start, end): (usize, usize),
+        now: Time,
+        stitched: bool,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> bool {
         let line = &block[start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let clean = without_colours(line);
@@ -229,7 +263,12 @@ impl Scan {
         self.matched(&record, Place { line, when, position, stitched, repeated }, emit)
     }
 
-    fn matched(&mut self, record: &Record<'_>, place: Place<'_>, emit: &mut dyn FnMut(Hit<'_>)) -> bool {
+    fn matched(
+        &mut self,
+        record: &Record<'_>,
+        place: Place<'_>,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> bool {
         let Place { line, when, position, stitched, repeated } = place;
         let (mut any, mut cared) = (false, false);
         for (index, (rule, memory)) in self.rules.iter().zip(&mut self.memories).enumerate() {
@@ -241,7 +280,17 @@ impl Scan {
                 any = true;
                 found.times = found.times.saturating_mul(repeated.max(1));
                 let number = self.number.unwrap_or(0);
-                emit(Hit { rule: index, pattern, found, record, when, line, number, position, stitched });
+                emit(Hit {
+                    rule: index,
+                    pattern,
+                    found,
+                    record,
+                    when,
+                    line,
+                    number,
+                    position,
+                    stitched,
+                });
             }
         }
         self.counts.hits += u64::from(any);
@@ -317,7 +366,10 @@ fn has_header(line: &[u8]) -> bool {
 fn head_of_record(block: &[u8], start: usize) -> usize {
     let mut head = start;
     for _ in 0..RECORD_LINES {
-        if head == 0 || start - head > RECORD_BYTES || has_header(&block[head..line_end(block, head)]) {
+        if head == 0
+            || start - head > RECORD_BYTES
+            || has_header(&block[head..line_end(block, head)])
+        {
             break;
         }
         head = memchr::memrchr(b'\n', &block[..head - 1]).map_or(0, |i| i + 1);

@@ -2,7 +2,7 @@
 //!
 //! Three questions are asked of every hit before it counts:
 //! - *Which attempt is it about?* Lines of one session are counted per step, and the attempt
-//!   count is the largest of them ([`Tally`]).
+//!   count is the largest of them (`Tally`).
 //! - *Was it answered?* A challenge without an answer is a count of its own, later.
 //! - *Who says so?* A line whose address a stranger could have chosen needs a voucher, or a
 //!   moment without any sign of forgery near it ([`super::spec::Trust`]).
@@ -152,8 +152,11 @@ impl Desk {
     pub fn next_wake(&self) -> Option<Time> {
         let held = self.held.front().map(|h| h.verdict.at.plus(HOLD));
         let pair = self.pairs.oldest().map(|(_, p)| p.since.plus(HOLD));
-        let challenge =
-            self.challenges.oldest().and_then(|(_, c)| c.verdict.as_ref()).map(|v| v.at.plus(ANSWER_WITHIN));
+        let challenge = self
+            .challenges
+            .oldest()
+            .and_then(|(_, c)| c.verdict.as_ref())
+            .map(|v| v.at.plus(ANSWER_WITHIN));
         [held, pair, challenge].into_iter().flatten().min()
     }
 
@@ -164,7 +167,10 @@ impl Desk {
             self.forgery(hit.position);
         }
         let security = hit.record.level.as_ref() == b"SECURITY";
-        if security && hit.record.style == Style::Asterisk && !self.warden.admits(&hit.record.thread) {
+        if security
+            && hit.record.style == Style::Asterisk
+            && !self.warden.admits(&hit.record.thread)
+        {
             self.kept.forged += 1;
             return;
         }
@@ -194,9 +200,11 @@ impl Desk {
         while self.pairs.oldest().is_some_and(|(_, p)| p.since.plus(HOLD) < now) {
             self.settle_pairs(now, out);
         }
-        while self.challenges.oldest().is_some_and(|(_, c)| {
-            c.verdict.as_ref().is_none_or(|v| v.at.plus(ANSWER_WITHIN) < now)
-        }) {
+        while self
+            .challenges
+            .oldest()
+            .is_some_and(|(_, c)| c.verdict.as_ref().is_none_or(|v| v.at.plus(ANSWER_WITHIN) < now))
+        {
             let Some((_, challenge)) = self.challenges.pop_oldest() else { break };
             let Some(verdict) = challenge.verdict else { continue };
             if challenge.claimed && self.is_framed(verdict.addr, now) {
@@ -209,7 +217,9 @@ impl Desk {
 
     fn failed(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
         let answered = self.challenges.remove(&challenge_key(hit));
-        if hit.position < self.shadow_until && !matches!(hit.pattern.trust, Trust::Sure | Trust::Voucher) {
+        if hit.position < self.shadow_until
+            && !matches!(hit.pattern.trust, Trust::Sure | Trust::Voucher)
+        {
             self.kept.forged += 1;
             return;
         }
@@ -283,7 +293,13 @@ impl Desk {
     }
 
     /// A security event whose address is the stranger's claim. It lets its twin count.
-    fn vouch(&mut self, hit: &Hit<'_>, at: Time, answered: Option<&Challenge>, out: &mut dyn FnMut(Verdict)) {
+    fn vouch(
+        &mut self,
+        hit: &Hit<'_>,
+        at: Time,
+        answered: Option<&Challenge>,
+        out: &mut dyn FnMut(Verdict),
+    ) {
         let Some(addr) = hit.found.addr else { return };
         // A call's refusal has no twin. It counts when it answers a challenge that went to the
         // same address, and nobody was caught using that address as his own.
@@ -328,7 +344,11 @@ impl Desk {
     /// twins than vouchers means that some were made up: none counts.
     fn settle_pairs(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
         let (mut twins, mut claimed, mut vouchers) = (Vec::new(), Vec::new(), 0usize);
-        while self.pairs.oldest().is_some_and(|(_, p)| p.since.plus(HOLD) < now || !twins.is_empty()) {
+        while self
+            .pairs
+            .oldest()
+            .is_some_and(|(_, p)| p.since.plus(HOLD) < now || !twins.is_empty())
+        {
             let Some(((addr, _), pair)) = self.pairs.pop_oldest() else { break };
             twins.extend(pair.twins);
             if pair.vouchers > 0 {
@@ -469,7 +489,9 @@ fn verdict(hit: &Hit<'_>, at: Time, known: Option<IpAddr>) -> Option<Verdict> {
 /// The account's name as a number: `102`, `sip:102@host` and `"Ana" <sip:102@host>;tag=1` are
 /// all account `102`.
 fn account(user: &[u8]) -> u64 {
-    let name = match memchr::memmem::rfind(user, b"sip:").or_else(|| memchr::memmem::rfind(user, b"sips:")) {
+    let name = match memchr::memmem::rfind(user, b"sip:")
+        .or_else(|| memchr::memmem::rfind(user, b"sips:"))
+    {
         Some(at) => {
             let uri = &user[at..];
             let start = uri.iter().position(|b| *b == b':').map_or(0, |i| i + 1);
@@ -483,7 +505,10 @@ fn account(user: &[u8]) -> u64 {
 
 fn cut(text: &[u8], most: usize) -> String {
     let text = &text[..text.len().min(most)];
-    String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    String::from_utf8_lossy(text)
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn session_key(hit: &Hit<'_>) -> u64 {

@@ -9,7 +9,11 @@ use std::path::PathBuf;
 /// often. Started without a configuration it looks at what runs on the machine (sshd, Asterisk)
 /// and guards that.
 #[derive(Debug, Parser)]
-#[command(name = "sereno", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "sereno",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Exit codes:
   0  done            1  not done, or problems found
   2  wrong usage     3  no Sereno is running (or it does not answer)
@@ -18,7 +22,8 @@ Examples:
   sereno run                      guard this machine, in the foreground
   sereno status                   is everything seen, is everything in force?
   sereno why 203.0.113.9          what did this address do?
-  sereno replay /var/log/auth.log what would have happened?")]
+  sereno replay /var/log/auth.log what would have happened?"
+)]
 pub struct Cli {
     /// The control socket of the running Sereno.
     #[arg(long, global = true, value_name = "PATH", env = "SERENO_SOCKET")]

@@ -58,7 +58,9 @@ fn json(out: &mut impl Write, value: &impl serde::Serialize) -> Result<(), Failu
 /// # Errors
 /// When no Sereno answers.
 pub fn status(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let Reply::Status(status) = Talk::begin(socket)?.ask(Ask::Status)? else { return Err(unexpected()) };
+    let Reply::Status(status) = Talk::begin(socket)?.ask(Ask::Status)? else {
+        return Err(unexpected());
+    };
     if how.json {
         json(out, &status)?;
     } else {
@@ -95,12 +97,23 @@ pub fn bans(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<Ex
 ///
 /// # Errors
 /// When no Sereno answers, the address is a friend's, or the time is no time.
-pub fn ban(socket: Option<&Path>, args: &BanArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub fn ban(
+    socket: Option<&Path>,
+    args: &BanArgs,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
     let seconds = match &args.length {
-        Some(text) => sereno_config::duration(text).map_err(Failure::usage)?.map(|length| length.as_secs()),
+        Some(text) => {
+            sereno_config::duration(text).map_err(Failure::usage)?.map(|length| length.as_secs())
+        }
         None => None,
     };
-    let jail = args.jail.as_deref().map(crate::run::setup::jail_name).transpose().map_err(Failure::usage)?;
+    let jail = args
+        .jail
+        .as_deref()
+        .map(crate::run::setup::jail_name)
+        .transpose()
+        .map_err(Failure::usage)?;
     let ask = Ask::Ban { prefix: args.addr, jail, seconds, why: args.why.clone() };
     done(Talk::begin(socket)?.ask(ask)?, args.json, out)
 }
@@ -109,7 +122,11 @@ pub fn ban(socket: Option<&Path>, args: &BanArgs, out: &mut impl Write) -> Resul
 ///
 /// # Errors
 /// When no Sereno answers.
-pub fn unban(socket: Option<&Path>, args: &UnbanArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub fn unban(
+    socket: Option<&Path>,
+    args: &UnbanArgs,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
     let reply = Talk::begin(socket)?.ask(Ask::Unban { prefix: args.addr })?;
     let none = matches!(reply, Reply::Done { count: 0, .. });
     done(reply, args.json, out)?;
@@ -120,7 +137,12 @@ pub fn unban(socket: Option<&Path>, args: &UnbanArgs, out: &mut impl Write) -> R
 ///
 /// # Errors
 /// When no Sereno answers, or it refuses.
-pub fn order(socket: Option<&Path>, ask: Ask, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub fn order(
+    socket: Option<&Path>,
+    ask: Ask,
+    how: Json,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
     done(Talk::begin(socket)?.ask(ask)?, how, out)
 }
 
@@ -138,7 +160,11 @@ fn done(reply: Reply, how: Json, out: &mut impl Write) -> Result<ExitCode, Failu
 ///
 /// # Errors
 /// When neither answers.
-pub fn why(socket: Option<&Path>, args: &WhyArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub fn why(
+    socket: Option<&Path>,
+    args: &WhyArgs,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
     let (bans, timeline) = match (Talk::begin(socket), &args.state) {
         (Ok(mut talk), None) => match talk.ask(Ask::Why { prefix: args.addr })? {
             Reply::Why { bans, timeline } => (bans, timeline),
@@ -146,8 +172,10 @@ pub fn why(socket: Option<&Path>, args: &WhyArgs, out: &mut impl Write) -> Resul
         },
         (Err(failure), None) => return Err(failure),
         (_, Some(state)) => {
-            let store = sereno_store::Store::read_only(state).map_err(|e| Failure::refused(e.to_string()))?;
-            let history = store.history(Some(args.addr), 500).map_err(|e| Failure::refused(e.to_string()))?;
+            let store = sereno_store::Store::read_only(state)
+                .map_err(|e| Failure::refused(e.to_string()))?;
+            let history =
+                store.history(Some(args.addr), 500).map_err(|e| Failure::refused(e.to_string()))?;
             (Vec::new(), history.iter().flat_map(crate::run::timeline).collect())
         }
     };
@@ -167,7 +195,9 @@ pub fn watch(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<E
     let mut talk = Talk::begin(socket)?;
     talk.stream.set_read_timeout(None).map_err(Failure::io)?;
     send(&mut talk.stream, &Request { v: VERSION, ask: Ask::Watch }).map_err(Failure::io)?;
-    while let Some(reply) = receive::<Reply>(&mut talk.stream, &mut talk.frames).map_err(Failure::io)? {
+    while let Some(reply) =
+        receive::<Reply>(&mut talk.stream, &mut talk.frames).map_err(Failure::io)?
+    {
         if let Reply::Event(moment) = reply {
             if how.json {
                 json(out, &moment)?;

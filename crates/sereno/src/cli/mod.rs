@@ -17,8 +17,8 @@ pub mod show;
 use args::{Cli, Command};
 use clap::Parser;
 use failure::Outcome;
-use std::io::{BufWriter, Write, stderr, stdout};
 use sereno_wire::control::Ask;
+use std::io::{BufWriter, Write, stderr, stdout};
 use std::process::ExitCode;
 
 /// Reads the command line, does what it says, and gives the exit code.

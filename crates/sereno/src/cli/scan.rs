@@ -180,8 +180,9 @@ impl<'a> Page<'a> {
     ) -> Result<(), Failure> {
         let mut rows = String::new();
         log.for_each(|block| {
-            let used =
-                scan.read(block.bytes, Behind::block(block.last), now, &mut |hit| self.take(&hit, &mut rows));
+            let used = scan.read(block.bytes, Behind::block(block.last), now, &mut |hit| {
+                self.take(&hit, &mut rows)
+            });
             self.lines += memchr::memchr_iter(b'\n', &block.bytes[..used]).count() as u64;
             self.lines += u64::from(block.last && !block.bytes.ends_with(b"\n"));
             out.write_all(rows.as_bytes())?;

@@ -37,7 +37,8 @@ pub fn status(status: &Status, out: &mut impl Write) -> io::Result<()> {
     }
     let gate = &status.gate;
     let dropped: u64 = gate.dropped.iter().map(|(_, packets)| packets).sum();
-    let line = words::gate(&gate.table, words::bans(gate.in_force), gate.pending, paint::number(dropped));
+    let line =
+        words::gate(&gate.table, words::bans(gate.in_force), gate.pending, paint::number(dropped));
     writeln!(out, "{line}")?;
     if gate.mended > 0 {
         writeln!(out, "{}", paint.style(paint::ODD, &words::gate_mended(gate.mended)))?;
@@ -62,14 +63,30 @@ fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()>
     let window = span(Duration::from_secs(jail.findtime));
     let head = words::jail_line(jail.name, &jail.rule, jail.maxretry, window, length, &jail.ports);
     writeln!(out, "{}", paint.style(paint::HEAD, &head))?;
-    let counts =
-        words::jail_seen(words::failures(jail.failures), jail.patient, jail.successes, jail.watching, jail.in_force);
+    let counts = words::jail_seen(
+        words::failures(jail.failures),
+        jail.patient,
+        jail.successes,
+        jail.watching,
+        jail.in_force,
+    );
     writeln!(out, "  {counts}")?;
     for source in &jail.sources {
         let last = seen(source.last_line);
-        let line = words::source_line(safe(&source.what), source.files, bytes(source.lag), last, seen(source.last_match));
+        let line = words::source_line(
+            safe(&source.what),
+            source.files,
+            bytes(source.lag),
+            last,
+            seen(source.last_match),
+        );
         writeln!(out, "  {line}")?;
-        let counts = words::source_counts(source.candidates, source.matched, source.unknown, source.disbelieved);
+        let counts = words::source_counts(
+            source.candidates,
+            source.matched,
+            source.unknown,
+            source.disbelieved,
+        );
         writeln!(out, "    {}", paint.style(paint::FAINT, &counts))?;
     }
     Ok(())
@@ -147,7 +164,8 @@ pub fn moment(moment: &Moment, out: &mut impl Write) -> io::Result<()> {
         _ => paint::FAINT,
     };
     let kind = paint.style(style, &format!("{:8}", moment.kind));
-    let who = moment.addr.map(|addr| paint.style(paint::WHO, &addr.to_string())).unwrap_or_default();
+    let who =
+        moment.addr.map(|addr| paint.style(paint::WHO, &addr.to_string())).unwrap_or_default();
     let text = safe(&moment.text);
     writeln!(out, "{}  {kind}  {who}  {}", shown(moment.time), shortened(&text, LINE))
 }

@@ -60,7 +60,10 @@ impl Control {
         let made = path.with_extension("new");
         let _ = std::fs::remove_file(&made);
         let listener = UnixListener::bind(&made)?;
-        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(if group.is_some() { 0o660 } else { 0o600 }))?;
+        std::fs::set_permissions(
+            &made,
+            std::fs::Permissions::from_mode(if group.is_some() { 0o660 } else { 0o600 }),
+        )?;
         if group.is_some() {
             std::os::unix::fs::chown(&made, None, group)?;
         }
@@ -84,7 +87,8 @@ impl Control {
             let interest = Interest::READABLE | Interest::WRITABLE;
             if registry.register(&mut stream, Token(token), interest).is_ok() {
                 let frames = Frames::new(REQUEST_CAP);
-                let client = Client { stream, frames, out: Vec::new(), watching: false, closing: false };
+                let client =
+                    Client { stream, frames, out: Vec::new(), watching: false, closing: false };
                 self.clients.insert(token, client);
             }
         }
@@ -111,9 +115,11 @@ impl Control {
             }
             // Cut after every piece, so that no more than a frame is ever kept.
             loop {
-                match client.frames.next::<Request>() {
+                match client.frames.take::<Request>() {
                     Ok(Some(request)) if request.v == VERSION => asked.push(request.ask),
-                    Ok(Some(_)) => client.refuse("this Sereno speaks another version; use the same program on both sides"),
+                    Ok(Some(_)) => client.refuse(
+                        "this Sereno speaks another version; use the same program on both sides",
+                    ),
                     Ok(None) => break,
                     Err(why) => {
                         client.refuse(&why);

@@ -7,8 +7,8 @@ use super::keeper::Keeper;
 use super::sources::{Book, Feed, JournalFeed};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use sereno_core::engine::{Action, Engine, Input, Lifted, Notice};
 use sereno_core::addr::Prefix;
+use sereno_core::engine::{Action, Engine, Input, Lifted, Notice};
 use sereno_core::gate::{Draft, Hold, Name};
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
@@ -121,7 +121,11 @@ impl Guard {
             registry.register(&mut SourceFd(&watch.as_raw_fd()), KERNEL, Interest::READABLE)?;
         }
         if let Some(stdin) = &self.stdin {
-            registry.register(&mut SourceFd(&stdin.as_fd().as_raw_fd()), STDIN, Interest::READABLE)?;
+            registry.register(
+                &mut SourceFd(&stdin.as_fd().as_raw_fd()),
+                STDIN,
+                Interest::READABLE,
+            )?;
         }
         self.register_sources()
     }
@@ -133,7 +137,11 @@ impl Guard {
     pub fn register_sources(&mut self) -> io::Result<()> {
         let registry = self.poll.registry();
         if let Some(follow) = &self.follow {
-            registry.register(&mut SourceFd(&follow.as_fd().as_raw_fd()), FILES, Interest::READABLE)?;
+            registry.register(
+                &mut SourceFd(&follow.as_fd().as_raw_fd()),
+                FILES,
+                Interest::READABLE,
+            )?;
         }
         self.more = true;
         self.children = vec![None; self.journals.len()];
@@ -188,12 +196,17 @@ impl Guard {
         let files = self.follow.as_ref().map(|f| f.next_wake().0);
         let journals = self.journals.iter().filter_map(|j| j.next_wake().map(|(at, _)| at)).min();
         let save = self.keeper.dirty().then_some(self.save_at);
-        [engine, files, journals, save, Some(self.look_at)].into_iter().flatten().min().unwrap_or(self.look_at)
+        [engine, files, journals, save, Some(self.look_at)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.look_at)
     }
 
     /// Reads what sources have; says whether there is more at once.
     fn read(&mut self, now: Time) -> bool {
-        let Self { engine, book, actions, notes, follow, journals, stdin, children, poll, .. } = self;
+        let Self { engine, book, actions, notes, follow, journals, stdin, children, poll, .. } =
+            self;
         let mut feed = Feed { book, engine, actions, notes, now };
         let mut more = follow.as_mut().is_some_and(|follow| follow.wake(now, &mut feed));
         if let Some(stdin) = stdin {
@@ -203,7 +216,13 @@ impl Guard {
             let Some((_, source)) = feed.book.journals().get(index).cloned() else { continue };
             let mut feed = JournalFeed {
                 source,
-                feed: Feed { book: feed.book, engine: feed.engine, actions: feed.actions, notes: feed.notes, now },
+                feed: Feed {
+                    book: feed.book,
+                    engine: feed.engine,
+                    actions: feed.actions,
+                    notes: feed.notes,
+                    now,
+                },
             };
             more |= journal.wake(now, &mut feed);
             let child = journal.child().zip(journal.as_fd().map(|fd| fd.as_raw_fd()));
@@ -235,7 +254,10 @@ impl Guard {
                 match (action, report) {
                     (Action::Ban(ban), report) => self.reported(ban, &report, now),
                     (Action::Lift { ban, .. }, Report::Refused { why, .. }) => {
-                        self.notes.push(format!("{} could not be let in: {why}; putting the gate in place anew", ban.prefix));
+                        self.notes.push(format!(
+                            "{} could not be let in: {why}; putting the gate in place anew",
+                            ban.prefix
+                        ));
                         self.look_at = now;
                         self.stands = false;
                     }
@@ -253,13 +275,16 @@ impl Guard {
             Action::Ban(ban) => {
                 // Jails that close the same ports share a set: the longest ban counts.
                 let same = |other: &&Ban| other.scope == ban.scope && other.prefix == ban.prefix;
-                let ends = self.engine.ledger().touching(ban.prefix).filter(same).map(|ban| ban.until);
+                let ends =
+                    self.engine.ledger().touching(ban.prefix).filter(same).map(|ban| ban.until);
                 let for_ever = |until: Option<Time>| (until.is_none(), until);
                 let until = ends.chain([ban.until]).max_by_key(|until| for_ever(*until)).flatten();
                 Some(Order::Ban(Hold { until, ..ban.hold() }))
             }
             // The kernel ends an expired ban by itself.
-            Action::Lift { why: Lifted::Expired, .. } | Action::Tell(_) | Action::Saw { .. } => None,
+            Action::Lift { why: Lifted::Expired, .. } | Action::Tell(_) | Action::Saw { .. } => {
+                None
+            }
             Action::Lift { ban, .. } => Some(Order::Lift { scope: ban.scope, prefix: ban.prefix }),
         }
     }
@@ -352,11 +377,18 @@ impl Guard {
 
 /// An action as something that happened.
 pub(super) fn moment(action: &Action, now: Time) -> Moment {
-    let moment = |kind: &str, jail, addr, text| Moment { time: now, kind: kind.to_owned(), jail, addr, text };
+    let moment = |kind: &str, jail, addr, text| Moment {
+        time: now,
+        kind: kind.to_owned(),
+        jail,
+        addr,
+        text,
+    };
     match action {
         Action::Ban(ban) => {
             let until = ban.until.map_or("for ever".to_owned(), |until| format!("until {until}"));
-            let text = format!("banned by {} {until}: {} {}", ban.jail, ban.count, ban.because.word());
+            let text =
+                format!("banned by {} {until}: {} {}", ban.jail, ban.count, ban.because.word());
             moment("ban", Some(ban.jail), Some(ban.prefix), text)
         }
         Action::Lift { ban, why } => let_in(ban.jail, ban.prefix, *why, now),
@@ -388,13 +420,20 @@ pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
             (Some(*jail), Some(*prefix), format!("not banned after {count}: a friend ({friend})"))
         }
         Notice::FarTimes { off, .. } => {
-            let text = format!("lines carry times {} s from now; they count as now: check clock and zone", off.as_secs());
+            let text = format!(
+                "lines carry times {} s from now; they count as now: check clock and zone",
+                off.as_secs()
+            );
             (None, None, text)
         }
-        Notice::Refused { jail, prefix, why } => (Some(*jail), Some(*prefix), format!("ban not in force: {why}")),
-        Notice::StillTalking { jail, prefix } => {
-            (Some(*jail), Some(*prefix), "is banned and still reaches a service: another port or way in?".to_owned())
+        Notice::Refused { jail, prefix, why } => {
+            (Some(*jail), Some(*prefix), format!("ban not in force: {why}"))
         }
+        Notice::StillTalking { jail, prefix } => (
+            Some(*jail),
+            Some(*prefix),
+            "is banned and still reaches a service: another port or way in?".to_owned(),
+        ),
     };
     Moment { time: now, kind: "note".to_owned(), jail, addr, text }
 }

@@ -78,7 +78,8 @@ impl Hands {
             Ok(gate) => gate,
             Err(why) => return Report::Refused { why, gate_lost: false },
         };
-        let welcome: Vec<_> = holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none()).copied().collect();
+        let welcome: Vec<_> =
+            holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none()).copied().collect();
         let report = match &mut self.grip {
             Err(_) => Report::Observed,
             Ok(grip) => match grip.kernel.install(&gate, &welcome, now) {
@@ -127,7 +128,10 @@ impl Hands {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Look::default() };
         match grip.watch.drain(gate) {
             Ok(seen) => Look {
-                lost: seen.table_lost || seen.structure_changed || seen.elements_removed || seen.overrun,
+                lost: seen.table_lost
+                    || seen.structure_changed
+                    || seen.elements_removed
+                    || seen.overrun,
                 by: seen.by.clone(),
                 more: seen.more,
             },

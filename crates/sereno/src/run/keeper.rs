@@ -43,7 +43,11 @@ impl Keeper {
     }
 
     /// Puts what was kept back into the engine; gives the places in files, and the cursors.
-    pub fn restore(&mut self, engine: &mut Engine, now: Time) -> (Vec<Checkpoint>, Vec<(String, String)>) {
+    pub fn restore(
+        &mut self,
+        engine: &mut Engine,
+        now: Time,
+    ) -> (Vec<Checkpoint>, Vec<(String, String)>) {
         let memory = self.load(now);
         for (jail, prefix, past) in memory.pasts {
             engine.ledger_mut().recall_past(jail, prefix, past);
@@ -63,7 +67,8 @@ impl Keeper {
                 jail.recall_known(addr, known);
             }
         }
-        let (files, cursors): (Vec<_>, Vec<_>) = memory.checkpoints.into_iter().partition(|(key, _)| key == FILES);
+        let (files, cursors): (Vec<_>, Vec<_>) =
+            memory.checkpoints.into_iter().partition(|(key, _)| key == FILES);
         let files = files.into_iter().next().and_then(|(_, text)| serde_json::from_str(&text).ok());
         (files.unwrap_or_default(), cursors)
     }
@@ -72,7 +77,9 @@ impl Keeper {
     pub fn note(&mut self, action: Action, now: Time) {
         let event = match action {
             Action::Ban(ban) => Event::Ban(ban),
-            Action::Lift { ban, why } => Event::Lift { jail: ban.jail, prefix: ban.prefix, at: now, why },
+            Action::Lift { ban, why } => {
+                Event::Lift { jail: ban.jail, prefix: ban.prefix, at: now, why }
+            }
             Action::Tell(notice) => {
                 let told = super::guard::tell(&notice, now);
                 Event::Told { about: told.addr, at: now, text: told.text }
@@ -116,7 +123,13 @@ impl Keeper {
 
     /// Saves everything that changed, as one transaction. What cannot be saved is kept for the
     /// next time: a full disk stops recording, not guarding.
-    pub fn save(&mut self, engine: &mut Engine, follow: Option<&Follow>, journals: &[Journal], book: &Book) {
+    pub fn save(
+        &mut self,
+        engine: &mut Engine,
+        follow: Option<&Follow>,
+        journals: &[Journal],
+        book: &Book,
+    ) {
         self.dirty = false;
         self.urgent = false;
         let mut newer = Batch::default();
@@ -158,7 +171,10 @@ impl Keeper {
     /// What is remembered of somebody, oldest first.
     #[must_use]
     pub fn history(&self, who: Prefix, most: usize) -> Vec<Event> {
-        self.store.as_ref().and_then(|store| store.history(Some(who), most).ok()).unwrap_or_default()
+        self.store
+            .as_ref()
+            .and_then(|store| store.history(Some(who), most).ok())
+            .unwrap_or_default()
     }
 }
 

@@ -48,7 +48,13 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     }
     let place = setup::place(&policy, args.state.as_deref(), socket, args.observe);
     let guard = setup::build(&policy, &place, clock()).map_err(Failure::io)?;
-    let mut shell = Shell { guard, policy, args: args.clone(), place, signals: Signals::new().map_err(Failure::io)? };
+    let mut shell = Shell {
+        guard,
+        policy,
+        args: args.clone(),
+        place,
+        signals: Signals::new().map_err(Failure::io)?,
+    };
     shell.greet();
     shell.guard_on().map_err(Failure::io)?;
     Ok(ExitCode::SUCCESS)
@@ -73,7 +79,13 @@ impl Shell {
         for jail in &self.policy.jails {
             let p = &jail.policy;
             let bantime = p.bantime.map_or("for ever".to_owned(), |t| format!("{} s", t.as_secs()));
-            say(&format!("jail {}: {} failures in {} s, {bantime}, ports {}", p.name, p.maxretry, p.findtime.as_secs(), p.ports));
+            say(&format!(
+                "jail {}: {} failures in {} s, {bantime}, ports {}",
+                p.name,
+                p.maxretry,
+                p.findtime.as_secs(),
+                p.ports
+            ));
         }
         match self.guard.hands.observing() {
             Some(why) => say(&format!("OBSERVING ONLY, nobody is banned: {why}")),
@@ -136,10 +148,17 @@ impl Shell {
             Ok(loaded) => loaded,
             Err(e) => return vec![format!("not reloaded: {e}")],
         };
-        let errors: Vec<String> =
-            loaded.outcome.problems.iter().filter(|p| p.severity == Severity::Error).map(ToString::to_string).collect();
+        let errors: Vec<String> = loaded
+            .outcome
+            .problems
+            .iter()
+            .filter(|p| p.severity == Severity::Error)
+            .map(ToString::to_string)
+            .collect();
         if !errors.is_empty() {
-            return std::iter::once("not reloaded, the old configuration stands:".to_owned()).chain(errors).collect();
+            return std::iter::once("not reloaded, the old configuration stands:".to_owned())
+                .chain(errors)
+                .collect();
         }
         let policy = loaded.outcome.policy;
         self.guard.keeper.touch();
@@ -164,7 +183,8 @@ impl Shell {
             Ask::Ban { prefix, jail, seconds, why } => self.ban(prefix, jail, seconds, why, now),
             Ask::Unban { prefix } => {
                 let actions = self.guard.command(Input::Lift { prefix }, now);
-                let count = actions.iter().filter(|a| matches!(a, Action::Lift { .. })).count() as u64;
+                let count =
+                    actions.iter().filter(|a| matches!(a, Action::Lift { .. })).count() as u64;
                 Reply::Done { count, notes: Vec::new() }
             }
             Ask::Why { prefix } => self.why(prefix),
@@ -202,7 +222,14 @@ impl Shell {
         }
     }
 
-    fn ban(&mut self, prefix: Prefix, jail: Option<Name>, seconds: Option<u64>, why: String, now: Time) -> Reply {
+    fn ban(
+        &mut self,
+        prefix: Prefix,
+        jail: Option<Name>,
+        seconds: Option<u64>,
+        why: String,
+        now: Time,
+    ) -> Reply {
         if let Some(jail) = jail
             && self.guard.engine.jail(jail).is_none()
         {
@@ -231,10 +258,15 @@ impl Shell {
         /// Moments told at most.
         const MOST: usize = 500;
         let bans = self.guard.engine.ledger().touching(prefix).cloned().collect();
-        let mut timeline: Vec<Moment> = self.guard.keeper.history(prefix, MOST).iter().flat_map(timeline).collect();
+        let mut timeline: Vec<Moment> =
+            self.guard.keeper.history(prefix, MOST).iter().flat_map(timeline).collect();
         for (policy, _) in self.guard.engine.jails() {
             let stranger = policy.stranger(prefix.addr());
-            let Some(track) = self.guard.engine.jail(policy.name).and_then(|jail| jail.track(stranger)) else { continue };
+            let Some(track) =
+                self.guard.engine.jail(policy.name).and_then(|jail| jail.track(stranger))
+            else {
+                continue;
+            };
             let last = track.marks().last().map_or(Time::default(), |mark| mark.at);
             let moment = |text: &String| Moment {
                 time: last,
@@ -273,9 +305,13 @@ pub fn told(event: &Event) -> Moment {
     match event {
         Event::Ban(ban) => guard::moment(&Action::Ban(ban.clone()), at),
         Event::Lift { jail, prefix, why, .. } => guard::let_in(*jail, *prefix, *why, at),
-        Event::Told { about, text, .. } => {
-            Moment { time: at, kind: "note".to_owned(), jail: None, addr: *about, text: text.clone() }
-        }
+        Event::Told { about, text, .. } => Moment {
+            time: at,
+            kind: "note".to_owned(),
+            jail: None,
+            addr: *about,
+            text: text.clone(),
+        },
         Event::Evidence { jail, prefix, line, .. } => Moment {
             time: at,
             kind: "evidence".to_owned(),
@@ -329,6 +365,7 @@ impl Signals {
 /// Says something on standard error, where the service manager listens. Control characters
 /// are an attacker's, not ours.
 pub fn say(text: &str) {
-    let clean: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+    let clean: String =
+        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     let _ = writeln!(io::stderr().lock(), "{clean}");
 }

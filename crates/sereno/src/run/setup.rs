@@ -48,7 +48,8 @@ pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
     let mut keeper = Keeper::new(Store::open(&place.state).map_err(|e| e.to_string()));
     let parts = assemble(policy, &mut keeper, now)?;
     let hands = Hands::new(parts.friends, place.observe.clone());
-    let mut guard = Guard::new(parts.engine, hands, keeper, control, parts.book, draft(policy), now)?;
+    let mut guard =
+        Guard::new(parts.engine, hands, keeper, control, parts.book, draft(policy), now)?;
     guard.install(now);
     guard.follow = parts.follow;
     guard.journals = parts.journals;
@@ -93,7 +94,10 @@ fn assemble(policy: &Policy, keeper: &mut Keeper, now: Time) -> io::Result<Parts
         Some(Follow::open(&patterns, &checkpoints, options)?)
     };
     let journal = |matches: &Vec<String>| {
-        let after = cursors.iter().find(|(key, _)| *key == cursor_key(matches)).map(|(_, cursor)| cursor.clone());
+        let after = cursors
+            .iter()
+            .find(|(key, _)| *key == cursor_key(matches))
+            .map(|(_, cursor)| cursor.clone());
         Journal::new(JournalOptions { args: matches.clone(), after, ..JournalOptions::default() })
     };
     let journals = book.journals().iter().map(|(matches, _)| journal(matches)).collect();
@@ -144,7 +148,8 @@ pub fn merged_friends(known: &Friends, now: Vec<Friend>) -> Option<Friends> {
 /// The zone of dates without one.
 #[must_use]
 pub fn zone(policy: &Policy) -> jiff::tz::TimeZone {
-    let named = policy.settings.timezone.as_deref().and_then(|name| jiff::tz::TimeZone::get(name).ok());
+    let named =
+        policy.settings.timezone.as_deref().and_then(|name| jiff::tz::TimeZone::get(name).ok());
     named.unwrap_or_else(jiff::tz::TimeZone::system)
 }
 
@@ -166,7 +171,8 @@ pub fn place(policy: &Policy, state: Option<&Path>, socket: Option<&Path>, obser
         std::env::var_os(variable).map(|base| PathBuf::from(base).join(under))
     };
     let usual = Settings::default();
-    let own_state = || home("XDG_STATE_HOME", "sereno").or_else(|| home("HOME", ".local/state/sereno"));
+    let own_state =
+        || home("XDG_STATE_HOME", "sereno").or_else(|| home("HOME", ".local/state/sereno"));
     let state = match state {
         Some(state) => state.to_owned(),
         None if root || policy.settings.state != usual.state => policy.settings.state.clone(),
@@ -185,7 +191,9 @@ pub fn place(policy: &Policy, state: Option<&Path>, socket: Option<&Path>, obser
 #[must_use]
 pub fn default_socket() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) if !rustix::process::geteuid().is_root() => PathBuf::from(folder).join("sereno.sock"),
+        Some(folder) if !rustix::process::geteuid().is_root() => {
+            PathBuf::from(folder).join("sereno.sock")
+        }
         _ => PathBuf::from("/run/sereno/control.sock"),
     }
 }

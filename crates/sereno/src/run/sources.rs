@@ -45,7 +45,11 @@ impl Book {
     ///
     /// # Errors
     /// When a rule cannot be put into a reader.
-    pub fn new(policy: &Policy, engine: &mut Engine, zone: jiff::tz::TimeZone) -> Result<Self, String> {
+    pub fn new(
+        policy: &Policy,
+        engine: &mut Engine,
+        zone: jiff::tz::TimeZone,
+    ) -> Result<Self, String> {
         let mut book = Self {
             patterns: Vec::new(),
             journals: Vec::new(),
@@ -67,7 +71,9 @@ impl Book {
                     SourceConf::Files(paths) => {
                         book.patterns.extend(paths.iter().map(|path| (name, path.clone())));
                     }
-                    SourceConf::Journal(matches) => journals.entry(matches.clone()).or_default().push(name),
+                    SourceConf::Journal(matches) => {
+                        journals.entry(matches.clone()).or_default().push(name)
+                    }
                 }
             }
         }
@@ -75,7 +81,8 @@ impl Book {
             let id = book.add(engine, &jails)?;
             book.journals.push((matches, id));
         }
-        let stdin: Vec<Name> = book.patterns.iter().filter(|(_, path)| path == STDIN).map(|(jail, _)| *jail).collect();
+        let stdin: Vec<Name> =
+            book.patterns.iter().filter(|(_, path)| path == STDIN).map(|(jail, _)| *jail).collect();
         if !stdin.is_empty() {
             let source = book.add(engine, &stdin)?;
             book.files.insert(FileId::STDIN, Reading { source, old_until: 0 });
@@ -121,8 +128,11 @@ impl Book {
         let source = match self.groups.get(&group) {
             Some(id) => *id,
             None => {
-                let jails: Vec<Name> =
-                    group.iter().filter_map(|id| self.patterns.get(*id as usize)).map(|(jail, _)| *jail).collect();
+                let jails: Vec<Name> = group
+                    .iter()
+                    .filter_map(|id| self.patterns.get(*id as usize))
+                    .map(|(jail, _)| *jail)
+                    .collect();
                 let Ok(id) = self.add(engine, &jails) else { return };
                 self.groups.insert(group, id);
                 id
@@ -133,15 +143,32 @@ impl Book {
 
     /// How the sources of a jail are.
     #[must_use]
-    pub fn status(&self, jail: Name, engine: &Engine, files: &[sereno_tail::Status]) -> Vec<SourceStatus> {
+    pub fn status(
+        &self,
+        jail: Name,
+        engine: &Engine,
+        files: &[sereno_tail::Status],
+    ) -> Vec<SourceStatus> {
         let mut all = Vec::new();
-        for (id, (_, path)) in self.patterns.iter().enumerate().filter(|(_, (owner, _))| *owner == jail) {
+        for (id, (_, path)) in
+            self.patterns.iter().enumerate().filter(|(_, (owner, _))| *owner == jail)
+        {
             let id = id as u32;
             let mine: Vec<_> = files.iter().filter(|f| f.patterns.contains(&id)).collect();
             let lag = mine.iter().map(|f| f.size.saturating_sub(f.offset)).sum();
-            let groups = self.groups.iter().filter(|(group, _)| group.contains(&id)).map(|(_, source)| *source);
-            let stdin = (path == STDIN).then(|| self.files.get(&FileId::STDIN).map(|r| r.source)).flatten();
-            let base = SourceStatus { what: path.clone(), files: mine.len() as u64, lag, ..SourceStatus::default() };
+            let groups = self
+                .groups
+                .iter()
+                .filter(|(group, _)| group.contains(&id))
+                .map(|(_, source)| *source);
+            let stdin =
+                (path == STDIN).then(|| self.files.get(&FileId::STDIN).map(|r| r.source)).flatten();
+            let base = SourceStatus {
+                what: path.clone(),
+                files: mine.len() as u64,
+                lag,
+                ..SourceStatus::default()
+            };
             all.push(health(base, groups.chain(stdin), engine));
         }
         let wants = |id: SourceId| engine.listens(id, jail);
@@ -162,10 +189,14 @@ impl Book {
     fn note(&mut self, notice: &Notice) {
         let text = notice.to_string();
         match notice {
-            Notice::Waiting { path } | Notice::Unreadable { path, .. } | Notice::Lost { path, .. } => {
+            Notice::Waiting { path }
+            | Notice::Unreadable { path, .. }
+            | Notice::Lost { path, .. } => {
                 self.trouble.insert(path.display().to_string(), text);
             }
-            Notice::TooMany { pattern, .. } => drop(self.trouble.insert(format!("pattern {pattern}"), text)),
+            Notice::TooMany { pattern, .. } => {
+                drop(self.trouble.insert(format!("pattern {pattern}"), text))
+            }
             Notice::Ended { .. } => drop(self.trouble.insert("journal".to_owned(), text)),
             Notice::Opened { path, .. } => drop(self.trouble.remove(&path.display().to_string())),
             _ => {}
@@ -173,7 +204,11 @@ impl Book {
     }
 }
 
-fn health(base: SourceStatus, ids: impl Iterator<Item = SourceId>, engine: &Engine) -> SourceStatus {
+fn health(
+    base: SourceStatus,
+    ids: impl Iterator<Item = SourceId>,
+    engine: &Engine,
+) -> SourceStatus {
     ids.filter_map(|id| engine.source(id)).fold(base, |mut sum, health| {
         sum.last_line = sum.last_line.max(health.last_line);
         sum.last_match = sum.last_match.max(health.last_match);
@@ -211,7 +246,9 @@ impl Sink for Feed<'_> {
     fn notice(&mut self, notice: Notice) {
         self.book.note(&notice);
         match &notice {
-            Notice::Opened { file, patterns, size, .. } => self.book.opened(self.engine, *file, patterns, *size),
+            Notice::Opened { file, patterns, size, .. } => {
+                self.book.opened(self.engine, *file, patterns, *size)
+            }
             Notice::Named { file, patterns, .. } => {
                 let old_until = self.book.files.get(file).map_or(0, |r| r.old_until);
                 self.book.opened(self.engine, *file, patterns, old_until);
@@ -240,7 +277,8 @@ impl JournalSink for JournalFeed<'_> {
     fn entry(&mut self, entry: JournalEntry) {
         let pid = entry.trusted.pid.map(|pid| pid.to_string()).unwrap_or_default();
         // What the kernel calls the program beats what it calls itself: anybody may say "sshd".
-        let program = entry.trusted.comm.as_deref().or(entry.identifier.as_deref()).unwrap_or_default();
+        let program =
+            entry.trusted.comm.as_deref().or(entry.identifier.as_deref()).unwrap_or_default();
         let record = Record {
             host: entry.trusted.hostname.as_deref().unwrap_or_default().as_bytes(),
             program: program.as_bytes(),

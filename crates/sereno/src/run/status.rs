@@ -67,7 +67,10 @@ fn alarms(status: &Status, now: Time) -> Vec<String> {
     if let Some(why) = &status.observing {
         alarms.push(format!("nobody is banned: {why}"));
     } else if !status.gate.present {
-        alarms.push(format!("the table {} is not in the kernel: bans are not in force", status.gate.table));
+        alarms.push(format!(
+            "the table {} is not in the kernel: bans are not in force",
+            status.gate.table
+        ));
     }
     if status.gate.pending > 0 {
         alarms.push(format!("{} bans are not in force yet", status.gate.pending));
@@ -79,7 +82,11 @@ fn alarms(status: &Status, now: Time) -> Vec<String> {
         if jail.sources.iter().all(|source| source.files == 0) {
             alarms.push(format!("jail {} reads nothing", jail.name));
         }
-        alarms.extend(jail.sources.iter().filter_map(|source| alarm(source, now).map(|w| format!("jail {}: {w}", jail.name))));
+        alarms.extend(
+            jail.sources.iter().filter_map(|source| {
+                alarm(source, now).map(|w| format!("jail {}: {w}", jail.name))
+            }),
+        );
     }
     alarms
 }
@@ -90,7 +97,10 @@ fn alarm(source: &SourceStatus, now: Time) -> Option<String> {
         return Some(format!("{what}: {} MB unread", source.lag >> 20));
     }
     if source.candidates >= STRANGE && source.matched == 0 {
-        return Some(format!("{what}: {} lines look like this service's, and none is understood", source.candidates));
+        return Some(format!(
+            "{what}: {} lines look like this service's, and none is understood",
+            source.candidates
+        ));
     }
     let silent = source.last_line.filter(|last| now.since(*last) > SILENT)?;
     Some(format!("{what}: silent since {silent}"))
@@ -110,12 +120,20 @@ mod tests {
     #[test]
     fn silence_does_not_look_like_peace() {
         let day = Time::from_secs(200_000);
-        let quiet = SourceStatus { what: "f".into(), last_line: Some(Time::from_secs(1)), ..SourceStatus::default() };
+        let quiet = SourceStatus {
+            what: "f".into(),
+            last_line: Some(Time::from_secs(1)),
+            ..SourceStatus::default()
+        };
         assert!(alarm(&quiet, day).unwrap().contains("silent"));
-        let strange = SourceStatus { candidates: 20, last_line: Some(day), ..SourceStatus::default() };
+        let strange =
+            SourceStatus { candidates: 20, last_line: Some(day), ..SourceStatus::default() };
         assert!(alarm(&strange, day).unwrap().contains("none is understood"));
         assert_eq!(alarm(&SourceStatus { matched: 1, ..strange }, day), None);
-        let empty = Status { gate: GateStatus { present: true, ..GateStatus::default() }, ..Status::default() };
+        let empty = Status {
+            gate: GateStatus { present: true, ..GateStatus::default() },
+            ..Status::default()
+        };
         assert_eq!(alarms(&empty, day), ["no jail is set up: nothing is watched"]);
     }
 }
