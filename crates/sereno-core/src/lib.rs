@@ -2,8 +2,8 @@
 //!
 //! Everything here is a function of its arguments: no clock, no files, no network, no
 //! threads. Time comes in as [`time::Time`]; what should happen goes out as values. The
-//! crate-local `clippy.toml` is the fence, and CI builds the crate for a target without an
-//! operating system's clock to prove it.
+//! crate-local `clippy.toml` is the fence, and CI reads the symbols of the
+//! object code to prove it.
 #![forbid(unsafe_code)]
 
 pub mod addr;

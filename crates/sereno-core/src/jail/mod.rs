@@ -112,7 +112,7 @@ pub struct Trip {
     pub at: Time,
     /// How much had been counted.
     pub count: u32,
-    /// What was counted, in words: `failures`, `accounts`, `network`.
+    /// Which limit was reached.
     pub because: Because,
     /// The newest lines.
     pub evidence: Vec<String>,
@@ -330,7 +330,7 @@ impl Jail {
     /// Whether the stranger's neighbours have failed too.
     fn spread(&mut self, verdict: &Verdict) -> Option<Trip> {
         let wanted = self.policy.nethosts as usize;
-        if wanted == 0 {
+        if wanted == 0 || verdict.spoofable {
             return None;
         }
         let prefix = self.policy.network(verdict.addr);

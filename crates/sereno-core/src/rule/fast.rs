@@ -6,10 +6,10 @@
 //! tenth of the time: a leftmost-first engine prefers the first choice that leads to a match,
 //! so a walk that always takes the first choice and arrives has found the preferred match.
 //! Free text (`.*`, greedy) ends where what follows it begins last. When the walk does not
-//! arrive, nothing is known, and the engine decides. `set` holds both to the same answers.
+//! arrive, nothing is known, and the engine decides. A property test (`tests`) holds both to the same answers.
 
 use memchr::memmem::FinderRev;
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// How many places are tried for the ends of free text before the engine is asked.
 const TRIES: u32 = 256;
@@ -164,7 +164,6 @@ fn free(part: &Hir) -> Option<Option<usize>> {
 fn nodes(hir: &Hir) -> Option<Vec<Node>> {
     Some(match hir.kind() {
         HirKind::Empty => Vec::new(),
-        HirKind::Look(Look::Start | Look::End) => return None,
         HirKind::Look(_) => return None,
         HirKind::Literal(literal) => vec![Node::Literal(literal.0.clone())],
         HirKind::Class(class) => vec![Node::Class(table(class)?, 1, 1)],

@@ -2,7 +2,7 @@
 //!
 //! A line is looked at only if it holds one of these. The tree is the authority: a literal
 //! taken from the pattern's text by eye or by string tricks is how whole classes of attacks
-//! get lost. `tests` and a property test in [`super::set`] hold gate and plain regex together.
+//! get lost. A property test (`super::tests`) holds gate and plain regex together.
 
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{Class, Hir, HirKind};

@@ -25,7 +25,7 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
     ("text", r"(?s-u:.)*"),
 ];
 
-/// Bytes of a pattern's automata at most; beyond it the pattern is refused.
+/// Bytes of a pattern's NFA at most; beyond it the pattern is refused.
 const SIZE_LIMIT: usize = 4 << 20;
 
 /// Bytes of an expression at most, placeholders expanded.
@@ -117,6 +117,9 @@ impl Pattern {
         };
         if spec.session == SessionKey::Field && slots.session.is_none() {
             return Err("session = \"field\" needs <session> in the pattern".to_owned());
+        }
+        if spec.kind == Kind::Failure && spec.weight == 0 {
+            return Err("weight = 0 counts nothing; write kind = \"neutral\"".to_owned());
         }
         if spec.kind == Kind::Failure && slots.addr.is_none() && spec.session == SessionKey::None {
             return Err(

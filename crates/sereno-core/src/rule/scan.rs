@@ -69,7 +69,7 @@ pub struct Counts {
     /// Lines that matched a pattern.
     pub hits: u64,
     /// Lines that a rule cares about, pass the gate, and match nothing: a format that changed?
-    pub strangers: u64,
+    pub unknown: u64,
 }
 
 /// The reader of one source.
@@ -214,8 +214,13 @@ impl Scan {
             return Step::On(end + 1);
         }
         let head = head_of_record(block, start);
-        let mut end = end_of_record(block, end);
+        let (mut end, whole) = end_of_record(block, end);
         let next = end + 1;
+        if !whole {
+            // Longer than any record is: who writes that much writes its end, too.
+            self.counts.unknown += 1;
+            return Step::On(next);
+        }
         if self.one(block, (head, end), now, false, emit) || !self.begins(&block[head..end]) {
             return Step::On(next);
         }
@@ -227,7 +232,11 @@ impl Scan {
             if end + 1 >= block.len() {
                 return if behind == Behind::Nothing { Step::On(next) } else { Step::Open(head) };
             }
-            end = end_of_record(block, line_end(block, end + 1));
+            let (next_end, whole) = end_of_record(block, line_end(block, end + 1));
+            end = next_end;
+            if !whole {
+                return Step::On(next);
+            }
             if self.one(block, (head, end), now, true, emit) {
                 return Step::On(end + 1);
             }
@@ -294,7 +303,7 @@ impl Scan {
             }
         }
         self.counts.hits += u64::from(any);
-        self.counts.strangers += u64::from(cared && !any && !stitched);
+        self.counts.unknown += u64::from(cared && !any && !stitched);
         any
     }
 }
@@ -377,21 +386,25 @@ fn head_of_record(block: &[u8], start: usize) -> usize {
     head
 }
 
-/// Where the record ends whose (so far) last line ends at `end`.
-fn end_of_record(block: &[u8], mut end: usize) -> usize {
+/// Where the record ends whose (so far) last line ends at `end`, and whether that is its end: a
+/// record of too many lines or bytes is given up.
+fn end_of_record(block: &[u8], mut end: usize) -> (usize, bool) {
     let limit = end.saturating_add(RECORD_BYTES);
     for _ in 0..RECORD_LINES {
         let next = end + 1;
-        if next >= block.len() || next > limit {
-            break;
+        if next >= block.len() {
+            return (end, true);
         }
         let next_end = line_end(block, next);
         if has_header(&block[next..next_end]) {
-            break;
+            return (end, true);
         }
         end = next_end;
+        if end > limit {
+            break;
+        }
     }
-    end
+    (end, false)
 }
 
 /// Where the last record of the block starts.

@@ -22,12 +22,15 @@ use std::time::Duration;
 const SESSIONS: usize = 16_384;
 /// How long a silent session is remembered.
 const SESSION_IDLE: Duration = Duration::from_secs(600);
-/// How long a challenge may wait for its answer (SIP's transaction timeout is 32 s).
+/// How long a challenge may wait for its answer. Phones answer within a second; SIP gives up
+/// a transaction after 32 s, but whoever needs so long is no phone that works.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// How long a line waits for its twin or for a sign of forgery.
 const HOLD: Duration = Duration::from_secs(1);
 /// Lines held at once; beyond it the oldest is let go unheard, and counted.
 const HELD: usize = 4_096;
+/// How long a log that had security events is expected to have more.
+const SURE_FOR: Duration = Duration::from_secs(86_400);
 /// So many bytes before and behind a forgery are in its shadow: more than one packet can hold.
 const SHADOW: u64 = 64 << 10;
 /// How long an address that somebody else used as his own is not believed by claim alone.
@@ -76,7 +79,8 @@ pub struct Desk {
     held: VecDeque<Held>,
     framed: Capped<IpAddr, Time>,
     warden: Warden,
-    sure_seen: bool,
+    /// When a security event was last seen: `sure` for a day, then the log may have lost them.
+    sure_at: Option<Time>,
     /// Up to this byte of the source nothing is believed that is not sure.
     shadow_until: u64,
     kept: Kept,
@@ -133,7 +137,7 @@ impl Default for Desk {
             held: VecDeque::new(),
             framed: Capped::new(1024),
             warden: Warden::default(),
-            sure_seen: false,
+            sure_at: None,
             shadow_until: 0,
             kept: Kept::default(),
         }
@@ -174,7 +178,9 @@ impl Desk {
             self.kept.forged += 1;
             return;
         }
-        self.sure_seen |= security;
+        if security {
+            self.sure_at = Some(at);
+        }
         match hit.pattern.kind {
             Kind::Neutral | Kind::Forgery => {}
             Kind::End => drop(self.tallies.remove(&session_key(hit))),
@@ -193,7 +199,7 @@ impl Desk {
     pub fn advance(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
         while self.held.front().is_some_and(|h| h.verdict.at.plus(HOLD) < now) {
             let Some(held) = self.held.pop_front() else { break };
-            if !(held.spare && self.sure_seen) {
+            if !(held.spare && self.sure(now)) {
                 out(held.verdict);
             }
         }
@@ -226,7 +232,7 @@ impl Desk {
         match hit.pattern.trust {
             Trust::Sure => self.count(hit, at, out),
             Trust::Voucher => self.vouch(hit, at, answered.as_ref(), out),
-            Trust::Twin if self.sure_seen => self.twin(hit, at, out),
+            Trust::Twin if self.sure(at) => self.twin(hit, at, out),
             Trust::Twin | Trust::Weak => self.hold(hit, at, false, out),
             Trust::Spare => self.hold(hit, at, true, out),
         }
@@ -344,11 +350,9 @@ impl Desk {
     /// twins than vouchers means that some were made up: none counts.
     fn settle_pairs(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
         let (mut twins, mut claimed, mut vouchers) = (Vec::new(), Vec::new(), 0usize);
-        while self
-            .pairs
-            .oldest()
-            .is_some_and(|(_, p)| p.since.plus(HOLD) < now || !twins.is_empty())
-        {
+        let Some(until) = self.pairs.oldest().map(|(_, pair)| pair.since.plus(HOLD)) else { return };
+        // What belongs together came within a moment.
+        while self.pairs.oldest().is_some_and(|(_, pair)| pair.since <= until) {
             let Some(((addr, _), pair)) = self.pairs.pop_oldest() else { break };
             twins.extend(pair.twins);
             if pair.vouchers > 0 {
@@ -389,6 +393,11 @@ impl Desk {
         self.held.retain(|h| h.position + SHADOW < position);
         self.kept.forged += (before - self.held.len()) as u64;
         self.shadow_until = position + SHADOW;
+    }
+
+    /// Whether the log has security events, which say more than notices do.
+    fn sure(&self, now: Time) -> bool {
+        self.sure_at.is_some_and(|seen| now.since(seen) < SURE_FOR)
     }
 
     fn frame(&mut self, addr: IpAddr, now: Time) {

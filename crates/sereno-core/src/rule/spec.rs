@@ -124,7 +124,7 @@ pub enum SessionKey {
     /// Nothing: every line stands alone.
     #[default]
     None,
-    /// The process that wrote it (host, program, pid), as sshd forks one per connection.
+    /// The process that wrote it (host and pid), as sshd forks one per connection.
     Process,
     /// The stranger's address and port.
     Peer,

@@ -256,7 +256,7 @@ impl Replay {
             (health.kept.forged, words::forged(words::lines(health.kept.forged))),
             (health.kept.unvouched, words::unvouched(words::lines(health.kept.unvouched))),
             (health.kept.overrun, words::overrun(words::lines(health.kept.overrun))),
-            (health.counts.strangers, words::strangers(words::lines(health.counts.strangers))),
+            (health.counts.unknown, words::strangers(words::lines(health.counts.unknown))),
         ];
         for (_, text) in odd.iter().filter(|(n, _)| *n > 0) {
             let _ = writeln!(out, "{}", self.paint.style(paint::ODD, text));

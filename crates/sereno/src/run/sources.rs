@@ -214,7 +214,7 @@ fn health(
         sum.last_match = sum.last_match.max(health.last_match);
         sum.candidates += health.counts.candidates;
         sum.matched += health.counts.hits;
-        sum.unknown += health.counts.strangers;
+        sum.unknown += health.counts.unknown;
         sum.disbelieved += health.kept.forged + health.kept.unvouched + health.kept.overrun;
         sum
     })
