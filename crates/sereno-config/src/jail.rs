@@ -126,6 +126,13 @@ fn jail(
             Name::SERENO
         }
     };
+    if name == "all" {
+        let why = "a jail cannot be called all: that is what every port is called";
+        notes.error(
+            doc,
+            Wrong::new(span.clone(), why).remedy("write another name, such as [jail.everything]"),
+        );
+    }
     let rule = rule(name, defaults, layers, rules, notes);
     let mut draft = Draft::new(id, &rule);
     let mut said = Notes::default();

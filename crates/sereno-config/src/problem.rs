@@ -104,7 +104,7 @@ impl Notes {
 
     /// Turns byte places into lines, in the order of documents and places.
     pub(crate) fn into_problems(mut self, docs: &[&Document]) -> Vec<Problem> {
-        self.list.sort_by_key(|(doc, severity, wrong)| (*doc, wrong.span.start, *severity));
+        self.list.sort_by_key(|(doc, severity, wrong)| (*doc, span.start, *severity));
         self.list.truncate(MOST);
         let mut problems = Vec::with_capacity(self.list.len());
         let mut lines: (usize, Vec<usize>) = (usize::MAX, Vec::new());
@@ -130,10 +130,15 @@ fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(after).collect()
 }
 
-fn place(document: &Document, starts: &[usize], severity: Severity, wrong: Wrong) -> Problem {
+fn place(
+    document: &Document,
+    starts: &[usize],
+    severity: Severity,
+    Wrong { span, message, remedy, .. }: Wrong,
+) -> Problem {
     let text = document.text.as_str();
-    let start = floor(text, wrong.span.start);
-    let end = floor(text, wrong.span.end.max(start));
+    let start = floor(text, span.start);
+    let end = floor(text, span.end.max(start));
     let line = starts.partition_point(|&at| at <= start).saturating_sub(1);
     let from = starts.get(line).copied().unwrap_or_default();
     let till = starts.get(line + 1).map_or(text.len(), |&next| next - 1);
@@ -143,17 +148,19 @@ fn place(document: &Document, starts: &[usize], severity: Severity, wrong: Wrong
     // The part of a long line that has the place in it.
     let skipped = if before + meant > CITED { before.saturating_sub(CITED / 4) } else { 0 };
     let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let cited: String = whole.chars().skip(skipped).take(CITED).map(plain).collect();
     Problem {
         severity,
         file: document.name.clone(),
         line: line + 1,
         column: before + 1,
-        cited: whole.chars().skip(skipped).take(CITED).map(plain).collect(),
-        indent: before - skipped,
+        // The place may be in the line break.
+        indent: (before - skipped).min(cited.chars().count()),
+        cited,
         width: meant.min(CITED - CITED / 4),
         // Both may cite names from the file.
-        message: wrong.message.chars().map(plain).collect(),
-        remedy: wrong.remedy.chars().map(plain).collect(),
+        message: message.chars().map(plain).collect(),
+        remedy: remedy.chars().map(plain).collect(),
     }
 }
 

@@ -1,6 +1,13 @@
 //! Files as administrators write them, right and wrong.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use sereno_config::{Document, Outcome, Severity, SourceConf, read, shipped_rules};
 use sereno_core::gate::Ports;

@@ -1,6 +1,13 @@
 //! What is suggested reads back, whatever was found; and nothing that is read can panic.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use proptest::prelude::*;
 use sereno_config::facts::{Asterisk, AsteriskNote, Facts, LogFile, LogPlace, Sshd};

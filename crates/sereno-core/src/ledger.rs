@@ -65,11 +65,18 @@ pub struct Ledger {
     bans: BTreeMap<(Prefix, Name), Ban>,
     ends: BTreeSet<(Time, Prefix, Name)>,
     past: Capped<(Name, Prefix), Past>,
+    /// Lengths of the prefixes that are or were out: most questions need one look only.
+    lengths: BTreeSet<(bool, u8)>,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { bans: BTreeMap::new(), ends: BTreeSet::new(), past: Capped::new(PASTS) }
+        Self {
+            bans: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            past: Capped::new(PASTS),
+            lengths: BTreeSet::new(),
+        }
     }
 }
 
@@ -84,6 +91,7 @@ impl Ledger {
     /// Puts back a ban that was in force before a restart.
     pub fn recall(&mut self, ban: Ban) {
         let key = (ban.prefix, ban.jail);
+        self.lengths.insert((ban.prefix.addr().is_ipv4(), ban.prefix.bits()));
         self.unlist(key);
         if let Some(until) = ban.until {
             self.ends.insert((until, ban.prefix, ban.jail));
@@ -116,6 +124,19 @@ impl Ledger {
         over
     }
 
+    /// Takes off the ban that would end first.
+    pub fn lift_first(&mut self) -> Option<Ban> {
+        let (_, prefix, jail) = *self.ends.first()?;
+        self.lift(jail, prefix)
+    }
+
+    /// Lets go of the lines a ban was decided on, once they are written down elsewhere.
+    pub fn drop_evidence(&mut self, jail: Name, prefix: Prefix) {
+        if let Some(ban) = self.bans.get_mut(&(prefix, jail)) {
+            ban.evidence = Vec::new();
+        }
+    }
+
     /// When the next ban ends.
     #[must_use]
     pub fn next_end(&self) -> Option<Time> {
@@ -136,14 +157,11 @@ impl Ledger {
     /// The bans of a jail that hold a prefix already, exactly or as part of a network.
     #[must_use]
     pub fn holding(&self, jail: Name, prefix: Prefix) -> Option<&Ban> {
-        self.get(jail, prefix).or_else(|| {
-            let shorter = if prefix.addr().is_ipv4() { &[24u8, 16][..] } else { &[64, 56, 48][..] };
-            shorter
-                .iter()
-                .filter(|bits| **bits < prefix.bits())
-                .filter_map(|bits| Prefix::new(prefix.addr(), *bits))
-                .find_map(|wider| self.get(jail, wider))
-        })
+        let v4 = prefix.addr().is_ipv4();
+        let lengths = self.lengths.range((v4, 0)..=(v4, prefix.bits()));
+        lengths
+            .filter_map(|(_, bits)| Prefix::new(prefix.addr(), *bits))
+            .find_map(|wider| self.get(jail, wider))
     }
 
     /// All bans in force.

@@ -16,7 +16,14 @@
 //! `old` is a line found in an old file. With `SCENARIOS=write` the expectations are written
 //! anew, to be read before they are committed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use sereno_core::engine::{Action, Clock, Engine, Input, Lifted, Notice, SourceId};
 use sereno_core::gate::Name;
@@ -149,6 +156,7 @@ fn shown(action: &Action) -> String {
                 Lifted::Expired => "expired",
                 Lifted::Manual => "by hand",
                 Lifted::Friend => "friend",
+                Lifted::Room => "room",
             };
             format!("lift {} {}: {why}", ban.jail, ban.prefix)
         }

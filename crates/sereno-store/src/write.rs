@@ -33,6 +33,7 @@ pub(crate) const fn lifted_word(why: Lifted) -> &'static str {
         Lifted::Expired => "expired",
         Lifted::Manual => "manual",
         Lifted::Friend => "friend",
+        Lifted::Room => "room",
     }
 }
 

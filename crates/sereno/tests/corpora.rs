@@ -1,7 +1,15 @@
 //! The inputs that fuzzing found worth keeping, and those that once broke something, through
 //! the same checks (`fuzz/checks`, described in `docs/fuzzing.md`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test"
+)]
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

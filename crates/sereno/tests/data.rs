@@ -1,7 +1,14 @@
 //! Logs of real servers under real attacks (`tests/data`, made by `tests/lab/make-corpus`),
 //! through the real program.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,14 @@
 //! SIGKILL over and over while attackers are at it, and in the end the same strangers are out
 //! as if it had never happened, each banned once.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use sereno_core::time::Time;
 use sereno_store::{Event, Store};

@@ -377,6 +377,16 @@ impl Jail {
         *self.quarters[quarter].entry(stranger).0 = track;
     }
 
+    /// Takes over what another jail remembers.
+    pub fn inherit(&mut self, old: Self) {
+        self.quarters = old.quarters;
+        self.shuffle = old.shuffle;
+        self.known = old.known;
+        self.besieged = old.besieged;
+        self.networks = old.networks;
+        self.counts = old.counts;
+    }
+
     /// The memory of a good address.
     #[must_use]
     pub fn known(&self, addr: IpAddr) -> Option<&Known> {

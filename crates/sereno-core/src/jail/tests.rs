@@ -1,4 +1,5 @@
 use super::*;
+use crate::rule::session::Line;
 use proptest::prelude::*;
 
 fn verdict(at: i64, addr: &str, account: u64) -> Verdict {
@@ -9,9 +10,8 @@ fn verdict(at: i64, addr: &str, account: u64) -> Verdict {
         weight: 1,
         account,
         spoofable: false,
-        user: String::new(),
         pattern: "p".into(),
-        line: format!("line {at}"),
+        line: Line::new(format!("line {at}").as_bytes()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is remembered of one stranger.
 
 use super::{Because, JailPolicy};
-use crate::rule::session::Verdict;
+use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub struct Mark {
 pub struct Track {
     marks: Vec<Mark>,
     accounts: Vec<(u64, Time)>,
-    evidence: Vec<String>,
+    evidence: Vec<Line>,
 }
 
 impl Track {
@@ -67,7 +67,7 @@ impl Track {
     }
 
     pub(super) fn into_evidence(self) -> Vec<String> {
-        self.evidence
+        self.evidence.iter().map(Line::to_string).collect()
     }
 
     /// The failures in the window.
@@ -78,7 +78,7 @@ impl Track {
 
     /// The newest lines.
     #[must_use]
-    pub fn evidence(&self) -> &[String] {
+    pub fn evidence(&self) -> &[Line] {
         &self.evidence
     }
 }

@@ -67,7 +67,7 @@ impl Rule {
         let mut errors = Vec::new();
         let mut patterns: Vec<Pattern> = Vec::with_capacity(spec.patterns.len());
         for one in &spec.patterns {
-            if patterns.iter().any(|p| p.id == one.id) {
+            if patterns.iter().any(|p| *p.id == *one.id) {
                 errors.push(fail(&one.id, "two patterns have this id".to_owned()));
             }
             match Pattern::compile(one, &spec.define) {

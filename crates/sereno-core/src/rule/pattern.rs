@@ -10,6 +10,7 @@ use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What the placeholders stand for. `<user>` and `<text>` are whatever a stranger wrote, line
 /// breaks included; the fixed text around them decides where they end.
@@ -35,7 +36,7 @@ const EXPRESSION_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 pub struct Pattern {
     /// Its name within the rule.
-    pub id: String,
+    pub id: Arc<str>,
     /// What the line tells.
     pub kind: Kind,
     /// How much it counts.
@@ -132,7 +133,7 @@ impl Pattern {
             .and_then(|all| all.first().filter(|_| all.len() == 1))
             .map(|one| memchr::memmem::Finder::new(one).into_owned());
         Ok(Self {
-            id: spec.id.clone(),
+            id: Arc::from(spec.id.as_str()),
             kind: spec.kind,
             weight: spec.weight,
             session: spec.session,

@@ -91,7 +91,7 @@ fn read(rule: &Arc<Rule>, line: &str) -> Vec<Read> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     scan.read(line.as_bytes(), Behind::Nothing, Time::default(), &mut |hit| {
         found.push((
-            hit.pattern.id.clone(),
+            hit.pattern.id.to_string(),
             hit.found.addr.map(|a| a.to_string()),
             hit.found.user.map(text),
         ));

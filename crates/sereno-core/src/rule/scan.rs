@@ -159,6 +159,10 @@ impl Scan {
             match self.candidate(block, start, behind, now, emit) {
                 Step::On(next) => at = next,
                 Step::Open(head) => {
+                    // Its lines are counted when they are given again.
+                    if let Some(number) = &mut self.number {
+                        *number -= breaks(&block[head..start]);
+                    }
                     used = head;
                     break;
                 }

@@ -12,10 +12,13 @@ use super::spec::{Kind, SessionKey, Step, Trust};
 use crate::cap::Capped;
 use crate::line::Style;
 use crate::time::Time;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::VecDeque;
 use std::collections::hash_map::DefaultHasher;
+use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Sessions remembered per source.
@@ -51,12 +54,44 @@ pub struct Verdict {
     pub account: u64,
     /// Whether a spoofed packet could have caused it.
     pub spoofable: bool,
-    /// The account as written, cut to a readable length.
-    pub user: String,
     /// The pattern's id.
-    pub pattern: String,
+    pub pattern: Arc<str>,
     /// The line, cut to a bearable length.
-    pub line: String,
+    pub line: Line,
+}
+
+/// A line as it was written, shared by all who remember it. Control characters are shown as
+/// U+FFFD, as is what is no UTF-8.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line(Arc<[u8]>);
+
+impl Line {
+    /// The first bytes of a line.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Self {
+        /// Bytes of a line that are remembered.
+        const MOST: usize = 400;
+        Self(Arc::from(&text[..text.len().min(MOST)]))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        String::from_utf8_lossy(&self.0).chars().try_for_each(|c| f.write_char(shown(c)))
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self::new(text.as_bytes()))
+    }
 }
 
 /// What the desk kept from counting, and why.
@@ -279,7 +314,6 @@ impl Desk {
         // A second challenge in the same session: the first one was never answered, unless it
         // is the same request sent again.
         let before = challenge.verdict.replace(Verdict {
-            pattern: format!("{}-unanswered", hit.pattern.id),
             weight: u32::from(hit.pattern.weight),
             good: false,
             ..match verdict(hit, at, None) {
@@ -350,7 +384,9 @@ impl Desk {
     /// twins than vouchers means that some were made up: none counts.
     fn settle_pairs(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
         let (mut twins, mut claimed, mut vouchers) = (Vec::new(), Vec::new(), 0usize);
-        let Some(until) = self.pairs.oldest().map(|(_, pair)| pair.since.plus(HOLD)) else { return };
+        let Some(until) = self.pairs.oldest().map(|(_, pair)| pair.since.plus(HOLD)) else {
+            return;
+        };
         // What belongs together came within a moment.
         while self.pairs.oldest().is_some_and(|(_, pair)| pair.since <= until) {
             let Some(((addr, _), pair)) = self.pairs.pop_oldest() else { break };
@@ -489,9 +525,8 @@ fn verdict(hit: &Hit<'_>, at: Time, known: Option<IpAddr>) -> Option<Verdict> {
         weight: u32::from(hit.pattern.weight) * u32::from(hit.found.times),
         account: account(user),
         spoofable: hit.pattern.spoofable,
-        user: cut(user, 80),
-        pattern: hit.pattern.id.clone(),
-        line: cut(hit.line, 400),
+        pattern: Arc::clone(&hit.pattern.id),
+        line: Line::new(hit.line),
     })
 }
 
@@ -510,14 +545,6 @@ fn account(user: &[u8]) -> u64 {
         None => user,
     };
     if name.is_empty() || name == b"<unknown>" { 0 } else { hash(&(name,)).max(1) }
-}
-
-fn cut(text: &[u8], most: usize) -> String {
-    let text = &text[..text.len().min(most)];
-    String::from_utf8_lossy(text)
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 fn session_key(hit: &Hit<'_>) -> u64 {

@@ -1,7 +1,13 @@
 //! A directory that removes itself, and a sink that remembers.
 #![allow(dead_code, unreachable_pub, missing_docs)]
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use sereno_core::time::Time;
 use sereno_tail::{Block, Checkpoint, FileId, Follow, Notice, Options, Pattern, Sink, Start};

@@ -6,11 +6,11 @@ use super::paint::{self, Paint};
 use super::read::{self, Log};
 use crate::{policy, words};
 use serde::Serialize;
-use sereno_config::Policy;
+use sereno_config::{Document, Policy};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Clock, Engine, Input, Notice, SourceId};
 use sereno_core::gate::Name;
-use sereno_core::jail::{Because, Friends, JailPolicy};
+use sereno_core::jail::{Because, Friends};
 use sereno_core::ledger::Ban;
 use sereno_core::line::Dates;
 use sereno_core::rule::Rule;
@@ -74,13 +74,9 @@ fn policy_of(args: &ConfigArgs) -> Result<Policy, Failure> {
     let outcome = if configured {
         policy::load(args)?.outcome
     } else {
-        let mut outcome = sereno_config::read(&[], &policy::rules(args.rules.as_deref(), folder)?);
-        for shipped in ["asterisk", "sshd"] {
-            let name = Name::new(shipped).map_err(Failure::refused)?;
-            let policy = JailPolicy::new(name, shipped);
-            outcome.policy.jails.push(sereno_config::JailConf { policy, sources: Vec::new() });
-        }
-        outcome
+        let text = "[jail.asterisk]\nlogpath = [\"-\"]\n[jail.sshd]\nlogpath = [\"-\"]\n";
+        let usual = Document { name: "the usual jails".to_owned(), text: text.to_owned() };
+        sereno_config::read(&[usual], &policy::rules(args.rules.as_deref(), folder)?)
     };
     if outcome.has_errors() {
         return Err(Failure::refused(words::fix_first(words::problems(

@@ -181,7 +181,7 @@ impl<'a> Page<'a> {
         let mut rows = String::new();
         log.for_each(|block| {
             let used = scan.read(block.bytes, Behind::block(block.last), now, &mut |hit| {
-                self.take(&hit, &mut rows)
+                self.take(&hit, &mut rows);
             });
             self.lines += memchr::memchr_iter(b'\n', &block.bytes[..used]).count() as u64;
             self.lines += u64::from(block.last && !block.bytes.ends_with(b"\n"));
@@ -200,9 +200,9 @@ impl<'a> Page<'a> {
             return;
         }
         let patterns = &mut self.patterns[hit.rule];
-        match patterns.get_mut(&hit.pattern.id) {
+        match patterns.get_mut(&*hit.pattern.id) {
             Some(n) => *n += 1,
-            None => drop(patterns.insert(hit.pattern.id.clone(), 1)),
+            None => drop(patterns.insert(hit.pattern.id.to_string(), 1)),
         }
         if let Some(addr) = hit.found.addr {
             *self.addrs.entry(addr).0 += 1;

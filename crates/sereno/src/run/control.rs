@@ -2,6 +2,7 @@
 
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
+use sereno_core::ledger::Ban;
 use sereno_wire::control::{Ask, Moment, Reply, Request, VERSION};
 use sereno_wire::frame::{Frames, REQUEST_CAP, frame};
 use std::collections::BTreeMap;
@@ -11,6 +12,11 @@ use std::path::{Path, PathBuf};
 
 /// Clients at once.
 const CLIENTS: usize = 64;
+/// Requests of one client answered in one round.
+const AT_ONCE: usize = 64;
+/// Bans in one frame, and bytes waiting below which the next frame is made.
+const BANS: usize = 500;
+const LOW: usize = 256 << 10;
 /// Bytes that may wait for a client that does not read.
 const BACKLOG: usize = 16 << 20;
 /// Tokens of clients start here.
@@ -23,6 +29,8 @@ pub struct Control {
     listener: UnixListener,
     clients: BTreeMap<usize, Client>,
     next: usize,
+    /// Clients that may have said more than was read.
+    ready: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -30,6 +38,8 @@ struct Client {
     stream: UnixStream,
     frames: Frames,
     out: Vec<u8>,
+    /// Bans still to be sent, from the end.
+    bans: Option<Vec<Ban>>,
     watching: bool,
     closing: bool,
 }
@@ -68,7 +78,13 @@ impl Control {
             std::os::unix::fs::chown(&made, None, group)?;
         }
         std::fs::rename(&made, path)?;
-        Ok(Self { path: path.to_owned(), listener, clients: BTreeMap::new(), next: FIRST })
+        Ok(Self {
+            path: path.to_owned(),
+            listener,
+            clients: BTreeMap::new(),
+            next: FIRST,
+            ready: Vec::new(),
+        })
     }
 
     /// The listening socket, to be registered.
@@ -87,8 +103,14 @@ impl Control {
             let interest = Interest::READABLE | Interest::WRITABLE;
             if registry.register(&mut stream, Token(token), interest).is_ok() {
                 let frames = Frames::new(REQUEST_CAP);
-                let client =
-                    Client { stream, frames, out: Vec::new(), watching: false, closing: false };
+                let client = Client {
+                    stream,
+                    frames,
+                    out: Vec::new(),
+                    bans: None,
+                    watching: false,
+                    closing: false,
+                };
                 self.clients.insert(token, client);
             }
         }
@@ -128,7 +150,11 @@ impl Control {
                     }
                 }
             }
-            if client.closing || asked.len() >= 64 {
+            if client.closing {
+                break;
+            }
+            if asked.len() >= AT_ONCE {
+                self.ready.push(token);
                 break;
             }
         }
@@ -140,6 +166,25 @@ impl Control {
         if let Some(client) = self.clients.get_mut(&token) {
             client.queue(reply);
         }
+    }
+
+    /// Sends a list of bans as fast as the client takes it.
+    pub fn answer_bans(&mut self, token: usize, mut bans: Vec<Ban>) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            bans.reverse();
+            client.bans = Some(bans);
+        }
+    }
+
+    /// Clients that have more to say.
+    pub fn take_ready(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Makes a client one that watches.
@@ -186,8 +231,34 @@ impl Client {
         }
     }
 
+    /// Makes the next frames of a list that is being sent.
+    fn feed(&mut self) {
+        while self.out.len() < LOW
+            && let Some(mut left) = self.bans.take()
+        {
+            let some = left.split_off(left.len().saturating_sub(BANS));
+            let more = !left.is_empty();
+            self.queue(&Reply::Bans { bans: some.into_iter().rev().collect(), more });
+            self.bans = more.then_some(left);
+        }
+    }
+
     /// Whether the client stays.
     fn flush(&mut self) -> bool {
+        loop {
+            self.feed();
+            if !self.send() {
+                return false;
+            }
+            if self.bans.is_none() || self.out.len() >= LOW {
+                break;
+            }
+        }
+        !(self.closing && self.out.is_empty()) && self.out.len() <= BACKLOG
+    }
+
+    /// Writes what waits; `false` when the client is gone.
+    fn send(&mut self) -> bool {
         let mut sent = 0;
         while sent < self.out.len() {
             match self.stream.write(&self.out[sent..]) {
@@ -199,7 +270,7 @@ impl Client {
             }
         }
         self.out.drain(..sent);
-        !(self.closing && self.out.is_empty()) && self.out.len() <= BACKLOG
+        true
     }
 }
 

@@ -10,6 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine, Input, Lifted, Notice};
 use sereno_core::gate::{Draft, Hold, Name};
+use sereno_core::jail::Because;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use sereno_tail::{Follow, Journal, Stdin};
@@ -28,6 +29,8 @@ const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often the ledger lets go of what is old.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// How often the places in logs are saved when nothing else happens.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
@@ -53,11 +56,10 @@ pub struct Guard {
     pub(super) mended: u64,
     pub(super) stands: bool,
     pub(super) notes: Vec<String>,
-    /// Said by the engine or the keeper and still true.
-    pub(super) worries: Vec<String>,
     actions: Vec<Action>,
     children: Vec<Option<(u32, RawFd)>>,
     look_at: Time,
+    purge_at: Time,
     save_at: Time,
     more: bool,
 }
@@ -101,10 +103,10 @@ impl Guard {
             mended: 0,
             stands: false,
             notes: Vec::new(),
-            worries: Vec::new(),
             actions: Vec::new(),
             children: Vec::new(),
             look_at: now.plus(LOOK_EVERY),
+            purge_at: now,
             save_at: now.plus(SAVE_EVERY),
             more: true,
         })
@@ -164,7 +166,11 @@ impl Guard {
     /// # Errors
     /// When waiting itself fails.
     pub fn round(&mut self, events: &mut Events, clock: impl Fn() -> Time) -> io::Result<Woken> {
-        let wait = if self.more { Duration::ZERO } else { self.next_wake().since(clock()) };
+        let wait = if self.more || self.control.is_ready() {
+            Duration::ZERO
+        } else {
+            self.next_wake().since(clock())
+        };
         match self.poll.poll(events, Some(wait)) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             other => other?,
@@ -187,6 +193,7 @@ impl Guard {
             self.look_again(now);
         }
         self.save(now);
+        woken.clients.extend(self.control.take_ready());
         self.control.flush();
         Ok(woken)
     }
@@ -234,10 +241,9 @@ impl Guard {
                 children[index] = child;
             }
         }
-        if more || !self.notes.is_empty() {
+        if book.take_fed() || !notes.is_empty() || !actions.is_empty() {
             self.keeper.touch();
         }
-        self.keeper.touch_if(!self.actions.is_empty());
         more
     }
 
@@ -338,6 +344,10 @@ impl Guard {
 
     fn look_again(&mut self, now: Time) {
         self.look_at = now.plus(LOOK_EVERY);
+        if now >= self.purge_at {
+            self.purge_at = now.plus(PURGE_EVERY);
+            self.keeper.purge(now);
+        }
         if self.hands.observing().is_none() && !(self.stands && self.hands.stands()) {
             self.notes.push("the gate is not as it should be; putting it in place".to_owned());
             self.mended += 1;
@@ -387,8 +397,12 @@ pub(super) fn moment(action: &Action, now: Time) -> Moment {
     match action {
         Action::Ban(ban) => {
             let until = ban.until.map_or("for ever".to_owned(), |until| format!("until {until}"));
-            let text =
-                format!("banned by {} {until}: {} {}", ban.jail, ban.count, ban.because.word());
+            let text = match ban.because {
+                Because::Manual => format!("banned by hand {until}"),
+                because => {
+                    format!("banned by {} {until}: {} {}", ban.jail, ban.count, because.word())
+                }
+            };
             moment("ban", Some(ban.jail), Some(ban.prefix), text)
         }
         Action::Lift { ban, why } => let_in(ban.jail, ban.prefix, *why, now),
@@ -408,6 +422,7 @@ pub(super) fn let_in(jail: Name, prefix: Prefix, why: Lifted, at: Time) -> Momen
         Lifted::Expired => "its time is over",
         Lifted::Manual => "by hand",
         Lifted::Friend => "a friend",
+        Lifted::Room => "too many were out, and he was the next to be let in",
     };
     let text = format!("let in again by {jail}: {why}");
     Moment { time: at, kind: "lift".to_owned(), jail: Some(jail), addr: Some(prefix), text }

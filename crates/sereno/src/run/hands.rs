@@ -87,7 +87,13 @@ impl Hands {
                 Err(refusal) => refused(&refusal),
             },
         };
-        self.gate = Some(gate);
+        // A table of another name has had its day.
+        let old = self.gate.replace(gate);
+        if let (Ok(grip), Some(old), Some(new)) = (&mut self.grip, old, &self.gate)
+            && old.table() != new.table()
+        {
+            let _ = grip.kernel.remove(&old);
+        }
         report
     }
 

@@ -10,6 +10,15 @@ use sereno_tail::{Checkpoint, Follow, Journal};
 
 /// The key under which the places in files are kept.
 const FILES: &str = "files";
+/// Where reading stands.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// In files, in the order in which they were saved.
+    pub files: Vec<Checkpoint>,
+    /// In journals, by [`cursor_key`].
+    pub cursors: Vec<(String, String)>,
+}
+
 /// Writes to the store, or goes on without one.
 pub struct Keeper {
     store: Option<Store>,
@@ -43,18 +52,15 @@ impl Keeper {
     }
 
     /// Puts what was kept back into the engine; gives the places in files, and the cursors.
-    pub fn restore(
-        &mut self,
-        engine: &mut Engine,
-        now: Time,
-    ) -> (Vec<Checkpoint>, Vec<(String, String)>) {
+    pub fn restore(&mut self, engine: &mut Engine, now: Time) -> Places {
         let memory = self.load(now);
         for (jail, prefix, past) in memory.pasts {
             engine.ledger_mut().recall_past(jail, prefix, past);
         }
-        for ban in memory.bans {
+        for mut ban in memory.bans {
+            ban.evidence = Vec::new();
             if engine.friends().hit_by(ban.prefix).is_none() {
-                engine.ledger_mut().recall(ban);
+                engine.recall(ban);
             }
         }
         for (jail, prefix, track) in memory.tracks {
@@ -70,7 +76,7 @@ impl Keeper {
         let (files, cursors): (Vec<_>, Vec<_>) =
             memory.checkpoints.into_iter().partition(|(key, _)| key == FILES);
         let files = files.into_iter().next().and_then(|(_, text)| serde_json::from_str(&text).ok());
-        (files.unwrap_or_default(), cursors)
+        Places { files: files.unwrap_or_default(), cursors }
     }
 
     /// Notes what happened.
@@ -158,6 +164,11 @@ impl Keeper {
         };
         match store.commit(&self.batch) {
             Ok(()) => {
+                for event in &self.batch.events {
+                    if let Event::Ban(ban) = event {
+                        engine.ledger_mut().drop_evidence(ban.jail, ban.prefix);
+                    }
+                }
                 self.batch = Batch::default();
                 self.trouble = store.trouble();
             }
@@ -165,6 +176,15 @@ impl Keeper {
                 self.trouble = Some(e.to_string());
                 self.dirty = true;
             }
+        }
+    }
+
+    /// Lets go of what is old, as the store's limits say.
+    pub fn purge(&mut self, now: Time) {
+        if let Some(store) = &mut self.store
+            && let Err(e) = store.purge(now)
+        {
+            self.trouble = Some(e.to_string());
         }
     }
 

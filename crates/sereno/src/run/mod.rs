@@ -17,6 +17,7 @@ use sereno_config::{Policy, Severity};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Input, Notice};
 use sereno_core::gate::Name;
+use sereno_core::rule::session::Line;
 use sereno_core::time::Time;
 use sereno_store::Event;
 use sereno_wire::control::{Ask, Moment, Reply};
@@ -177,7 +178,8 @@ impl Shell {
         let reply = match ask {
             Ask::Status => Reply::Status(Box::new(status::status(&mut self.guard, now))),
             Ask::Bans => {
-                self.send_bans(client);
+                let bans = self.guard.engine.ledger().bans().cloned().collect();
+                self.guard.control.answer_bans(client, bans);
                 return After::GoOn;
             }
             Ask::Ban { prefix, jail, seconds, why } => self.ban(prefix, jail, seconds, why, now),
@@ -208,20 +210,6 @@ impl Shell {
         After::GoOn
     }
 
-    fn send_bans(&mut self, client: usize) {
-        /// Bans in one frame; with their evidence they stay well below a frame's limit.
-        const AT_ONCE: usize = 500;
-        let bans: Vec<_> = self.guard.engine.ledger().bans().cloned().collect();
-        let mut chunks = bans.chunks(AT_ONCE).peekable();
-        if chunks.peek().is_none() {
-            self.guard.control.answer(client, &Reply::Bans { bans: Vec::new(), more: false });
-        }
-        while let Some(chunk) = chunks.next() {
-            let reply = Reply::Bans { bans: chunk.to_vec(), more: chunks.peek().is_some() };
-            self.guard.control.answer(client, &reply);
-        }
-    }
-
     fn ban(
         &mut self,
         prefix: Prefix,
@@ -238,6 +226,11 @@ impl Shell {
         let Some(jail) = jail.or_else(|| Name::new("all").ok()) else {
             return Reply::Refused { why: "no scope".to_owned() };
         };
+        let scope =
+            self.guard.engine.jail(jail).map_or(jail, |j| sereno_core::engine::scope(j.policy()));
+        if let Err(why) = setup::fits(&self.guard.draft, scope, prefix) {
+            return Reply::Refused { why };
+        }
         let why: String = why.chars().filter(|c| !c.is_control()).take(200).collect();
         let input = Input::Ban { jail, prefix, length: seconds.map(Duration::from_secs), why };
         let actions = self.guard.command(input, now);
@@ -268,12 +261,12 @@ impl Shell {
                 continue;
             };
             let last = track.marks().last().map_or(Time::default(), |mark| mark.at);
-            let moment = |text: &String| Moment {
+            let moment = |line: &Line| Moment {
                 time: last,
                 kind: "failure".to_owned(),
                 jail: Some(policy.name),
                 addr: Some(stranger),
-                text: text.clone(),
+                text: line.to_string(),
             };
             timeline.extend(track.evidence().iter().map(moment));
         }

@@ -3,11 +3,12 @@
 use super::control::Control;
 use super::guard::Guard;
 use super::hands::Hands;
-use super::keeper::{Keeper, cursor_key};
+use super::keeper::{Keeper, Places, cursor_key};
 use super::sources::Book;
 use sereno_config::{Policy, Settings};
+use sereno_core::addr::Prefix;
 use sereno_core::engine::{Clock, Engine, scope};
-use sereno_core::gate::{Draft, Name, Scope};
+use sereno_core::gate::{Draft, Family, Gate, Name, Scope};
 use sereno_core::jail::{Friend, Friends};
 use sereno_core::time::Time;
 use sereno_store::Store;
@@ -29,15 +30,6 @@ pub struct Place {
     pub observe: Option<String>,
 }
 
-/// What follows from a policy and from what was remembered.
-struct Parts {
-    engine: Engine,
-    book: Book,
-    follow: Option<Follow>,
-    journals: Vec<Journal>,
-    friends: Friends,
-}
-
 /// Builds everything, restores what was remembered, puts the gate in place, opens the sources.
 ///
 /// # Errors
@@ -46,13 +38,15 @@ struct Parts {
 pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
     let control = Control::listen(&place.socket, group_id(&policy.settings.group))?;
     let mut keeper = Keeper::new(Store::open(&place.state).map_err(|e| e.to_string()));
-    let parts = assemble(policy, &mut keeper, now)?;
-    let hands = Hands::new(parts.friends, place.observe.clone());
-    let mut guard =
-        Guard::new(parts.engine, hands, keeper, control, parts.book, draft(policy), now)?;
+    let (mut engine, book) = engine(policy, now)?;
+    let places = keeper.restore(&mut engine, now);
+    let (follow, journals) = open(policy, &book, &places)?;
+    let hands = Hands::new(engine.friends().clone(), place.observe.clone());
+    engine.enforce(hands.observing().is_none());
+    let mut guard = Guard::new(engine, hands, keeper, control, book, draft(policy), now)?;
     guard.install(now);
-    guard.follow = parts.follow;
-    guard.journals = parts.journals;
+    guard.follow = follow;
+    guard.journals = journals;
     if guard.book.reads_stdin() {
         let fd = rustix::io::dup(rustix::stdio::stdin())?;
         guard.stdin = Some(Stdin::new(fd, policy.settings.line_cap, 1 << 20)?);
@@ -61,47 +55,67 @@ pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
     Ok(guard)
 }
 
-/// Puts a new policy in place of the old one. What was remembered has just been saved, and is
-/// read back; the bans stay in force throughout.
+/// Puts a new policy in place of the old one. What is remembered goes over from the old engine
+/// to the new one, and the bans stay in force throughout.
 ///
 /// # Errors
 /// When the new sources cannot be opened; then nothing has changed.
 pub fn rebuild(guard: &mut Guard, policy: &Policy, now: Time) -> io::Result<()> {
-    let parts = assemble(policy, &mut guard.keeper, now)?;
-    guard.hands.befriend(parts.friends);
-    guard.engine = parts.engine;
-    guard.book = parts.book;
+    let cursor = |(journal, (matches, _)): (&Journal, &(Vec<String>, _))| {
+        Some((cursor_key(matches), journal.cursor()?.to_owned()))
+    };
+    let places = Places {
+        files: guard.follow.as_ref().map(Follow::checkpoints).unwrap_or_default(),
+        cursors: guard.journals.iter().zip(guard.book.journals()).filter_map(cursor).collect(),
+    };
+    let (mut engine, book) = engine(policy, now)?;
+    let (follow, journals) = open(policy, &book, &places)?;
+    let old = std::mem::replace(
+        &mut guard.engine,
+        Engine::new(Vec::new(), Friends::default(), Clock::Wall, 1),
+    );
+    engine.inherit(old);
+    guard.hands.befriend(engine.friends().clone());
+    guard.engine = engine;
+    guard.book = book;
     guard.draft = draft(policy);
     guard.install(now);
-    guard.follow = parts.follow;
-    guard.journals = parts.journals;
+    guard.follow = follow;
+    guard.journals = journals;
     guard.register_sources()
 }
 
-fn assemble(policy: &Policy, keeper: &mut Keeper, now: Time) -> io::Result<Parts> {
-    let friends = friends(policy);
+/// An engine for a policy, and who reads what.
+fn engine(policy: &Policy, now: Time) -> io::Result<(Engine, Book)> {
     let policies = policy.jails.iter().map(|jail| jail.policy.clone()).collect();
     let seed = now.0.unsigned_abs() ^ u64::from(std::process::id()).rotate_left(32);
-    let mut engine = Engine::new(policies, friends.clone(), Clock::Wall, seed);
+    let mut engine = Engine::new(policies, friends(policy), Clock::Wall, seed);
     let book = Book::new(policy, &mut engine, zone(policy)).map_err(io::Error::other)?;
-    let (checkpoints, cursors) = keeper.restore(&mut engine, now);
+    Ok((engine, book))
+}
+
+/// Opens the files and journals where reading stands.
+fn open(
+    policy: &Policy,
+    book: &Book,
+    places: &Places,
+) -> io::Result<(Option<Follow>, Vec<Journal>)> {
     let patterns = book.patterns();
     let follow = if patterns.is_empty() {
         None
     } else {
-        let start = if checkpoints.is_empty() { Start::Last(FIRST_LOOK) } else { Start::Beginning };
+        let start =
+            if places.files.is_empty() { Start::Last(FIRST_LOOK) } else { Start::Beginning };
         let options = Options { start, line_cap: policy.settings.line_cap, ..Options::default() };
-        Some(Follow::open(&patterns, &checkpoints, options)?)
+        Some(Follow::open(&patterns, &places.files, options)?)
     };
     let journal = |matches: &Vec<String>| {
-        let after = cursors
-            .iter()
-            .find(|(key, _)| *key == cursor_key(matches))
-            .map(|(_, cursor)| cursor.clone());
+        let known = places.cursors.iter().find(|(key, _)| *key == cursor_key(matches));
+        let after = known.map(|(_, cursor)| cursor.clone());
         Journal::new(JournalOptions { args: matches.clone(), after, ..JournalOptions::default() })
     };
     let journals = book.journals().iter().map(|(matches, _)| journal(matches)).collect();
-    Ok(Parts { engine, book, follow, journals, friends })
+    Ok((follow, journals))
 }
 
 /// The wanted gate: a scope for every port, and one for each jail that closes only some.
@@ -126,6 +140,21 @@ pub fn draft(policy: &Policy) -> Draft {
         lengths.dedup();
     }
     Draft { table: policy.settings.table, v4_lengths: v4, v6_lengths: v6, ..Draft::of(scopes) }
+}
+
+/// Whether the gate has a place for a ban of this size.
+///
+/// # Errors
+/// Which sizes it has.
+pub fn fits(draft: &Draft, scope: Name, prefix: Prefix) -> Result<(), String> {
+    let gate = Gate::try_from(draft.clone())?;
+    gate.set_for(scope, prefix).map(|_| ()).map_err(|_| {
+        let lengths = gate.lengths(Family::of(prefix)).iter().map(|bits| format!("/{bits}"));
+        format!(
+            "{prefix} cannot be banned: networks can be {}",
+            lengths.collect::<Vec<_>>().join(", ")
+        )
+    })
 }
 
 /// The friends of the configuration and of the machine.

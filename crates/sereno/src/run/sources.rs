@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// Under this name the trouble with the journal is kept.
+const JOURNAL: &str = "journal";
 /// The path that means standard input.
 pub const STDIN: &str = "-";
 
@@ -29,6 +31,8 @@ pub struct Book {
     groups: BTreeMap<Vec<u32>, SourceId>,
     files: HashMap<FileId, Reading>,
     next: u32,
+    /// Whether anything was read since this was last asked.
+    fed: bool,
     /// Trouble with a path, by path: told once, gone when it is over.
     trouble: BTreeMap<String, String>,
 }
@@ -58,6 +62,7 @@ impl Book {
             groups: BTreeMap::new(),
             files: HashMap::new(),
             next: 0,
+            fed: false,
             trouble: BTreeMap::new(),
         };
         let mut journals: BTreeMap<Vec<String>, Vec<Name>> = BTreeMap::new();
@@ -72,7 +77,7 @@ impl Book {
                         book.patterns.extend(paths.iter().map(|path| (name, path.clone())));
                     }
                     SourceConf::Journal(matches) => {
-                        journals.entry(matches.clone()).or_default().push(name)
+                        journals.entry(matches.clone()).or_default().push(name);
                     }
                 }
             }
@@ -163,9 +168,10 @@ impl Book {
                 .map(|(_, source)| *source);
             let stdin =
                 (path == STDIN).then(|| self.files.get(&FileId::STDIN).map(|r| r.source)).flatten();
+            let files = mine.len() + usize::from(stdin.is_some());
             let base = SourceStatus {
                 what: path.clone(),
-                files: mine.len() as u64,
+                files: files as u64,
                 lag,
                 ..SourceStatus::default()
             };
@@ -178,6 +184,11 @@ impl Book {
             all.push(health(base, std::iter::once(*id), engine));
         }
         all
+    }
+
+    /// Whether anything was read since the last call.
+    pub fn take_fed(&mut self) -> bool {
+        std::mem::take(&mut self.fed)
     }
 
     /// What is wrong with paths, in words.
@@ -195,9 +206,9 @@ impl Book {
                 self.trouble.insert(path.display().to_string(), text);
             }
             Notice::TooMany { pattern, .. } => {
-                drop(self.trouble.insert(format!("pattern {pattern}"), text))
+                drop(self.trouble.insert(format!("pattern {pattern}"), text));
             }
-            Notice::Ended { .. } => drop(self.trouble.insert("journal".to_owned(), text)),
+            Notice::Ended { .. } => drop(self.trouble.insert(JOURNAL.to_owned(), text)),
             Notice::Opened { path, .. } => drop(self.trouble.remove(&path.display().to_string())),
             _ => {}
         }
@@ -236,6 +247,7 @@ pub struct Feed<'a> {
 
 impl Sink for Feed<'_> {
     fn block(&mut self, file: FileId, block: Block<'_>) {
+        self.book.fed = true;
         if let Some(reading) = self.book.files.get(&file) {
             let live = block.offset >= reading.old_until;
             let input = Input::Block { source: reading.source, bytes: block.bytes, live };
@@ -247,7 +259,7 @@ impl Sink for Feed<'_> {
         self.book.note(&notice);
         match &notice {
             Notice::Opened { file, patterns, size, .. } => {
-                self.book.opened(self.engine, *file, patterns, *size)
+                self.book.opened(self.engine, *file, patterns, *size);
             }
             Notice::Named { file, patterns, .. } => {
                 let old_until = self.book.files.get(file).map_or(0, |r| r.old_until);
@@ -275,6 +287,8 @@ pub struct JournalFeed<'a> {
 
 impl JournalSink for JournalFeed<'_> {
     fn entry(&mut self, entry: JournalEntry) {
+        self.feed.book.fed = true;
+        self.feed.book.trouble.remove(JOURNAL);
         let pid = entry.trusted.pid.map(|pid| pid.to_string()).unwrap_or_default();
         // What the kernel calls the program beats what it calls itself: anybody may say "sshd".
         let program =

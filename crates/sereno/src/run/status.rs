@@ -57,7 +57,6 @@ pub fn status(guard: &mut Guard, now: Time) -> Status {
     status.alarms = alarms(&status, now);
     status.alarms.extend(guard.book.trouble());
     status.alarms.extend(guard.keeper.trouble().map(|why| format!("nothing is recorded: {why}")));
-    status.alarms.extend(guard.worries.iter().cloned());
     status
 }
 

@@ -3,93 +3,35 @@
 //! The shell feeds blocks of lines, commands and the passing of time, and carries out what
 //! comes back. Nothing in here waits, reads or writes.
 
+mod message;
+mod source;
+
+pub use message::{Action, Input, Lifted, Notice, SourceId};
+pub use source::SourceHealth;
+
 use crate::addr::Prefix;
 use crate::gate::Name;
 use crate::jail::{Because, Friends, Jail, JailCounts, JailPolicy, Trip};
 use crate::ledger::{Ban, Ledger};
 use crate::line::{Dates, Record};
 use crate::rule::Rule;
-use crate::rule::scan::{Behind, Counts, Scan};
-use crate::rule::session::{Desk, Kept, Verdict};
+use crate::rule::scan::{Behind, Scan};
+use crate::rule::session::{Desk, Verdict};
 use crate::time::Time;
-use std::collections::BTreeMap;
+use source::Source;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A line this far from now, in a log that is being written, has a wrong clock or zone.
-const FAR: Duration = Duration::from_secs(600);
 /// How long a record that began waits for its end.
 const OPEN: Duration = Duration::from_secs(1);
 /// How long a refused ban waits for its next try.
 const RETRY: Duration = Duration::from_secs(5);
+/// Bans in force at most.
+const MOST_BANS: usize = 250_000;
 /// Scope of jails that close every port.
 const ALL_PORTS: &str = "all";
-
-/// A source of lines, as the shell numbers them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceId(pub u32);
-
-/// What happens to the engine.
-#[derive(Debug)]
-#[allow(missing_docs, reason = "the fields are called what they are")]
-pub enum Input<'a> {
-    /// Whole lines of a source. `live`: they were written just now, not found in an old file.
-    Block { source: SourceId, bytes: &'a [u8], live: bool },
-    /// A record of the journal, with its trusted time.
-    Record { source: SourceId, record: &'a Record<'a>, when: Time },
-    /// An administrator bans; `jail` names whose ports close.
-    Ban { jail: Name, prefix: Prefix, length: Option<Duration>, why: String },
-    /// An administrator lifts what touches a prefix, or everything.
-    Lift { prefix: Option<Prefix> },
-    /// The hands carried out a ban.
-    Applied { jail: Name, prefix: Prefix },
-    /// The hands could not; they will be asked again.
-    Refused { jail: Name, prefix: Prefix, why: String },
-    /// The friends changed: an administrator logged in, an address was added.
-    Friends(Friends),
-    /// Time passes.
-    Tick,
-}
-
-/// What the shell is to do.
-#[allow(missing_docs, reason = "the fields are called what they are")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Stop somebody. The kernel's timeout is the ban's end.
-    Ban(Ban),
-    /// Let somebody in again.
-    Lift { ban: Ban, why: Lifted },
-    /// Tell the administrator.
-    Tell(Notice),
-    /// Something was counted; only while somebody watches.
-    Saw { jail: Name, verdict: Verdict },
-}
-
-/// Why a ban ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lifted {
-    /// Its time was over.
-    Expired,
-    /// An administrator said so.
-    Manual,
-    /// It would hit a friend.
-    Friend,
-}
-
-/// Something the administrator should know.
-#[allow(missing_docs, reason = "the fields are called what they are")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// A friend failed often enough to be banned; he was not.
-    Spared { jail: Name, prefix: Prefix, friend: String, count: u32 },
-    /// Lines of a source carry times far from now; they are taken as now.
-    FarTimes { source: SourceId, off: Duration },
-    /// A ban could not be enforced.
-    Refused { jail: Name, prefix: Prefix, why: String },
-    /// A banned address still reaches a service.
-    StillTalking { jail: Name, prefix: Prefix },
-}
 
 /// How the engine's clock runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,81 +53,13 @@ pub struct Engine {
     ledger: Ledger,
     waiting: BTreeMap<(Name, Prefix), Time>,
     watched: bool,
+    /// Whether bans are carried out; otherwise the banned go on talking, and that is no news.
+    enforced: bool,
+    /// Of whom it was said that he is banned and still talks.
+    talking: BTreeSet<(Name, Prefix)>,
     touched: Vec<(Name, Prefix)>,
     greeted: Vec<(Name, IpAddr)>,
     dice: u64,
-}
-
-#[derive(Debug)]
-struct Source {
-    scan: Scan,
-    /// One desk per rule of the scan, and the jails (by index) that listen to it.
-    desks: Vec<(Desk, Vec<usize>)>,
-    verdicts: Vec<(usize, Verdict)>,
-    /// The beginning of a record whose end has not been written yet, and since when.
-    open: Vec<u8>,
-    open_since: Time,
-    last: Time,
-    last_line: Option<Time>,
-    last_match: Option<Time>,
-    far_said: bool,
-}
-
-impl Source {
-    /// Reads lines; says how many bytes were used, and how far off their times were, if so.
-    fn read(
-        &mut self,
-        bytes: &[u8],
-        behind: Behind,
-        live: bool,
-        clock: Clock,
-        now: Time,
-    ) -> (usize, Option<Duration>) {
-        let Self { scan, desks, verdicts, last, last_match, .. } = self;
-        let mut far = None;
-        let used = scan.read(bytes, behind, now, &mut |hit| {
-            let at = match (hit.when, clock) {
-                (None, Clock::Wall) => now,
-                (None, Clock::Log) => *last,
-                (Some(when), Clock::Log) => when,
-                (Some(when), Clock::Wall) => {
-                    let off = when.since(now).max(now.since(when));
-                    if live && off > FAR {
-                        far = Some(off);
-                        now
-                    } else {
-                        when.min(now)
-                    }
-                }
-            };
-            *last = (*last).max(at);
-            *last_match = Some(at);
-            let rule = hit.rule;
-            desks[rule].0.take(&hit, at, &mut |verdict| verdicts.push((rule, verdict)));
-        });
-        (used, far)
-    }
-
-    /// Keeps the beginning of a record; it is no longer than a record may be.
-    fn keep(&mut self, rest: &[u8], now: Time) {
-        if !rest.is_empty() {
-            self.open = rest.to_vec();
-            self.open_since = now;
-        }
-    }
-}
-
-/// The health of a source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SourceHealth {
-    /// What its scan saw.
-    pub counts: Counts,
-    /// What its desks kept from counting.
-    pub kept: Kept,
-    /// When it last gave anything.
-    pub last_line: Option<Time>,
-    /// When a line last matched.
-    pub last_match: Option<Time>,
 }
 
 impl Engine {
@@ -201,6 +75,8 @@ impl Engine {
             ledger: Ledger::default(),
             waiting: BTreeMap::new(),
             watched: false,
+            enforced: false,
+            talking: BTreeSet::new(),
             touched: Vec::new(),
             greeted: Vec::new(),
             dice: seed | 1,
@@ -226,17 +102,7 @@ impl Engine {
             self.jails.iter().enumerate().filter(|(_, jail)| wanted(jail)).map(|(i, _)| i).collect()
         };
         let desks = rules.iter().map(|rule| (Desk::default(), listening(rule))).collect();
-        let source = Source {
-            scan,
-            desks,
-            verdicts: Vec::new(),
-            open: Vec::new(),
-            open_since: Time::MIN,
-            last: Time::MIN,
-            last_line: None,
-            last_match: None,
-            far_said: false,
-        };
+        let source = Source::new(scan, desks);
         self.sources.insert(id, source);
         Ok(())
     }
@@ -251,7 +117,7 @@ impl Engine {
             Input::Block { source, bytes, live } => self.block(source, bytes, live, now, actions),
             Input::Record { source, record, when } => self.record(source, record, when, actions),
             Input::Ban { jail, prefix, length, why } => {
-                self.ban_by_hand(jail, prefix, length, why, actions)
+                self.ban_by_hand(jail, prefix, length, why, actions);
             }
             Input::Lift { prefix } => self.lift(prefix, Lifted::Manual, actions),
             Input::Applied { jail, prefix } => drop(self.waiting.remove(&(jail, prefix))),
@@ -313,20 +179,7 @@ impl Engine {
     /// How a source is doing.
     #[must_use]
     pub fn source(&self, id: SourceId) -> Option<SourceHealth> {
-        let source = self.sources.get(&id)?;
-        let mut kept = Kept::default();
-        for (desk, _) in &source.desks {
-            kept.forged += desk.kept().forged;
-            kept.unvouched += desk.kept().unvouched;
-            kept.overrun += desk.kept().overrun;
-        }
-        let counts = source.scan.counts();
-        Some(SourceHealth {
-            counts,
-            kept,
-            last_line: source.last_line,
-            last_match: source.last_match,
-        })
+        self.sources.get(&id).map(Source::health)
     }
 
     /// Whether a jail listens to a source.
@@ -340,6 +193,38 @@ impl Engine {
     /// Whether [`Action::Saw`] is wanted.
     pub fn watch(&mut self, watched: bool) {
         self.watched = watched;
+    }
+
+    /// Whether bans are carried out.
+    pub fn enforce(&mut self, enforced: bool) {
+        self.enforced = enforced;
+    }
+
+    /// Takes over what another engine remembers: all bans, and what jails of the same name
+    /// know. For a change of policy.
+    pub fn inherit(&mut self, old: Self) {
+        let bans: Vec<Ban> = old.ledger.bans().cloned().collect();
+        self.ledger = old.ledger;
+        bans.into_iter().for_each(|ban| self.recall(ban));
+        self.waiting = old.waiting;
+        self.enforced = old.enforced;
+        self.touched = old.touched;
+        self.greeted = old.greeted;
+        for jail in old.jails {
+            if let Some(heir) =
+                self.jails.iter_mut().find(|j| j.policy().name == jail.policy().name)
+            {
+                heir.inherit(jail);
+            }
+        }
+    }
+
+    /// Puts back a ban. It holds where its jail's bans hold now; that of a jail that is gone
+    /// closes every port.
+    pub fn recall(&mut self, mut ban: Ban) {
+        let here = self.jail(ban.jail).map(|jail| scope(jail.policy()));
+        ban.scope = here.or_else(|| Name::new(ALL_PORTS).ok()).unwrap_or(ban.scope);
+        self.ledger.recall(ban);
     }
 
     /// The strangers whose memory changed since the last call, for the store.
@@ -414,14 +299,15 @@ impl Engine {
     fn judge(&mut self, id: SourceId, actions: &mut Vec<Action>) {
         let Some(source) = self.sources.get_mut(&id) else { return };
         let mut verdicts = std::mem::take(&mut source.verdicts);
+        if verdicts.is_empty() {
+            return;
+        }
+        let listeners: Vec<Arc<[usize]>> =
+            source.desks.iter().map(|(_, jails)| Arc::clone(jails)).collect();
         for (rule, verdict) in verdicts.drain(..) {
-            let listeners = self
-                .sources
-                .get(&id)
-                .and_then(|s| s.desks.get(rule))
-                .map(|(_, jails)| jails.clone());
-            for jail in listeners.unwrap_or_default() {
-                self.weigh(jail, &verdict, actions);
+            let Some(jails) = listeners.get(rule) else { continue };
+            for jail in jails.iter() {
+                self.weigh(*jail, &verdict, actions);
             }
         }
         if let Some(source) = self.sources.get_mut(&id) {
@@ -447,7 +333,8 @@ impl Engine {
         if let Some(ban) = self.ledger.holding(name, stranger) {
             // What was on its way when the ban fell is no sign; what comes later is.
             let late = verdict.at.since(ban.since) > Duration::from_secs(30);
-            if late && self.clock == Clock::Wall && verdict.at.since(self.now) < RETRY {
+            let now = self.now.since(verdict.at) < RETRY;
+            if self.enforced && late && now && self.talking.insert((name, stranger)) {
                 actions.push(Action::Tell(Notice::StillTalking { jail: name, prefix: stranger }));
             }
             return;
@@ -501,6 +388,7 @@ impl Engine {
     }
 
     fn impose(&mut self, ban: Ban, actions: &mut Vec<Action>) {
+        self.make_room(actions);
         self.touched.push((ban.jail, ban.prefix));
         let over = ban.over(self.now);
         self.ledger.ban(ban.clone());
@@ -508,6 +396,23 @@ impl Engine {
         if over {
             self.expire(actions);
         }
+    }
+
+    /// Whoever can make up addresses can have them banned: beyond a number, the ban that would
+    /// end first ends now.
+    fn make_room(&mut self, actions: &mut Vec<Action>) {
+        if self.ledger.len() < MOST_BANS {
+            return;
+        }
+        if let Some(ban) = self.ledger.lift_first() {
+            self.forget_about(&ban);
+            actions.push(Action::Lift { ban, why: Lifted::Room });
+        }
+    }
+
+    fn forget_about(&mut self, ban: &Ban) {
+        self.waiting.remove(&(ban.jail, ban.prefix));
+        self.talking.remove(&(ban.jail, ban.prefix));
     }
 
     fn ban_by_hand(
@@ -629,7 +534,7 @@ impl Engine {
             return;
         }
         for ban in self.ledger.expire(self.now) {
-            self.waiting.remove(&(ban.jail, ban.prefix));
+            self.forget_about(&ban);
             actions.push(Action::Lift { ban, why: Lifted::Expired });
         }
     }
