@@ -104,7 +104,7 @@ impl Notes {
 
     /// Turns byte places into lines, in the order of documents and places.
     pub(crate) fn into_problems(mut self, docs: &[&Document]) -> Vec<Problem> {
-        self.list.sort_by_key(|(doc, severity, wrong)| (*doc, span.start, *severity));
+        self.list.sort_by_key(|(doc, severity, wrong)| (*doc, wrong.span.start, *severity));
         self.list.truncate(MOST);
         let mut problems = Vec::with_capacity(self.list.len());
         let mut lines: (usize, Vec<usize>) = (usize::MAX, Vec::new());

@@ -16,14 +16,7 @@
 //! `old` is a line found in an old file. With `SCENARIOS=write` the expectations are written
 //! anew, to be read before they are committed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 use sereno_core::engine::{Action, Clock, Engine, Input, Lifted, Notice, SourceId};
 use sereno_core::gate::Name;
@@ -107,7 +100,7 @@ impl Stage {
         match word {
             "jail" => self.policies.push(policy(rest)),
             "friend" => {
-                self.friends.push(Friend { prefix: rest.parse().unwrap(), why: "ignoreip".into() })
+                self.friends.push(Friend { prefix: rest.parse().unwrap(), why: "ignoreip".into() });
             }
             "at" => {
                 self.now = Time(rest.parse::<jiff::Timestamp>().unwrap().as_microsecond());

@@ -19,7 +19,7 @@ pub struct Options {
     pub line_cap: usize,
     /// Bytes of one read; raised when too small for the cap.
     pub buffer: usize,
-    /// Bytes read in one [`Follow::wake`], about.
+    /// Bytes read in one `Follow::wake`, about.
     pub budget: usize,
     /// Most files for one pattern.
     pub files_per_pattern: usize,

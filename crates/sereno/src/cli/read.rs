@@ -2,8 +2,8 @@
 //! whole lines.
 //!
 //! What a file is, its first bytes say, not its name. A block is what one read gave, up to
-//! [`BLOCK`]: nothing waits for a block to fill, nothing is copied but the unfinished line at
-//! its end. A line over [`LINE`] is cut, and its end is made to look like no line's end: where
+//! `BLOCK`: nothing waits for a block to fill, nothing is copied but the unfinished line at
+//! its end. A line over `LINE` is cut, and its end is made to look like no line's end: where
 //! it was cut, a stranger may have chosen.
 
 use super::failure::Failure;

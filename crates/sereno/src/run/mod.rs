@@ -182,7 +182,7 @@ impl Shell {
                 self.guard.control.answer_bans(client, bans);
                 return After::GoOn;
             }
-            Ask::Ban { prefix, jail, seconds, why } => self.ban(prefix, jail, seconds, why, now),
+            Ask::Ban { prefix, jail, seconds, why } => self.ban(prefix, jail, seconds, &why, now),
             Ask::Unban { prefix } => {
                 let actions = self.guard.command(Input::Lift { prefix }, now);
                 let count =
@@ -215,7 +215,7 @@ impl Shell {
         prefix: Prefix,
         jail: Option<Name>,
         seconds: Option<u64>,
-        why: String,
+        why: &str,
         now: Time,
     ) -> Reply {
         if let Some(jail) = jail

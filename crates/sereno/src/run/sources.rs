@@ -102,7 +102,7 @@ impl Book {
         numbered.map(|(id, (_, path))| Pattern { id: id as u32, path: path.clone() }).collect()
     }
 
-    /// The matches of each journal, in the order of [`JournalFeed::index`].
+    /// The matches of each journal, in the order of the journals.
     #[must_use]
     pub fn journals(&self) -> &[(Vec<String>, SourceId)] {
         &self.journals
