@@ -2,7 +2,7 @@
 //! Every operation is O(1), so that a flood of strangers costs the same per stranger.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
 const NONE: u32 = u32::MAX;
 
@@ -16,8 +16,8 @@ struct Slot<K, V> {
 
 /// A bounded map in order of last touch.
 #[derive(Debug)]
-pub struct Capped<K, V> {
-    index: HashMap<K, u32>,
+pub struct Capped<K, V, S = RandomState> {
+    index: HashMap<K, u32, S>,
     slots: Vec<Slot<K, V>>,
     free: Vec<u32>,
     newest: u32,
@@ -25,12 +25,33 @@ pub struct Capped<K, V> {
     cap: usize,
 }
 
-impl<K: Hash + Eq + Clone, V: Default> Capped<K, V> {
+/// The hasher for keys that are keyed hashes already: hashing them again buys nothing.
+pub type Hashed = BuildHasherDefault<AsIs>;
+
+/// Takes a `u64` as it is.
+#[derive(Debug, Default)]
+pub struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Default, S: BuildHasher + Default> Capped<K, V, S> {
     /// A map for at most `cap` entries (at least one).
     #[must_use]
     pub fn new(cap: usize) -> Self {
         Self {
-            index: HashMap::new(),
+            index: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,

@@ -182,6 +182,8 @@ pub struct SourceStatus {
     pub matched: u64,
     /// Lines that could matter and that no pattern knows.
     pub unknown: u64,
+    /// How many of those came since the last that matched.
+    pub streak: u64,
     /// Lines not believed: forged or unvouched.
     pub disbelieved: u64,
 }

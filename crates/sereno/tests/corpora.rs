@@ -39,16 +39,19 @@ targets! {
 
 /// Checks every input of a target, and names those that fail.
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let (mut checked, mut broken) = (0, Vec::new());
-    for entry in fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let data = fs::read(&path).unwrap();
-        checked += 1;
-        if catch_unwind(AssertUnwindSafe(|| check(&data))).is_err() {
-            broken.push(path);
+    for folder in ["corpus", "found"].map(|kind| fuzz.join(kind).join(target)) {
+        // Not every target has found something.
+        for entry in fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let data = fs::read(&path).unwrap();
+            checked += 1;
+            if catch_unwind(AssertUnwindSafe(|| check(&data))).is_err() {
+                broken.push(path);
+            }
         }
     }
-    assert!(checked >= 10, "only {checked} inputs in {}", folder.display());
+    assert!(checked >= 10, "only {checked} inputs for {target}");
     assert!(broken.is_empty(), "{broken:#?}");
 }

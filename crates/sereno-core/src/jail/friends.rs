@@ -17,12 +17,21 @@ pub struct Friend {
 pub struct Friends(Vec<Friend>);
 
 impl Friends {
-    /// The list, with what is always on it: loopback and the unspecified address.
+    /// The list, with what is always on it: loopback, the unspecified address, and link-local
+    /// addresses, without which IPv6 neighbours cannot find each other.
     #[must_use]
     pub fn new(mut list: Vec<Friend>) -> Self {
-        for text in ["127.0.0.0/8", "::1", "0.0.0.0/8", "::"] {
-            if let Ok(prefix) = text.parse() {
-                list.push(Friend { prefix, why: "loopback".to_owned() });
+        let always = [
+            ("loopback", "127.0.0.0/8"),
+            ("loopback", "::1"),
+            ("nobody", "0.0.0.0/8"),
+            ("nobody", "::"),
+        ];
+        for (why, text) in always.into_iter().chain([("link-local", "fe80::/10")]) {
+            if let Ok(prefix) = text.parse()
+                && !list.iter().any(|friend| friend.prefix == prefix)
+            {
+                list.push(Friend { prefix, why: why.to_owned() });
             }
         }
         Self(list)

@@ -308,6 +308,9 @@ impl Jail {
     /// same address not long ago, or of a kind that anybody could fake in the name of an
     /// address where somebody did.
     fn bears(&mut self, verdict: &Verdict) -> bool {
+        if self.known.is_empty() {
+            return false;
+        }
         let patience = self.policy.patience;
         let Some(known) = self.known.get(&verdict.addr) else { return false };
         known.accounts.retain(|(_, at)| verdict.at.since(*at) <= patience);

@@ -70,6 +70,8 @@ pub struct Counts {
     pub hits: u64,
     /// Lines that a rule cares about, pass the gate, and match nothing: a format that changed?
     pub unknown: u64,
+    /// How many such lines came since the last that matched.
+    pub streak: u64,
 }
 
 /// The reader of one source.
@@ -307,7 +309,9 @@ impl Scan {
             }
         }
         self.counts.hits += u64::from(any);
-        self.counts.unknown += u64::from(cared && !any && !stitched);
+        let unknown = cared && !any && !stitched;
+        self.counts.unknown += u64::from(unknown);
+        self.counts.streak = if any { 0 } else { self.counts.streak + u64::from(unknown) };
         any
     }
 }

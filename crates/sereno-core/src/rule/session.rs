@@ -9,14 +9,14 @@
 
 use super::scan::Hit;
 use super::spec::{Kind, SessionKey, Step, Trust};
-use crate::cap::Capped;
+use crate::cap::{Capped, Hashed};
 use crate::line::Style;
 use crate::time::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::VecDeque;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Write as _};
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,8 +108,9 @@ pub struct Kept {
 /// Joins the hits of one source and one rule.
 #[derive(Debug)]
 pub struct Desk {
-    tallies: Capped<u64, Tally>,
-    challenges: Capped<u64, Challenge>,
+    tallies: Capped<u64, Tally, Hashed>,
+    challenges: Capped<u64, Challenge, Hashed>,
+    shuffle: RandomState,
     pairs: Capped<(IpAddr, u16), Pair>,
     held: VecDeque<Held>,
     framed: Capped<IpAddr, Time>,
@@ -168,6 +169,7 @@ impl Default for Desk {
         Self {
             tallies: Capped::new(SESSIONS),
             challenges: Capped::new(SESSIONS),
+            shuffle: RandomState::new(),
             pairs: Capped::new(HELD),
             held: VecDeque::new(),
             framed: Capped::new(1024),
@@ -218,9 +220,9 @@ impl Desk {
         }
         match hit.pattern.kind {
             Kind::Neutral | Kind::Forgery => {}
-            Kind::End => drop(self.tallies.remove(&session_key(hit))),
+            Kind::End => drop(self.tallies.remove(&session_key(&self.shuffle, hit))),
             Kind::Success => {
-                self.challenges.remove(&challenge_key(hit));
+                self.challenges.remove(&challenge_key(&self.shuffle, hit));
                 if let Some(verdict) = verdict(hit, at, None) {
                     out(verdict);
                 }
@@ -257,7 +259,12 @@ impl Desk {
     }
 
     fn failed(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
-        let answered = self.challenges.remove(&challenge_key(hit));
+        // Services without challenges have none to look for.
+        let answered = if self.challenges.is_empty() {
+            None
+        } else {
+            self.challenges.remove(&challenge_key(&self.shuffle, hit))
+        };
         if hit.position < self.shadow_until
             && !matches!(hit.pattern.trust, Trust::Sure | Trust::Voucher)
         {
@@ -286,7 +293,7 @@ impl Desk {
         if hit.pattern.session == SessionKey::None {
             return verdict(hit, at, None).map(|v| Verdict { weight: base * times, ..v });
         }
-        let (tally, _) = self.tallies.entry(session_key(hit));
+        let (tally, _) = self.tallies.entry(session_key(&self.shuffle, hit));
         tally.refresh(hit.found.addr, at);
         let step = &mut tally.steps[hit.pattern.step as usize];
         *step = step.saturating_add(times);
@@ -296,7 +303,7 @@ impl Desk {
     }
 
     fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
-        let key = session_key(hit);
+        let key = session_key(&self.shuffle, hit);
         if let Some(tally) = self.tallies.get(&key)
             && tally.at_the_door()
         {
@@ -310,7 +317,7 @@ impl Desk {
         }
         let claimed = hit.pattern.trust == Trust::Voucher;
         let call = hit.found.user.is_some_and(|user| user.starts_with(b"sip"));
-        let (challenge, gone) = self.challenges.entry(challenge_key(hit));
+        let (challenge, gone) = self.challenges.entry(challenge_key(&self.shuffle, hit));
         // A second challenge in the same session: the first one was never answered, unless it
         // is the same request sent again.
         let before = challenge.verdict.replace(Verdict {
@@ -547,23 +554,25 @@ fn account(user: &[u8]) -> u64 {
     if name.is_empty() || name == b"<unknown>" { 0 } else { hash(&(name,)).max(1) }
 }
 
-fn session_key(hit: &Hit<'_>) -> u64 {
+/// What joins the lines of one attempt, as a number.
+fn session_key(shuffle: &RandomState, hit: &Hit<'_>) -> u64 {
     let found = &hit.found;
     match hit.pattern.session {
         SessionKey::None => 0,
-        SessionKey::Process => hash(&(1u8, hit.record.host, hit.record.pid)),
-        SessionKey::Peer => hash(&(2u8, found.addr, found.port)),
-        SessionKey::Addr => hash(&(3u8, found.addr)),
-        SessionKey::Field => hash(&(4u8, found.addr, found.session)),
+        SessionKey::Process => shuffle.hash_one((1u8, hit.record.host, hit.record.pid)),
+        SessionKey::Peer => shuffle.hash_one((2u8, found.addr, found.port)),
+        SessionKey::Addr => shuffle.hash_one((3u8, found.addr)),
+        SessionKey::Field => shuffle.hash_one((4u8, found.addr, found.session)),
     }
 }
 
-fn challenge_key(hit: &Hit<'_>) -> u64 {
-    hash(&(5u8, hit.found.addr, hit.found.session))
+/// What joins a challenge to its answer, as a number.
+fn challenge_key(shuffle: &RandomState, hit: &Hit<'_>) -> u64 {
+    shuffle.hash_one((5u8, hit.found.addr, hit.found.session))
 }
 
-/// A hash for grouping, not for defence: whoever makes two of these collide joins two of his
-/// own attempts.
+/// A hash that is the same after a restart. It tells accounts apart, it does not defend: no map
+/// is made of it.
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

@@ -4,8 +4,14 @@
 use super::args::{BanArgs, Json, UnbanArgs, WhyArgs};
 use super::failure::Failure;
 use super::show;
+use serde::Serialize;
+use serde_json::Value;
+use sereno_core::addr::Prefix;
+use sereno_core::gate::Name;
+use sereno_core::jail::Because;
 use sereno_core::ledger::Ban;
-use sereno_wire::control::{Ask, Reply, Request, VERSION};
+use sereno_core::time::Time;
+use sereno_wire::control::{Ask, Moment, Reply, Request, VERSION};
 use sereno_wire::frame::{Frames, REPLY_CAP, receive, send};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -48,9 +54,26 @@ fn unexpected() -> Failure {
     Failure::refused("the running Sereno gave an answer to another question".to_owned())
 }
 
-fn json(out: &mut impl Write, value: &impl serde::Serialize) -> Result<(), Failure> {
+fn json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, value).map_err(|e| Failure::io(e.into()))?;
     writeln!(out).map_err(Failure::io)
+}
+
+/// Turns the times in a status (microseconds on the wire) into RFC 3339.
+fn readable(value: &mut Value) {
+    const TIMES: [&str; 4] = ["since", "last_failure", "last_line", "last_match"];
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(readable),
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                match field.as_i64().filter(|_| TIMES.contains(&key.as_str())) {
+                    Some(micros) => *field = Value::String(Time(micros).to_string()),
+                    None => readable(field),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// `sereno status`: exit code 1 when something should be looked at.
@@ -62,11 +85,56 @@ pub fn status(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<
         return Err(unexpected());
     };
     if how.json {
-        json(out, &status)?;
+        let mut value = serde_json::to_value(&status).map_err(|e| Failure::io(e.into()))?;
+        readable(&mut value);
+        json(out, &value)?;
     } else {
         show::status(&status, out).map_err(Failure::io)?;
     }
     Ok(ExitCode::from(u8::from(!status.alarms.is_empty())))
+}
+
+/// A ban, as `--json` gives it: the names are those of `replay`.
+#[derive(Serialize)]
+struct Row {
+    time: String,
+    addr: Prefix,
+    jail: Name,
+    until: Option<String>,
+    count: u32,
+    because: Because,
+    before: u32,
+}
+
+impl Row {
+    fn of(ban: &Ban) -> Self {
+        Self {
+            time: ban.since.to_string(),
+            addr: ban.prefix,
+            jail: ban.jail,
+            until: ban.until.map(|until| until.to_string()),
+            count: ban.count,
+            because: ban.because,
+            before: ban.before,
+        }
+    }
+}
+
+/// Something that happened, as `--json` gives it.
+#[derive(Serialize)]
+struct Happened<'a> {
+    time: String,
+    kind: &'a str,
+    jail: Option<Name>,
+    addr: Option<Prefix>,
+    text: &'a str,
+}
+
+impl<'a> Happened<'a> {
+    fn of(moment: &'a Moment) -> Self {
+        let Moment { time, kind, jail, addr, text } = moment;
+        Self { time: time.to_string(), kind, jail: *jail, addr: *addr, text }
+    }
 }
 
 /// `sereno bans`.
@@ -86,7 +154,8 @@ pub fn bans(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<Ex
         reply = talk.hear()?;
     }
     if how.json {
-        json(out, &all)?;
+        let rows: Vec<Row> = all.iter().map(Row::of).collect();
+        json(out, &rows)?;
     } else {
         show::bans(&all, out).map_err(Failure::io)?;
     }
@@ -165,21 +234,27 @@ pub fn why(
     args: &WhyArgs,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
-    let (bans, timeline) = match (Talk::begin(socket), &args.state) {
-        (Ok(mut talk), None) => match talk.ask(Ask::Why { prefix: args.addr })? {
+    let asked = match &args.state {
+        Some(_) => None,
+        None => Talk::begin(socket).ok(),
+    };
+    let (bans, timeline) = if let Some(mut talk) = asked {
+        match talk.ask(Ask::Why { prefix: args.addr })? {
             Reply::Why { bans, timeline } => (bans, timeline),
             _ => return Err(unexpected()),
-        },
-        (Err(failure), None) => return Err(failure),
-        (_, Some(state)) => {
-            let store = sereno_store::Store::read_only(state)
-                .map_err(|e| Failure::refused(e.to_string()))?;
-            let history =
-                store.history(Some(args.addr), 500).map_err(|e| Failure::refused(e.to_string()))?;
-            (Vec::new(), history.iter().flat_map(crate::run::timeline).collect())
         }
+    } else {
+        let usual = sereno_config::Settings::default().state;
+        let state = args.state.as_deref().unwrap_or(&usual);
+        let store =
+            sereno_store::Store::read_only(state).map_err(|e| Failure::refused(e.to_string()))?;
+        let history =
+            store.history(Some(args.addr), 500).map_err(|e| Failure::refused(e.to_string()))?;
+        (Vec::new(), history.iter().flat_map(crate::run::timeline).collect())
     };
     if args.json.json {
+        let bans: Vec<Row> = bans.iter().map(Row::of).collect();
+        let timeline: Vec<Happened<'_>> = timeline.iter().map(Happened::of).collect();
         json(out, &serde_json::json!({ "bans": bans, "timeline": timeline }))?;
     } else {
         show::why(args.addr, &bans, &timeline, out).map_err(Failure::io)?;
@@ -200,7 +275,7 @@ pub fn watch(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<E
     {
         if let Reply::Event(moment) = reply {
             if how.json {
-                json(out, &moment)?;
+                json(out, &Happened::of(&moment))?;
             } else {
                 show::moment(&moment, out).map_err(Failure::io)?;
             }

@@ -226,6 +226,7 @@ fn health(
         sum.candidates += health.counts.candidates;
         sum.matched += health.counts.hits;
         sum.unknown += health.counts.unknown;
+        sum.streak += health.counts.streak;
         sum.disbelieved += health.kept.forged + health.kept.unvouched + health.kept.overrun;
         sum
     })

@@ -101,6 +101,12 @@ fn alarm(source: &SourceStatus, now: Time) -> Option<String> {
             source.candidates
         ));
     }
+    if source.streak >= STRANGE {
+        return Some(format!(
+            "{what}: the last {} lines of this service were not understood: did its format change?",
+            source.streak
+        ));
+    }
     let silent = source.last_line.filter(|last| now.since(*last) > SILENT)?;
     Some(format!("{what}: silent since {silent}"))
 }
@@ -128,7 +134,9 @@ mod tests {
         let strange =
             SourceStatus { candidates: 20, last_line: Some(day), ..SourceStatus::default() };
         assert!(alarm(&strange, day).unwrap().contains("none is understood"));
-        assert_eq!(alarm(&SourceStatus { matched: 1, ..strange }, day), None);
+        assert_eq!(alarm(&SourceStatus { matched: 1, ..strange.clone() }, day), None);
+        let changed = SourceStatus { matched: 9, streak: 20, ..strange };
+        assert!(alarm(&changed, day).unwrap().contains("format change"));
         let empty = Status {
             gate: GateStatus { present: true, ..GateStatus::default() },
             ..Status::default()
