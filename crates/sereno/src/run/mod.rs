@@ -5,14 +5,14 @@ pub mod guard;
 pub mod hands;
 pub mod keeper;
 pub mod setup;
+mod signals;
 pub mod sources;
 pub mod status;
 
 use crate::cli::args::{ConfigArgs, RunArgs};
 use crate::cli::failure::Failure;
 use guard::Guard;
-use mio::net::UnixStream;
-use mio::{Events, Interest};
+use mio::Events;
 use sereno_config::{Policy, Severity};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Input, Notice};
@@ -21,8 +21,9 @@ use sereno_core::rule::session::Line;
 use sereno_core::time::Time;
 use sereno_store::Event;
 use sereno_wire::control::{Ask, Moment, Reply};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io::{self, Read, Write};
+use signal_hook::consts::SIGHUP;
+use signals::Signals;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -312,46 +313,6 @@ pub fn told(event: &Event) -> Moment {
             addr: Some(*prefix),
             text: line.clone(),
         },
-    }
-}
-
-/// Signals as something to wait for.
-struct Signals {
-    pipes: Vec<(i32, UnixStream)>,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let mut pipes = Vec::new();
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
-            let (read, write) = std::os::unix::net::UnixStream::pair()?;
-            read.set_nonblocking(true)?;
-            write.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(signal, write)?;
-            pipes.push((signal, UnixStream::from_std(read)));
-        }
-        Ok(Self { pipes })
-    }
-
-    fn register(&mut self, poll: &mio::Poll) -> io::Result<()> {
-        for (_, pipe) in &mut self.pipes {
-            poll.registry().register(pipe, guard::SIGNALS, Interest::READABLE)?;
-        }
-        Ok(())
-    }
-
-    fn take(&mut self) -> Option<i32> {
-        let mut seen = None;
-        let mut chunk = [0; 64];
-        for (signal, pipe) in &mut self.pipes {
-            while let Ok(read) = pipe.read(&mut chunk) {
-                if read == 0 {
-                    break;
-                }
-                seen = seen.or(Some(*signal));
-            }
-        }
-        seen
     }
 }
 

@@ -7,24 +7,27 @@
 //! - *Who says so?* A line whose address a stranger could have chosen needs a voucher, or a
 //!   moment without any sign of forgery near it ([`super::spec::Trust`]).
 
+mod attempt;
+mod verdict;
+mod warden;
+
+pub use verdict::{Line, Verdict};
+
 use super::scan::Hit;
-use super::spec::{Kind, SessionKey, Step, Trust};
+use super::spec::{Kind, SessionKey, Trust};
 use crate::cap::{Capped, Hashed};
 use crate::line::Style;
 use crate::time::Time;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use attempt::Tally;
 use std::collections::VecDeque;
-use std::collections::hash_map::DefaultHasher;
-use std::fmt::{self, Write as _};
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
+use verdict::verdict;
+use warden::Warden;
 
 /// Sessions remembered per source.
 const SESSIONS: usize = 16_384;
-/// How long a silent session is remembered.
-const SESSION_IDLE: Duration = Duration::from_secs(600);
 /// How long a challenge may wait for its answer. Phones answer within a second; SIP gives up
 /// a transaction after 32 s, but whoever needs so long is no phone that works.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -38,61 +41,6 @@ const SURE_FOR: Duration = Duration::from_secs(86_400);
 const SHADOW: u64 = 64 << 10;
 /// How long an address that somebody else used as his own is not believed by claim alone.
 const FRAMED_FOR: Duration = Duration::from_secs(3600);
-
-/// What the lines amounted to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// When, by the log.
-    pub at: Time,
-    /// The stranger.
-    pub addr: IpAddr,
-    /// Failure or success.
-    pub good: bool,
-    /// How much it counts.
-    pub weight: u32,
-    /// The account's hash; 0 for none.
-    pub account: u64,
-    /// Whether a spoofed packet could have caused it.
-    pub spoofable: bool,
-    /// The pattern's id.
-    pub pattern: Arc<str>,
-    /// The line, cut to a bearable length.
-    pub line: Line,
-}
-
-/// A line as it was written, shared by all who remember it. Control characters are shown as
-/// U+FFFD, as is what is no UTF-8.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line(Arc<[u8]>);
-
-impl Line {
-    /// The first bytes of a line.
-    #[must_use]
-    pub fn new(text: &[u8]) -> Self {
-        /// Bytes of a line that are remembered.
-        const MOST: usize = 400;
-        Self(Arc::from(&text[..text.len().min(MOST)]))
-    }
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        String::from_utf8_lossy(&self.0).chars().try_for_each(|c| f.write_char(shown(c)))
-    }
-}
-
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Line {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self::new(text.as_bytes()))
-    }
-}
 
 /// What the desk kept from counting, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,17 +70,6 @@ pub struct Desk {
     kept: Kept,
 }
 
-/// The lines of one session, counted per step.
-#[derive(Clone, Debug, Default)]
-struct Tally {
-    steps: [u32; 5],
-    challenges: u32,
-    paid: u32,
-    heaviest: u32,
-    addr: Option<IpAddr>,
-    last: Time,
-}
-
 #[derive(Clone, Debug, Default)]
 struct Challenge {
     verdict: Option<Verdict>,
@@ -153,15 +90,6 @@ struct Held {
     verdict: Verdict,
     position: u64,
     spare: bool,
-}
-
-/// Asterisk's security events come from one thread for as long as it runs. Somebody who writes
-/// a line of his own does not know its number.
-#[derive(Clone, Debug, Default)]
-struct Warden {
-    thread: Vec<u8>,
-    rival: Vec<u8>,
-    rival_seen: u8,
 }
 
 impl Default for Desk {
@@ -452,106 +380,10 @@ impl Desk {
     }
 }
 
-impl Tally {
-    /// A session that was silent for long, or speaks from another address, is a new one.
-    fn refresh(&mut self, addr: Option<IpAddr>, at: Time) {
-        let moved = matches!((addr, self.addr), (Some(new), Some(old)) if new != old);
-        if moved || at.since(self.last) > SESSION_IDLE {
-            *self = Self::default();
-        }
-        self.addr = addr.or(self.addr);
-        self.last = at;
-    }
-
-    fn contacts(&self) -> u32 {
-        self.steps[Step::Contact as usize].max(self.steps[Step::ContactEcho as usize])
-    }
-
-    fn at_the_door(&self) -> bool {
-        self.contacts() > 0
-    }
-
-    /// Attempts so far: the most that any one witness saw. A stranger who is challenged makes
-    /// contact twice for one attempt, so challenges are taken off the contacts; but each
-    /// challenge of somebody unknown is at least an attempt.
-    fn attempts(&self) -> u32 {
-        let answers = self.steps[..3].iter().copied().max().unwrap_or(0);
-        let unknown = if self.at_the_door() { self.challenges } else { 0 };
-        answers.max(self.contacts().saturating_sub(self.challenges)).max(unknown)
-    }
-
-    /// What has to be counted now that was not counted before.
-    fn due(&mut self, weight: u32) -> u32 {
-        self.heaviest = self.heaviest.max(weight);
-        let total = self.attempts().saturating_mul(self.heaviest);
-        let due = total.saturating_sub(self.paid);
-        self.paid = self.paid.max(total);
-        due
-    }
-}
-
-impl Warden {
-    fn admits(&mut self, thread: &[u8]) -> bool {
-        /// How often a new thread must speak, unanswered by the old one, to be believed.
-        const ENOUGH: u8 = 5;
-        if self.thread.is_empty() {
-            self.thread = thread.to_vec();
-        }
-        if self.thread == thread {
-            self.rival_seen = 0;
-            return true;
-        }
-        if self.rival != thread {
-            self.rival = thread.to_vec();
-            self.rival_seen = 0;
-        }
-        self.rival_seen += 1;
-        if self.rival_seen >= ENOUGH {
-            self.thread = thread.to_vec();
-            self.rival_seen = 0;
-            return true;
-        }
-        false
-    }
-}
-
 fn out_some(verdict: Option<Verdict>, out: &mut dyn FnMut(Verdict)) {
     if let Some(verdict) = verdict {
         out(verdict);
     }
-}
-
-/// The hit as a verdict; `None` when nobody can be named.
-fn verdict(hit: &Hit<'_>, at: Time, known: Option<IpAddr>) -> Option<Verdict> {
-    let addr = hit.found.addr.or(known)?;
-    let user = hit.found.user.unwrap_or_default();
-    Some(Verdict {
-        at,
-        addr,
-        good: hit.pattern.kind == Kind::Success,
-        weight: u32::from(hit.pattern.weight) * u32::from(hit.found.times),
-        account: account(user),
-        spoofable: hit.pattern.spoofable,
-        pattern: Arc::clone(&hit.pattern.id),
-        line: Line::new(hit.line),
-    })
-}
-
-/// The account's name as a number: `102`, `sip:102@host` and `"Ana" <sip:102@host>;tag=1` are
-/// all account `102`.
-fn account(user: &[u8]) -> u64 {
-    let name = match memchr::memmem::rfind(user, b"sip:")
-        .or_else(|| memchr::memmem::rfind(user, b"sips:"))
-    {
-        Some(at) => {
-            let uri = &user[at..];
-            let start = uri.iter().position(|b| *b == b':').map_or(0, |i| i + 1);
-            let uri = &uri[start..];
-            uri.split(|b| matches!(b, b'@' | b'>' | b';' | b' ')).next().unwrap_or(uri)
-        }
-        None => user,
-    };
-    if name.is_empty() || name == b"<unknown>" { 0 } else { hash(&(name,)).max(1) }
 }
 
 /// What joins the lines of one attempt, as a number.
@@ -569,12 +401,4 @@ fn session_key(shuffle: &RandomState, hit: &Hit<'_>) -> u64 {
 /// What joins a challenge to its answer, as a number.
 fn challenge_key(shuffle: &RandomState, hit: &Hit<'_>) -> u64 {
     shuffle.hash_one((5u8, hit.found.addr, hit.found.session))
-}
-
-/// A hash that is the same after a restart. It tells accounts apart, it does not defend: no map
-/// is made of it.
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }

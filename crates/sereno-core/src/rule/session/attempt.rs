@@ -1,0 +1,58 @@
+//! Counting attempts: one login attempt is one count, however many lines it leaves.
+
+use crate::rule::spec::Step;
+use crate::time::Time;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long a silent session is remembered.
+const SESSION_IDLE: Duration = Duration::from_secs(600);
+
+/// The lines of one session, counted per step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) steps: [u32; 5],
+    pub(super) challenges: u32,
+    paid: u32,
+    pub(super) heaviest: u32,
+    pub(super) addr: Option<IpAddr>,
+    last: Time,
+}
+
+impl Tally {
+    /// A session that was silent for long, or speaks from another address, is a new one.
+    pub(super) fn refresh(&mut self, addr: Option<IpAddr>, at: Time) {
+        let moved = matches!((addr, self.addr), (Some(new), Some(old)) if new != old);
+        if moved || at.since(self.last) > SESSION_IDLE {
+            *self = Self::default();
+        }
+        self.addr = addr.or(self.addr);
+        self.last = at;
+    }
+
+    fn contacts(&self) -> u32 {
+        self.steps[Step::Contact as usize].max(self.steps[Step::ContactEcho as usize])
+    }
+
+    pub(super) fn at_the_door(&self) -> bool {
+        self.contacts() > 0
+    }
+
+    /// Attempts so far: the most that any one witness saw. A stranger who is challenged makes
+    /// contact twice for one attempt, so challenges are taken off the contacts; but each
+    /// challenge of somebody unknown is at least an attempt.
+    fn attempts(&self) -> u32 {
+        let answers = self.steps[..3].iter().copied().max().unwrap_or(0);
+        let unknown = if self.at_the_door() { self.challenges } else { 0 };
+        answers.max(self.contacts().saturating_sub(self.challenges)).max(unknown)
+    }
+
+    /// What has to be counted now that was not counted before.
+    pub(super) fn due(&mut self, weight: u32) -> u32 {
+        self.heaviest = self.heaviest.max(weight);
+        let total = self.attempts().saturating_mul(self.heaviest);
+        let due = total.saturating_sub(self.paid);
+        self.paid = self.paid.max(total);
+        due
+    }
+}

@@ -1,0 +1,107 @@
+//! What a hit amounts to: who, when, how much, and the line that says so.
+
+use crate::rule::scan::Hit;
+use crate::rule::spec::Kind;
+use crate::time::Time;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What the lines amounted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// When, by the log.
+    pub at: Time,
+    /// The stranger.
+    pub addr: IpAddr,
+    /// Failure or success.
+    pub good: bool,
+    /// How much it counts.
+    pub weight: u32,
+    /// The account's hash; 0 for none.
+    pub account: u64,
+    /// Whether a spoofed packet could have caused it.
+    pub spoofable: bool,
+    /// The pattern's id.
+    pub pattern: Arc<str>,
+    /// The line, cut to a bearable length.
+    pub line: Line,
+}
+
+/// A line as it was written, shared by all who remember it. Control characters are shown as
+/// U+FFFD, as is what is no UTF-8.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line(Arc<[u8]>);
+
+impl Line {
+    /// The first bytes of a line.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Self {
+        /// Bytes of a line that are remembered.
+        const MOST: usize = 400;
+        Self(Arc::from(&text[..text.len().min(MOST)]))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        String::from_utf8_lossy(&self.0).chars().try_for_each(|c| f.write_char(shown(c)))
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self::new(text.as_bytes()))
+    }
+}
+
+/// The hit as a verdict; `None` when nobody can be named.
+pub(super) fn verdict(hit: &Hit<'_>, at: Time, known: Option<IpAddr>) -> Option<Verdict> {
+    let addr = hit.found.addr.or(known)?;
+    let user = hit.found.user.unwrap_or_default();
+    Some(Verdict {
+        at,
+        addr,
+        good: hit.pattern.kind == Kind::Success,
+        weight: u32::from(hit.pattern.weight) * u32::from(hit.found.times),
+        account: account(user),
+        spoofable: hit.pattern.spoofable,
+        pattern: Arc::clone(&hit.pattern.id),
+        line: Line::new(hit.line),
+    })
+}
+
+/// The account's name as a number: `102`, `sip:102@host` and `"Ana" <sip:102@host>;tag=1` are
+/// all account `102`.
+fn account(user: &[u8]) -> u64 {
+    let name = match memchr::memmem::rfind(user, b"sip:")
+        .or_else(|| memchr::memmem::rfind(user, b"sips:"))
+    {
+        Some(at) => {
+            let uri = &user[at..];
+            let start = uri.iter().position(|b| *b == b':').map_or(0, |i| i + 1);
+            let uri = &uri[start..];
+            uri.split(|b| matches!(b, b'@' | b'>' | b';' | b' ')).next().unwrap_or(uri)
+        }
+        None => user,
+    };
+    if name.is_empty() || name == b"<unknown>" { 0 } else { hash(&(name,)).max(1) }
+}
+
+/// A hash that is the same after a restart. It tells accounts apart, it does not defend: no map
+/// is made of it.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
