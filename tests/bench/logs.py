@@ -82,12 +82,13 @@ def spread(number):
     return f"45.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
-def wide(number):
-    """As `spread`, over the whole of IPv4 except 0/8, 127/8 and what is above 223/8."""
-    number = number * 0x9E3779B1 % (1 << 32)
-    first = number >> 24
-    first = first if 0 < first < 224 and first != 127 else first % 96 + 1
-    return f"{first}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+def wide():
+    """Every address of IPv4 but 0/8, 10/8, 127/8 and what is above 223/8, each once, scattered."""
+    for number in range(1, 1 << 32):
+        number = number * 0x9E3779B1 % (1 << 32)  # odd, so that no two numbers meet
+        first = number >> 24
+        if 0 < first < 224 and first not in (10, 127):
+            yield f"{first}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 def write(path, kind, lines, share, attackers=20_000, clients=200, end=None, span=172_800, seed=7):

@@ -321,7 +321,8 @@ impl Guard {
         }
         if !matches!(action, Action::Saw { .. }) {
             let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
-            self.notes.push(format!("{} {who}{}", moment.kind, moment.text));
+            let would = if self.hands.observing().is_some() { "observed only: " } else { "" };
+            self.notes.push(format!("{would}{} {who}{}", moment.kind, moment.text));
         }
         self.keeper.note(action, now);
     }

@@ -127,7 +127,10 @@ impl Shell {
         self.guard.keeper.touch();
         self.guard.save(Time(i64::MAX));
         self.guard.control.flush();
-        say("stopped; the bans stay in force");
+        match self.guard.hands.observing() {
+            Some(_) => say("stopped; nobody was banned"),
+            None => say("stopped; the bans stay in force"),
+        }
         Ok(())
     }
 
