@@ -17,7 +17,7 @@ pub use prove::{Proof, prove};
 
 use crate::line::{Record, Style};
 use regex_automata::util::captures::Captures;
-use spec::{Format, RuleSpec};
+use spec::{Format, Kind, RuleSpec};
 
 /// A rule ready to read lines.
 #[derive(Debug)]
@@ -99,7 +99,8 @@ impl Rule {
             Format::Syslog => {
                 record.style == Style::Syslog && self.programs.iter().any(|p| p == record.program)
             }
-            Format::Asterisk => !record.level.is_empty(),
+            // What has no level is no record of Asterisk's, but may be the end of one.
+            Format::Asterisk => true,
             Format::Plain => true,
         }
     }
@@ -112,12 +113,20 @@ impl Rule {
     ) -> Option<(&'r Pattern, Found<'t>)> {
         memory.0.resize_with(self.patterns.len(), || None);
         self.patterns.iter().zip(&mut memory.0).find_map(|(pattern, memory)| {
-            if !pattern.may_match(&record.file, &record.text) {
+            let headless = self.format == Format::Asterisk && record.level.is_empty();
+            if headless && pattern.kind != Kind::Forgery
+                || !pattern.may_match(&record.file, &record.text)
+            {
                 return None;
             }
             let captures = memory.get_or_insert_with(|| pattern.captures());
             pattern.find(&record.text, captures).map(|found| (pattern, found))
         })
+    }
+
+    /// The pattern that stands for signs of forgery.
+    pub(crate) fn sign(&self) -> Option<&Pattern> {
+        self.patterns.iter().find(|pattern| pattern.kind == Kind::Forgery)
     }
 
     /// Whether the record begins like one of the patterns without being one.

@@ -170,15 +170,16 @@ impl Pattern {
 
     /// Matches a whole text. An address that does not parse is no match.
     pub(super) fn find<'t>(&self, text: &'t [u8], captures: &mut Captures) -> Option<Found<'t>> {
+        // Asked first: a line that is ambiguous is not worth a match.
+        let once = |wanted: &Vec<u8>| memchr::memmem::find_iter(text, wanted).nth(1).is_none();
+        if !self.once.as_ref().is_none_or(once) {
+            return None;
+        }
         let mut spans = [fast::UNSET; fast::GROUPS];
         let walked = self.walk.as_ref().is_some_and(|walk| walk.find(text, &mut spans));
         if !walked {
             spans = [fast::UNSET; fast::GROUPS];
             self.engine(text, captures, &mut spans)?;
-        }
-        let once = |wanted: &Vec<u8>| memchr::memmem::find_iter(text, wanted).nth(1).is_none();
-        if !self.once.as_ref().is_none_or(once) {
-            return None;
         }
         let get = |slot: Option<usize>| {
             let (start, end) = *spans.get(slot?)?;

@@ -41,6 +41,9 @@ pub struct Hit<'a> {
     pub stitched: bool,
 }
 
+/// Tries in one block to make a record whole out of several: each costs as much as many lines.
+const STITCHES: u32 = 256;
+
 /// What comes behind a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
@@ -86,6 +89,11 @@ pub struct Scan {
     number: Option<u64>,
     /// Bytes read before the current block.
     position: u64,
+    /// How this log frames its records, by its first candidate. A line framed otherwise is
+    /// text that somebody wrote.
+    frame: Option<Style>,
+    /// Tries left in this block to make a record whole out of several.
+    stitches: u32,
 }
 
 impl Scan {
@@ -115,6 +123,8 @@ impl Scan {
             counts: Counts::default(),
             number: None,
             position: 0,
+            frame: None,
+            stitches: STITCHES,
         })
     }
 
@@ -146,9 +156,13 @@ impl Scan {
         now: Time,
         emit: &mut dyn FnMut(Hit<'_>),
     ) -> usize {
-        let end =
-            if behind == Behind::More && self.multiline { last_record(block) } else { block.len() };
+        let end = if behind == Behind::More && self.multiline {
+            last_record(block, self.frame)
+        } else {
+            block.len()
+        };
         let block = &block[..end];
+        self.stitches = STITCHES;
         let (mut at, mut counted, mut used) = (0, 0, end);
         while at < block.len() {
             let Some(hit) = self.next_candidate(block, at) else { break };
@@ -215,16 +229,21 @@ impl Scan {
         emit: &mut dyn FnMut(Hit<'_>),
     ) -> Step {
         let end = line_end(block, start);
-        if !self.multiline || block[start] == b'{' {
+        if self.multiline && self.frame.is_none() {
+            self.frame = framing(&block[start..end]);
+        }
+        if !self.multiline || self.frame == Some(Style::Json) {
             self.one(block, (start, end), now, false, emit);
             return Step::On(end + 1);
         }
-        let head = head_of_record(block, start);
-        let (mut end, whole) = end_of_record(block, end);
+        let frame = self.frame;
+        let head = head_of_record(block, start, frame);
+        let (mut end, whole) = end_of_record(block, end, frame);
         let next = end + 1;
         if !whole {
             // Longer than any record is: who writes that much writes its end, too.
             self.counts.unknown += 1;
+            self.forged(block, head, now, emit);
             return Step::On(next);
         }
         if self.one(block, (head, end), now, false, emit) || !self.begins(&block[head..end]) {
@@ -232,13 +251,14 @@ impl Scan {
         }
         // Cut by a line break and followed by lines that have headers: whose are they?
         for _ in 0..RECORD_LINES {
-            if end - head > RECORD_BYTES {
+            self.stitches = self.stitches.saturating_sub(1);
+            if end - head > RECORD_BYTES || self.stitches == 0 {
                 return Step::On(next);
             }
             if end + 1 >= block.len() {
                 return if behind == Behind::Nothing { Step::On(next) } else { Step::Open(head) };
             }
-            let (next_end, whole) = end_of_record(block, line_end(block, end + 1));
+            let (next_end, whole) = end_of_record(block, line_end(block, end + 1), frame);
             end = next_end;
             if !whole {
                 return Step::On(next);
@@ -248,6 +268,32 @@ impl Scan {
             }
         }
         Step::On(next)
+    }
+
+    /// Reports the first line of a record that is too long to be one, as a sign of forgery.
+    fn forged(&mut self, block: &[u8], head: usize, now: Time, emit: &mut dyn FnMut(Hit<'_>)) {
+        let line = &block[head..line_end(block, head)];
+        let clean = without_colours(line);
+        let record = parse(&clean);
+        let when = record.stamp.and_then(|stamp| self.dates.resolve(stamp, now));
+        let position = self.position + head as u64;
+        for (index, rule) in self.rules.iter().enumerate() {
+            if let Some(pattern) = rule.sign() {
+                let (found, number) = (Found::default(), self.number.unwrap_or(0));
+                let record = &record;
+                emit(Hit {
+                    rule: index,
+                    pattern,
+                    found,
+                    record,
+                    when,
+                    line,
+                    number,
+                    position,
+                    stitched: true,
+                });
+            }
+        }
     }
 
     fn begins(&self, line: &[u8]) -> bool {
@@ -268,7 +314,7 @@ impl Scan {
         let line = &block[start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let clean = without_colours(line);
-        let mut record = parse(&clean);
+        let mut record = framed(parse(&clean), self.frame, &clean);
         if let Some(end) = record.text.strip_suffix(b"\n").map(<[u8]>::len) {
             record.text = Cow::Owned(record.text[..end].to_vec());
         }
@@ -363,8 +409,23 @@ fn line_end(block: &[u8], start: usize) -> usize {
     memchr::memchr(b'\n', &block[start..]).map_or(block.len(), |i| start + i)
 }
 
-/// Whether a line starts with a header of its own.
-fn has_header(line: &[u8]) -> bool {
+/// How a line of Asterisk's is framed; `None` when it is none.
+fn framing(line: &[u8]) -> Option<Style> {
+    let clean = without_colours(line);
+    let record = parse(&clean);
+    (!record.level.is_empty()).then_some(record.style)
+}
+
+/// The record, if it is framed as this log is; text otherwise.
+fn framed<'a>(record: Record<'a>, frame: Option<Style>, line: &'a [u8]) -> Record<'a> {
+    if frame.is_some_and(|frame| frame != record.style) {
+        return Record { text: Cow::Borrowed(line), ..Record::default() };
+    }
+    record
+}
+
+/// Whether a line starts with a header of its own, as this log's lines do.
+fn has_header(line: &[u8], frame: Option<Style>) -> bool {
     let clean;
     let line = match line.first() {
         Some(0x1b) => {
@@ -374,18 +435,21 @@ fn has_header(line: &[u8]) -> bool {
         _ => line,
     };
     match line.first() {
-        Some(b'[' | b'<' | b'{' | b'0'..=b'9' | b'A'..=b'Z') => parse(line).style != Style::Bare,
+        Some(b'[' | b'<' | b'{' | b'0'..=b'9' | b'A'..=b'Z') => {
+            let style = parse(line).style;
+            frame.map_or(style != Style::Bare, |frame| frame == style)
+        }
         _ => false,
     }
 }
 
 /// Where the record starts to which the line at `start` belongs.
-fn head_of_record(block: &[u8], start: usize) -> usize {
+fn head_of_record(block: &[u8], start: usize, frame: Option<Style>) -> usize {
     let mut head = start;
     for _ in 0..RECORD_LINES {
         if head == 0
             || start - head > RECORD_BYTES
-            || has_header(&block[head..line_end(block, head)])
+            || has_header(&block[head..line_end(block, head)], frame)
         {
             break;
         }
@@ -396,7 +460,7 @@ fn head_of_record(block: &[u8], start: usize) -> usize {
 
 /// Where the record ends whose (so far) last line ends at `end`, and whether that is its end: a
 /// record of too many lines or bytes is given up.
-fn end_of_record(block: &[u8], mut end: usize) -> (usize, bool) {
+fn end_of_record(block: &[u8], mut end: usize, frame: Option<Style>) -> (usize, bool) {
     let limit = end.saturating_add(RECORD_BYTES);
     for _ in 0..RECORD_LINES {
         let next = end + 1;
@@ -404,7 +468,7 @@ fn end_of_record(block: &[u8], mut end: usize) -> (usize, bool) {
             return (end, true);
         }
         let next_end = line_end(block, next);
-        if has_header(&block[next..next_end]) {
+        if has_header(&block[next..next_end], frame) {
             return (end, true);
         }
         end = next_end;
@@ -416,10 +480,10 @@ fn end_of_record(block: &[u8], mut end: usize) -> (usize, bool) {
 }
 
 /// Where the last record of the block starts.
-fn last_record(block: &[u8]) -> usize {
+fn last_record(block: &[u8], frame: Option<Style>) -> usize {
     let body = block.strip_suffix(b"\n").unwrap_or(block);
     let start = memchr::memrchr(b'\n', body).map_or(0, |i| i + 1);
-    let head = head_of_record(block, start);
+    let head = head_of_record(block, start, frame);
     // A block that is one record, or one without an end in sight, is read as it is.
     if head == 0 || block.len() - head > RECORD_BYTES { block.len() } else { head }
 }

@@ -274,7 +274,8 @@ impl Sink for Feed<'_> {
             }
             _ => {}
         }
-        self.notes.push(notice.to_string());
+        // A file's name may hold line breaks; a note is one line.
+        self.notes.push(notice.to_string().replace('\n', "\u{fffd}"));
     }
 }
 

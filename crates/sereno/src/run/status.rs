@@ -9,6 +9,8 @@ use std::time::Duration;
 const SILENT: Duration = Duration::from_secs(24 * 3600);
 /// So many lines that could matter, none of which is known: the format changed.
 const STRANGE: u64 = 20;
+/// So many lines not believed: somebody is at it.
+const DISBELIEVED: u64 = 50;
 /// Bytes behind, above which reading does not keep up.
 const BEHIND: u64 = 64 << 20;
 
@@ -106,6 +108,10 @@ fn alarm(source: &SourceStatus, now: Time) -> Option<String> {
             "{what}: the last {} lines of this service were not understood: did its format change?",
             source.streak
         ));
+    }
+    if source.disbelieved >= DISBELIEVED {
+        let n = source.disbelieved;
+        return Some(format!("{what}: {n} lines were not believed: somebody writes into this log"));
     }
     let silent = source.last_line.filter(|last| now.since(*last) > SILENT)?;
     Some(format!("{what}: silent since {silent}"))

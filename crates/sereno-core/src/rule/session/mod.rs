@@ -134,11 +134,14 @@ impl Desk {
         self.advance(at, out);
         if hit.stitched || hit.pattern.kind == Kind::Forgery {
             self.forgery(hit.position);
+            self.kept.forged += 1;
+            return;
         }
         let security = hit.record.level.as_ref() == b"SECURITY";
+        let shadow = hit.position < self.shadow_until;
         if security
-            && hit.record.style == Style::Asterisk
-            && !self.warden.admits(&hit.record.thread)
+            && hit.record.style != Style::Json
+            && !self.warden.admits(&hit.record.thread, shadow)
         {
             self.kept.forged += 1;
             return;
@@ -246,24 +249,24 @@ impl Desk {
         let claimed = hit.pattern.trust == Trust::Voucher;
         let call = hit.found.user.is_some_and(|user| user.starts_with(b"sip"));
         let (challenge, gone) = self.challenges.entry(challenge_key(&self.shuffle, hit));
-        // A second challenge in the same session: the first one was never answered, unless it
-        // is the same request sent again.
-        let before = challenge.verdict.replace(Verdict {
-            weight: u32::from(hit.pattern.weight),
-            good: false,
-            ..match verdict(hit, at, None) {
-                Some(verdict) => verdict,
-                None => return,
-            }
-        });
+        self.kept.overrun += u64::from(gone.is_some());
+        let Some(fresh) = verdict(hit, at, None) else { return };
+        let fresh = Verdict { good: false, ..fresh };
         challenge.claimed = claimed;
         challenge.call = call;
-        self.kept.overrun += u64::from(gone.is_some());
-        if let Some(before) = before
-            && !claimed
-            && at.since(before.at) > HOLD
-        {
-            out(before);
+        match challenge.verdict.take() {
+            // The same request sent again: it waits since the first time.
+            Some(first) if at.since(first.at) <= HOLD && first.account == fresh.account => {
+                challenge.verdict = Some(first);
+            }
+            // Another request: the first one was never answered.
+            Some(first) => {
+                challenge.verdict = Some(fresh);
+                if !claimed {
+                    out(first);
+                }
+            }
+            None => challenge.verdict = Some(fresh),
         }
     }
 
@@ -331,6 +334,8 @@ impl Desk {
                 claimed.push(addr);
             }
         }
+        // Who speaks under an address as his own is not framed by using it.
+        claimed.retain(|addr| twins.iter().all(|twin: &Verdict| twin.addr != *addr));
         if twins.is_empty() {
             // Vouchers alone: a log in which the twins are not written, or a framed address.
             claimed.into_iter().for_each(|addr| self.frame(addr, now));
