@@ -149,9 +149,24 @@ impl Ledger {
         self.bans.get(&(prefix, jail))
     }
 
-    /// The bans in force that touch a prefix.
+    /// The bans of exactly this prefix, by whichever jail.
+    pub fn of(&self, prefix: Prefix) -> impl Iterator<Item = &Ban> {
+        let from = self.bans.range((prefix, Name::FIRST)..);
+        from.take_while(move |((of, _), _)| *of == prefix).map(|(_, ban)| ban)
+    }
+
+    /// The bans in force that touch a prefix: of the networks around it, of itself, and of what
+    /// lies within.
     pub fn touching(&self, prefix: Prefix) -> impl Iterator<Item = &Ban> {
-        self.bans.values().filter(move |ban| ban.prefix.overlaps(prefix))
+        let v4 = prefix.addr().is_ipv4();
+        let wider = self.lengths.range((v4, 0)..(v4, prefix.bits()));
+        let wider = wider.filter_map(move |(_, bits)| Prefix::new(prefix.addr(), *bits));
+        let within = self.bans.range((prefix, Name::FIRST)..);
+        let within =
+            within.take_while(move |((of, _), _)| prefix.contains(of.addr())).map(|(_, ban)| ban);
+        wider
+            .flat_map(|wider| self.of(wider))
+            .chain(within.filter(move |ban| ban.prefix.bits() >= prefix.bits()))
     }
 
     /// The bans of a jail that hold a prefix already, exactly or as part of a network.
@@ -190,5 +205,44 @@ impl Ledger {
     /// Puts back the past that the store remembers.
     pub fn recall_past(&mut self, jail: Name, prefix: Prefix, past: Past) {
         *self.past.entry((jail, prefix)).0 = past;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What touches a prefix, against asking every ban.
+        #[test]
+        fn touching_misses_nothing(bans in proptest::collection::vec((any::<u16>(), 0u8..5), 0..40), asked: (u16, u8)) {
+            let prefix = |low: u16, length: u8| {
+                let addr = std::net::IpAddr::from([10, 0, (low >> 8) as u8, low as u8]);
+                Prefix::new(addr, [32, 31, 28, 24, 16][usize::from(length % 5)]).unwrap()
+            };
+            let mut ledger = Ledger::default();
+            let jail = Name::new("test").unwrap();
+            for (low, length) in bans {
+                ledger.ban(Ban {
+                    jail,
+                    scope: jail,
+                    prefix: prefix(low & 0x0f0f, length),
+                    since: Time::default(),
+                    until: None,
+                    count: 1,
+                    because: Because::Failures,
+                    before: 0,
+                    evidence: Vec::new(),
+                });
+            }
+            let asked = prefix(asked.0 & 0x0f0f, asked.1);
+            let mut quick: Vec<Prefix> = ledger.touching(asked).map(|ban| ban.prefix).collect();
+            let mut slow: Vec<Prefix> = ledger.bans().map(|b| b.prefix).filter(|p| p.overlaps(asked)).collect();
+            quick.sort();
+            slow.sort();
+            prop_assert_eq!(quick, slow);
+            prop_assert!(ledger.of(asked).all(|ban| ban.prefix == asked));
+        }
     }
 }

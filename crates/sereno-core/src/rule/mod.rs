@@ -29,6 +29,9 @@ pub struct Rule {
     programs: Vec<Vec<u8>>,
     /// The patterns, in the order in which they are tried.
     pub patterns: Vec<Pattern>,
+    /// Which patterns (one bit each) a text can match, by its first byte; for texts and rules
+    /// that this says nothing about, all of them.
+    by_first: Box<[u128; 256]>,
     /// The gate's literals; empty when some pattern has none, and every line must be looked at.
     literals: Vec<Vec<u8>>,
 }
@@ -89,7 +92,21 @@ impl Rule {
             required.unwrap_or_default().into_iter().flatten().collect();
         reduce(&mut literals);
         let programs = spec.programs.iter().map(|p| p.as_bytes().to_vec()).collect();
-        Ok(Self { name: spec.name.clone(), format: spec.format, programs, patterns, literals })
+        let by_first = Box::new(std::array::from_fn(|byte| {
+            let mut mask = 0;
+            for (index, pattern) in patterns.iter().enumerate().take(128) {
+                mask |= u128::from(pattern.may_begin(byte as u8)) << index;
+            }
+            mask
+        }));
+        Ok(Self {
+            name: spec.name.clone(),
+            format: spec.format,
+            programs,
+            patterns,
+            by_first,
+            literals,
+        })
     }
 
     /// Whether a record is this rule's business, by its header alone.
@@ -112,16 +129,25 @@ impl Rule {
         memory: &mut Memory,
     ) -> Option<(&'r Pattern, Found<'t>)> {
         memory.0.resize_with(self.patterns.len(), || None);
-        self.patterns.iter().zip(&mut memory.0).find_map(|(pattern, memory)| {
-            let headless = self.format == Format::Asterisk && record.level.is_empty();
-            if headless && pattern.kind != Kind::Forgery
-                || !pattern.may_match(&record.file, &record.text)
-            {
-                return None;
-            }
-            let captures = memory.get_or_insert_with(|| pattern.captures());
-            pattern.find(&record.text, captures).map(|found| (pattern, found))
-        })
+        let first = record.text.first();
+        let mask = first
+            .filter(|_| self.patterns.len() <= 128)
+            .map_or(u128::MAX, |b| self.by_first[usize::from(*b)]);
+        self.patterns.iter().zip(&mut memory.0).enumerate().find_map(
+            |(index, (pattern, memory))| {
+                if mask >> (index & 127) & 1 == 0 {
+                    return None;
+                }
+                let headless = self.format == Format::Asterisk && record.level.is_empty();
+                if headless && pattern.kind != Kind::Forgery
+                    || !pattern.may_match(&record.file, &record.text)
+                {
+                    return None;
+                }
+                let captures = memory.get_or_insert_with(|| pattern.captures());
+                pattern.find(&record.text, captures).map(|found| (pattern, found))
+            },
+        )
     }
 
     /// The pattern that stands for signs of forgery.

@@ -152,6 +152,15 @@ impl Pattern {
         })
     }
 
+    /// Whether a matching text can begin with this byte.
+    pub(super) fn may_begin(&self, byte: u8) -> bool {
+        match (self.prefix.first(), self.starts.as_slice()) {
+            (Some(first), _) => *first == byte,
+            (None, []) => true,
+            (None, starts) => starts.iter().any(|start| start.first() == Some(&byte)),
+        }
+    }
+
     /// Whether a text could match: the cheap questions first.
     pub(super) fn may_match(&self, file: &[u8], text: &[u8]) -> bool {
         text.starts_with(&self.prefix)

@@ -279,7 +279,8 @@ impl Scan {
         let position = self.position + head as u64;
         for (index, rule) in self.rules.iter().enumerate() {
             if let Some(pattern) = rule.sign() {
-                let (found, number) = (Found::default(), self.number.unwrap_or(0));
+                let found = Found { times: 1, ..Found::default() };
+                let number = self.number.unwrap_or(0);
                 let record = &record;
                 emit(Hit {
                     rule: index,

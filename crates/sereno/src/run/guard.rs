@@ -280,9 +280,9 @@ impl Guard {
         match action {
             Action::Ban(ban) => {
                 // Jails that close the same ports share a set: the longest ban counts.
-                let same = |other: &&Ban| other.scope == ban.scope && other.prefix == ban.prefix;
-                let ends =
-                    self.engine.ledger().touching(ban.prefix).filter(same).map(|ban| ban.until);
+                let same =
+                    self.engine.ledger().of(ban.prefix).filter(|other| other.scope == ban.scope);
+                let ends = same.map(|ban| ban.until);
                 let for_ever = |until: Option<Time>| (until.is_none(), until);
                 let until = ends.chain([ban.until]).max_by_key(|until| for_ever(*until)).flatten();
                 Some(Order::Ban(Hold { until, ..ban.hold() }))

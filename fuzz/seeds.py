@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Writes first inputs for every target below corpus/, from the rules' own sample lines, the
+guide, and the formats' documents. What the fuzzer added to them stays."""
+
+import json
+import pathlib
+import re
+import struct
+import tomllib
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+RULES = {path.stem: path.read_text() for path in sorted((ROOT / "rules").glob("*.toml"))}
+
+
+def put(target, name, data):
+    """Keeps one input."""
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    data = data if isinstance(data, bytes) else data.encode()
+    (folder / f"seed-{name}").write_bytes(data)
+
+
+def samples():
+    """Every sample line, with the rule and the pattern it belongs to."""
+    for rule, text in RULES.items():
+        for pattern in tomllib.loads(text)["pattern"]:
+            matches = [sample["line"] for sample in pattern.get("match", [])]
+            for number, line in enumerate(matches + pattern.get("reject", [])):
+                yield rule, f"{rule}-{pattern['id']}-{number}", line
+
+
+LINES = [
+    "<34>1 2026-11-22T15:22:38Z pbx sshd 42 ID1 [a@1 x=\"]\\\"\"][b y=\"z\"] Failed password",
+    "<133>Nov 22 15:22:38 pbx asterisk[9]: NOTICE[4108]: chan_sip.c:27 in handle: Call from ''",
+    "[Nov 22 15:22:38] VERBOSE[4108][C-0000011c] Ext. 100: said",
+    "[2026-11-22 15:22:38.123] NOTICE[4108]: chan_sip.c:27 handle_request: Call from ''",
+    "\x1b[1;33m[Nov 22 15:22:38]\x1b[0m NOTICE[4108] chan_sip.c: Call",
+    '203.0.113.9 - - [22/Nov/2026:15:22:38 +0100] "GET / HTTP/1.1" 401',
+    "22/Nov/2026:15:22:38 +0100 x",
+    "Sun Nov 22 15:22:38.123 2026 x",
+    "1795357358.123456 x",
+    "2026/11/22 15:22:38,5-0530 x",
+    "Feb 29 23:59:60 h p: x",
+    "Oct 25 02:30:00 h p[1]: x",
+    '{"hostname":"pbx","timestamp":"2026-11-22 15:22:38.1","identifiers":{"lwp":4108},"logmsg":'
+    '{"location":{"filename":"chan_sip.c"},"level":"NOTICE","message":"Call\\tfrom \'\'\\n"}}',
+]
+
+
+def lines_and_blocks():
+    blocks = {}
+    for rule, name, line in samples():
+        put("line", name, b"\0\0\0\0" + line.encode())
+        put("rule", name, b"\3\0\0" + line.encode())
+        blocks.setdefault(rule, []).append(line)
+    for number, line in enumerate(LINES):
+        put("line", f"own-{number}", b"\0\0\0\0" + line.encode())
+    for rule, lines in blocks.items():
+        for at in range(0, len(lines), 6):
+            put("rule", f"{rule}-block-{at}", b"\1\x30\xa0" + "\n".join(lines[at : at + 6]).encode())
+            # The same with a line break in every line, as a stranger would write it.
+            cut = [line[: len(line) * 2 // 3] + "\n" + line[len(line) * 2 // 3 :] for line in lines[at : at + 6]]
+            put("rule", f"{rule}-cut-{at}", b"\1\x30\xa0" + "\n".join(cut).encode())
+
+
+def patterns():
+    """One rule for each pattern, with the definitions that it uses."""
+    for rule, text in RULES.items():
+        head, *parts = text.split("[[pattern]]")
+        head, define = re.sub(r"#.*\n", "", head).split("[define]")
+        lines = define.strip().splitlines()
+        for number, part in enumerate(parts):
+            used = []
+            # A definition stands behind those that it uses.
+            for line in reversed(lines):
+                if f"<{line.split(' ')[0]}>" in part + "".join(used):
+                    used.insert(0, line)
+            define = "\n".join(["[define]", *used, ""])
+            put("pattern", f"{rule}-{number}", f"{head}{define}[[pattern]]{part}")
+
+
+def configurations():
+    for guide in sorted((ROOT / "docs/guide").glob("*.md")):
+        for number, block in enumerate(re.findall(r"```toml\n(.*?)```", guide.read_text(), re.S)):
+            parts = ["", "", block] if "[[pattern]]" in block else [block]
+            put("config", f"{guide.stem}-{number}", "\0".join(parts))
+    full = (
+        'ignoreip = ["192.0.2.0/24", "2001:db8::/48"]\n[sereno]\ntimezone = "Europe/Madrid"\nobserve = true\n'
+        '[defaults]\nmaxretry = 3\nfindtime = "10m"\nbantime = "permanent"\n"bantime.increment" = true\n'
+        '"bantime.multipliers" = [1, 2, 4]\n"bantime.maxtime" = "5w"\n[jail.sshd]\nports = ["tcp/22", "udp/5060-5061"]\n'
+        'logpath = ["/var/log/auth.log"]\nnethosts = 3\nnet4-prefix = 24\n[jail.b]\nrule = "sshd"\nenabled = false\n'
+        'journal = ["_SYSTEMD_UNIT=ssh.service", "+", "_COMM=sshd"]\n'
+    )
+    put("config", "full", full)
+    put("config", "two", full + '\0[jail.sshd]\nports = "all"\nport = 22\nfilter = "x"\n')
+    put("config", "broken", full.replace("]\n", "\n") + "\0= =\n[jail.sshd\nñ = \"\u2028\n'''")
+
+
+def frames():
+    asks = ["status", "bans", "watch", "reload", "stop"]
+    asks += [{"unban": {"prefix": None}}, {"unban": {"prefix": "::ffff:192.0.2.7"}}, {"why": {"prefix": "2001:db8::/32"}}]
+    asks += [{"ban": {"prefix": "192.0.2.0/24", "jail": "sshd", "seconds": 60, "why": "ñ\u0000\""}}]
+    bodies = [json.dumps({"v": 1, "ask": ask}).encode() for ask in asks]
+    hold = {"scope": "sshd", "prefix": "192.0.2.7", "until": 1795357358000000}
+    bodies += [json.dumps(order).encode() for order in ({"Ban": hold}, {"Lift": {"scope": "sshd", "prefix": "::1"}})]
+    for number, body in enumerate(bodies):
+        put("control", f"bare-{number}", b"\x80" + body)
+    put("control", "stream", b"\x05" + b"".join(struct.pack(">I", len(body)) + body for body in bodies))
+
+
+def attribute(kind, value):
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def message(kind, flags, body):
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 9, 0) + body
+
+
+def datagrams():
+    """Numbers as in linux/netlink.h and linux/netfilter/nf_tables.h."""
+    note = attribute(2, struct.pack("=I", 44)) + attribute(1, b"no\0")
+    capped = message(2, 0x300, struct.pack("=i", -2) + bytes(16) + note)
+    whole = message(2, 0x200, struct.pack("=i", -2) + struct.pack("=I", 24) + bytes(20) + note)
+    key = lambda addr: attribute(1, attribute(1, addr))
+    timed = key(bytes([203, 0, 113, 9])) + attribute(4, struct.pack(">Q", 60000)) + attribute(5, struct.pack(">Q", 5))
+    listed = attribute(1, b"sereno\0") + attribute(2, b"v4\0")
+    listed += attribute(3, attribute(1, timed) + attribute(1, key(bytes(16))))
+    elements = message(0x0A0C, 2, b"\1\0\0\0" + listed)
+    done = message(3, 2, bytes(4))
+    for name, data in {"capped": capped, "whole": whole, "dump": elements + done, "overrun": message(4, 0, b"")}.items():
+        put("netlink", name, data)
+
+
+def entries():
+    base = {"__CURSOR": "s=1;i=2", "__REALTIME_TIMESTAMP": "1795357358000001", "_PID": "42", "_COMM": "sshd"}
+    for number, text in enumerate(["Failed password", "a\n\0", None, [104, 255], ["one", "two"], [[1, 2], "two"], []]):
+        put("journal", f"form-{number}", json.dumps({**base, "MESSAGE": text, "_HOSTNAME": "ñ"}))
+
+
+if __name__ == "__main__":
+    for write in (lines_and_blocks, patterns, configurations, frames, datagrams, entries):
+        write()
