@@ -19,7 +19,9 @@ pub struct Hands {
 #[derive(Debug)]
 struct Grip {
     kernel: Kernel,
-    watch: Watch,
+    /// Opened after the first installation: while somebody listens, the kernel tells of every
+    /// element, and that is a good part of what restoring many costs.
+    watch: Option<Watch>,
 }
 
 /// What the kernel says of the table.
@@ -39,7 +41,9 @@ impl Hands {
     pub fn new(friends: Friends, observe: Option<String>) -> Self {
         let grip = match observe {
             Some(why) => Err(why),
-            None => take_hold().map_err(|refusal| refusal.to_string()),
+            None => Kernel::open()
+                .map(|kernel| Grip { kernel, watch: None })
+                .map_err(|refusal| refusal.to_string()),
         };
         Self { grip, gate: None, friends }
     }
@@ -87,6 +91,12 @@ impl Hands {
                 Err(refusal) => refused(&refusal),
             },
         };
+        if let Ok(grip) = &mut self.grip
+            && grip.watch.is_none()
+        {
+            // Without it the gate is looked at every few seconds all the same.
+            grip.watch = Watch::open(&grip.kernel).ok();
+        }
         // A table of another name has had its day.
         let old = self.gate.replace(gate);
         if let (Ok(grip), Some(old), Some(new)) = (&mut self.grip, old, &self.gate)
@@ -126,13 +136,14 @@ impl Hands {
     /// What to poll for foreign changes.
     #[must_use]
     pub fn watch(&self) -> Option<BorrowedFd<'_>> {
-        self.grip.as_ref().ok().map(|grip| grip.watch.as_fd())
+        self.grip.as_ref().ok()?.watch.as_ref().map(AsFd::as_fd)
     }
 
     /// Looks at what others did to the table.
     pub fn look(&mut self) -> Look {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Look::default() };
-        match grip.watch.drain(gate) {
+        let Some(watch) = &mut grip.watch else { return Look::default() };
+        match watch.drain(gate) {
             Ok(seen) => Look {
                 lost: seen.table_lost
                     || seen.structure_changed
@@ -157,12 +168,6 @@ impl Hands {
         let counts = grip.kernel.dropped(gate).unwrap_or_default();
         counts.into_iter().map(|(scope, packets, _)| (scope, packets)).collect()
     }
-}
-
-fn take_hold() -> Result<Grip, Refusal> {
-    let kernel = Kernel::open()?;
-    let watch = Watch::open(&kernel)?;
-    Ok(Grip { kernel, watch })
 }
 
 fn refused(refusal: &Refusal) -> Report {
