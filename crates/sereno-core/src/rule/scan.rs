@@ -277,22 +277,12 @@ impl Scan {
         let record = parse(&clean);
         let when = record.stamp.and_then(|stamp| self.dates.resolve(stamp, now));
         let position = self.position + head as u64;
+        let number = self.number.unwrap_or(0);
+        let place = Place { line, when, position, number, stitched: true, repeated: 1 };
         for (index, rule) in self.rules.iter().enumerate() {
             if let Some(pattern) = rule.sign() {
                 let found = Found { times: 1, ..Found::default() };
-                let number = self.number.unwrap_or(0);
-                let record = &record;
-                emit(Hit {
-                    rule: index,
-                    pattern,
-                    found,
-                    record,
-                    when,
-                    line,
-                    number,
-                    position,
-                    stitched: true,
-                });
+                emit(place.hit(index, pattern, found, &record));
             }
         }
     }
@@ -322,7 +312,7 @@ impl Scan {
         let repeated = unrepeat(&mut record);
         let when = record.stamp.and_then(|stamp| self.dates.resolve(stamp, now));
         let position = self.position + start as u64;
-        self.matched(&record, Place { line, when, position, stitched, repeated }, emit)
+        self.matched(&record, Place { line, when, position, number: 0, stitched, repeated }, emit)
     }
 
     fn matched(
@@ -331,7 +321,7 @@ impl Scan {
         place: Place<'_>,
         emit: &mut dyn FnMut(Hit<'_>),
     ) -> bool {
-        let Place { line, when, position, stitched, repeated } = place;
+        let place = Place { number: self.number.unwrap_or(0), ..place };
         let (mut any, mut cared) = (false, false);
         for (index, (rule, memory)) in self.rules.iter().zip(&mut self.memories).enumerate() {
             if !rule.cares(record) {
@@ -340,23 +330,12 @@ impl Scan {
             cared = true;
             if let Some((pattern, mut found)) = rule.find(record, memory) {
                 any = true;
-                found.times = found.times.saturating_mul(repeated.max(1));
-                let number = self.number.unwrap_or(0);
-                emit(Hit {
-                    rule: index,
-                    pattern,
-                    found,
-                    record,
-                    when,
-                    line,
-                    number,
-                    position,
-                    stitched,
-                });
+                found.times = found.times.saturating_mul(place.repeated.max(1));
+                emit(place.hit(index, pattern, found, record));
             }
         }
         self.counts.hits += u64::from(any);
-        let unknown = cared && !any && !stitched;
+        let unknown = cared && !any && !place.stitched;
         self.counts.unknown += u64::from(unknown);
         self.counts.streak = if any { 0 } else { self.counts.streak + u64::from(unknown) };
         any
@@ -377,8 +356,23 @@ struct Place<'a> {
     line: &'a [u8],
     when: Option<Time>,
     position: u64,
+    number: u64,
     stitched: bool,
     repeated: u16,
+}
+
+impl<'a> Place<'a> {
+    /// A hit at this place.
+    fn hit(
+        self,
+        rule: usize,
+        pattern: &'a Pattern,
+        found: Found<'a>,
+        record: &'a Record<'a>,
+    ) -> Hit<'a> {
+        let Self { line, when, position, number, stitched, .. } = self;
+        Hit { rule, pattern, found, record, when, line, number, position, stitched }
+    }
 }
 
 /// rsyslog folds equal lines into `message repeated N times: [ TEXT]`.

@@ -104,11 +104,6 @@ impl Keeper {
         self.dirty = true;
     }
 
-    /// Something was read, perhaps.
-    pub fn touch_if(&mut self, touched: bool) {
-        self.dirty |= touched;
-    }
-
     /// Whether there is something to save.
     #[must_use]
     pub fn dirty(&self) -> bool {
