@@ -171,11 +171,11 @@ impl Court {
         self.heaviest = self.heaviest.max(u64::from(hit.pattern.weight));
         self.most += u64::from(hit.found.times);
         let mut verdicts = Vec::new();
-        self.desks[hit.rule].take(hit, hit.when.unwrap_or(NOW), &mut |v| verdicts.push(v));
+        self.desks[hit.rule].take(hit, hit.when.unwrap_or(NOW), &mut |v| verdicts.push(v.to_owned()));
         verdicts.into_iter().for_each(|v| self.judge(&v));
     }
 
-    fn judge(&mut self, verdict: &Verdict) {
+    fn judge(&mut self, verdict: &Verdict<'_>) {
         assert!(self.heard.contains(&verdict.addr), "{} was never heard of", verdict.addr);
         let shown = verdict.line.to_string();
         assert!(!shown.contains(char::is_control), "{shown:?} may write on the terminal");
@@ -194,7 +194,7 @@ impl Court {
     fn close(mut self) {
         let mut verdicts = Vec::new();
         for desk in &mut self.desks {
-            desk.advance(Time(i64::MAX), &mut |v| verdicts.push(v));
+            desk.advance(Time(i64::MAX), &mut |v| verdicts.push(v.to_owned()));
             assert_eq!(desk.next_wake(), None);
         }
         verdicts.into_iter().for_each(|v| self.judge(&v));

@@ -78,6 +78,11 @@ impl<K: Hash + Eq + Clone, V: Default, S: BuildHasher + Default> Capped<K, V, S>
         self.index.get(key).map(|&i| &self.slots[i as usize].value)
     }
 
+    /// Looks without touching, to change what is in it.
+    pub fn peek_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.index.get(key).map(|&i| &mut self.slots[i as usize].value)
+    }
+
     /// The entry, touched.
     pub fn get(&mut self, key: &K) -> Option<&mut V> {
         let i = *self.index.get(key)?;

@@ -56,15 +56,41 @@ pub struct Past {
     pub last: Time,
 }
 
-/// Strangers whose past is remembered in memory.
+/// Strangers who are not out and whose past is remembered in memory.
 const PASTS: usize = 200_000;
 
-/// The bans in force, by jail and prefix, and the past.
+/// A jail's or scope's name, as its place in [`Ledger::names`]: a hundred thousand bans carry
+/// two of them each.
+type NameId = u16;
+
+/// A ban without what the key says, as small as it goes.
+#[derive(Debug)]
+struct Kept {
+    since: Time,
+    /// [`FOR_EVER`] for ever.
+    until: Time,
+    count: u32,
+    before: u32,
+    /// How often the jail banned him so far, this one included.
+    bans: u32,
+    scope: NameId,
+    because: Because,
+    evidence: Option<Box<[String]>>,
+}
+
+const FOR_EVER: Time = Time(i64::MAX);
+
+type Key = (Prefix, NameId);
+
+/// The bans in force, by prefix and jail, and the past.
 #[derive(Debug)]
 pub struct Ledger {
-    bans: BTreeMap<(Prefix, Name), Ban>,
-    ends: BTreeSet<(Time, Prefix, Name)>,
-    past: Capped<(Name, Prefix), Past>,
+    names: Vec<Name>,
+    bans: BTreeMap<Key, Kept>,
+    /// When bans end, those for ever left out.
+    ends: BTreeSet<(Time, Key)>,
+    /// The past of who is not out.
+    past: Capped<Key, Past>,
     /// Lengths of the prefixes that are or were out: most questions need one look only.
     lengths: BTreeSet<(bool, u8)>,
 }
@@ -72,6 +98,7 @@ pub struct Ledger {
 impl Default for Ledger {
     fn default() -> Self {
         Self {
+            names: Vec::new(),
             bans: BTreeMap::new(),
             ends: BTreeSet::new(),
             past: Capped::new(PASTS),
@@ -83,105 +110,133 @@ impl Default for Ledger {
 impl Ledger {
     /// Notes a ban. A ban that is already there is replaced.
     pub fn ban(&mut self, ban: Ban) {
-        let (past, _) = self.past.entry((ban.jail, ban.prefix));
-        *past = Past { bans: past.bans.saturating_add(1), last: ban.since };
-        self.recall(ban);
+        let bans = self.before(ban.jail, ban.prefix).saturating_add(1);
+        self.put(ban, bans);
     }
 
     /// Puts back a ban that was in force before a restart.
     pub fn recall(&mut self, ban: Ban) {
-        let key = (ban.prefix, ban.jail);
+        let bans = self.before(ban.jail, ban.prefix).max(1);
+        self.put(ban, bans);
+    }
+
+    fn put(&mut self, ban: Ban, bans: u32) {
+        // Beyond 65,535 names nothing is noted; a configuration cannot have so many jails.
+        let Some((jail, scope)) = self.intern(ban.jail).zip(self.intern(ban.scope)) else { return };
+        let key = (ban.prefix, jail);
         self.lengths.insert((ban.prefix.addr().is_ipv4(), ban.prefix.bits()));
         self.unlist(key);
+        self.past.remove(&key);
         if let Some(until) = ban.until {
-            self.ends.insert((until, ban.prefix, ban.jail));
+            self.ends.insert((until, key));
         }
-        self.bans.insert(key, ban);
+        let kept = Kept {
+            since: ban.since,
+            until: ban.until.unwrap_or(FOR_EVER),
+            count: ban.count,
+            before: ban.before,
+            bans,
+            scope,
+            because: ban.because,
+            evidence: (!ban.evidence.is_empty()).then(|| ban.evidence.into_boxed_slice()),
+        };
+        self.bans.insert(key, kept);
     }
 
     /// Takes a ban off; gives it back.
     pub fn lift(&mut self, jail: Name, prefix: Prefix) -> Option<Ban> {
-        self.unlist((prefix, jail));
-        self.bans.remove(&(prefix, jail))
+        let key = (prefix, self.id(jail)?);
+        self.lift_key(key)
     }
 
-    fn unlist(&mut self, key: (Prefix, Name)) {
-        if let Some(until) = self.bans.get(&key).and_then(|ban| ban.until) {
-            self.ends.remove(&(until, key.0, key.1));
+    fn lift_key(&mut self, key: Key) -> Option<Ban> {
+        self.unlist(key);
+        let kept = self.bans.remove(&key)?;
+        *self.past.entry(key).0 = Past { bans: kept.bans, last: kept.since };
+        Some(self.whole(&key, &kept))
+    }
+
+    fn unlist(&mut self, key: Key) {
+        if let Some(kept) = self.bans.get(&key) {
+            self.ends.remove(&(kept.until, key));
         }
     }
 
     /// Takes off what has ended by `now`.
     pub fn expire(&mut self, now: Time) -> Vec<Ban> {
         let mut over = Vec::new();
-        while let Some(&(until, prefix, jail)) = self.ends.first() {
-            if until > now {
-                break;
-            }
-            over.extend(self.lift(jail, prefix));
-            self.ends.remove(&(until, prefix, jail));
+        while let Some(&(until, key)) = self.ends.first()
+            && until <= now
+        {
+            over.extend(self.lift_key(key));
+            self.ends.remove(&(until, key));
         }
         over
     }
 
     /// Takes off the ban that would end first.
     pub fn lift_first(&mut self) -> Option<Ban> {
-        let (_, prefix, jail) = *self.ends.first()?;
-        self.lift(jail, prefix)
+        let (_, key) = *self.ends.first()?;
+        self.lift_key(key)
     }
 
     /// Lets go of the lines a ban was decided on, once they are written down elsewhere.
     pub fn drop_evidence(&mut self, jail: Name, prefix: Prefix) {
-        if let Some(ban) = self.bans.get_mut(&(prefix, jail)) {
-            ban.evidence = Vec::new();
+        if let Some(jail) = self.id(jail)
+            && let Some(kept) = self.bans.get_mut(&(prefix, jail))
+        {
+            kept.evidence = None;
         }
     }
 
     /// When the next ban ends.
     #[must_use]
     pub fn next_end(&self) -> Option<Time> {
-        self.ends.first().map(|(until, ..)| *until)
+        self.ends.first().map(|(until, _)| *until)
     }
 
     /// The ban of exactly this prefix by this jail.
     #[must_use]
-    pub fn get(&self, jail: Name, prefix: Prefix) -> Option<&Ban> {
-        self.bans.get(&(prefix, jail))
+    pub fn get(&self, jail: Name, prefix: Prefix) -> Option<Ban> {
+        let key = (prefix, self.id(jail)?);
+        self.bans.get(&key).map(|kept| self.whole(&key, kept))
     }
 
     /// The bans of exactly this prefix, by whichever jail.
-    pub fn of(&self, prefix: Prefix) -> impl Iterator<Item = &Ban> {
-        let from = self.bans.range((prefix, Name::FIRST)..);
-        from.take_while(move |((of, _), _)| *of == prefix).map(|(_, ban)| ban)
+    pub fn of(&self, prefix: Prefix) -> impl Iterator<Item = Ban> {
+        let all = self.bans.range((prefix, NameId::MIN)..=(prefix, NameId::MAX));
+        all.map(|(key, kept)| self.whole(key, kept))
     }
 
     /// The bans in force that touch a prefix: of the networks around it, of itself, and of what
     /// lies within.
-    pub fn touching(&self, prefix: Prefix) -> impl Iterator<Item = &Ban> {
+    pub fn touching(&self, prefix: Prefix) -> impl Iterator<Item = Ban> {
         let v4 = prefix.addr().is_ipv4();
         let wider = self.lengths.range((v4, 0)..(v4, prefix.bits()));
         let wider = wider.filter_map(move |(_, bits)| Prefix::new(prefix.addr(), *bits));
-        let within = self.bans.range((prefix, Name::FIRST)..);
-        let within =
-            within.take_while(move |((of, _), _)| prefix.contains(of.addr())).map(|(_, ban)| ban);
+        let within = self.bans.range((prefix, NameId::MIN)..);
+        let within = within.take_while(move |((of, _), _)| prefix.contains(of.addr()));
+        let within = within.filter(move |((of, _), _)| of.bits() >= prefix.bits());
         wider
             .flat_map(|wider| self.of(wider))
-            .chain(within.filter(move |ban| ban.prefix.bits() >= prefix.bits()))
+            .chain(within.map(|(key, kept)| self.whole(key, kept)))
     }
 
-    /// The bans of a jail that hold a prefix already, exactly or as part of a network.
+    /// The ban of a jail that holds a prefix already, exactly or as part of a network.
     #[must_use]
-    pub fn holding(&self, jail: Name, prefix: Prefix) -> Option<&Ban> {
+    pub fn holding(&self, jail: Name, prefix: Prefix) -> Option<Ban> {
+        let jail = self.id(jail)?;
         let v4 = prefix.addr().is_ipv4();
         let lengths = self.lengths.range((v4, 0)..=(v4, prefix.bits()));
-        lengths
-            .filter_map(|(_, bits)| Prefix::new(prefix.addr(), *bits))
-            .find_map(|wider| self.get(jail, wider))
+        lengths.filter_map(|(_, bits)| Prefix::new(prefix.addr(), *bits)).find_map(|wider| {
+            let key = (wider, jail);
+            self.bans.get(&key).map(|kept| self.whole(&key, kept))
+        })
     }
 
     /// All bans in force.
-    pub fn bans(&self) -> impl Iterator<Item = &Ban> {
-        self.bans.values()
+    pub fn bans(&self) -> impl Iterator<Item = Ban> {
+        self.bans.iter().map(|(key, kept)| self.whole(key, kept))
     }
 
     /// How many bans are in force.
@@ -199,12 +254,48 @@ impl Ledger {
     /// How often a jail banned a prefix before.
     #[must_use]
     pub fn before(&self, jail: Name, prefix: Prefix) -> u32 {
-        self.past.peek(&(jail, prefix)).map_or(0, |past| past.bans)
+        let Some(jail) = self.id(jail) else { return 0 };
+        let key = (prefix, jail);
+        let out = self.bans.get(&key).map(|kept| kept.bans);
+        out.or_else(|| self.past.peek(&key).map(|past| past.bans)).unwrap_or(0)
     }
 
     /// Puts back the past that the store remembers.
     pub fn recall_past(&mut self, jail: Name, prefix: Prefix, past: Past) {
-        *self.past.entry((jail, prefix)).0 = past;
+        let Some(jail) = self.intern(jail) else { return };
+        let key = (prefix, jail);
+        match self.bans.get_mut(&key) {
+            Some(kept) => kept.bans = past.bans,
+            None => *self.past.entry(key).0 = past,
+        }
+    }
+
+    fn id(&self, name: Name) -> Option<NameId> {
+        self.names.iter().position(|known| *known == name).and_then(|i| NameId::try_from(i).ok())
+    }
+
+    fn intern(&mut self, name: Name) -> Option<NameId> {
+        let known = self.id(name);
+        if known.is_none() && self.names.len() <= usize::from(NameId::MAX) {
+            self.names.push(name);
+            return self.id(name);
+        }
+        known
+    }
+
+    fn whole(&self, key: &Key, kept: &Kept) -> Ban {
+        let name = |id: NameId| self.names.get(usize::from(id)).copied().unwrap_or(Name::SERENO);
+        Ban {
+            jail: name(key.1),
+            scope: name(kept.scope),
+            prefix: key.0,
+            since: kept.since,
+            until: (kept.until != FOR_EVER).then_some(kept.until),
+            count: kept.count,
+            because: kept.because,
+            before: kept.before,
+            evidence: kept.evidence.as_deref().map(<[String]>::to_vec).unwrap_or_default(),
+        }
     }
 }
 

@@ -75,6 +75,12 @@ impl Batch {
             && self.known.is_empty()
     }
 
+    /// Adds an event that came later. Says how many were let go for it, see [`Batch::merge`].
+    pub fn push(&mut self, event: Event) -> usize {
+        self.events.push(event);
+        self.thin_if_many()
+    }
+
     /// Adds what came later: how a batch that could not be written waits for the next try.
     ///
     /// The wait is bounded. When too much gathers, evidence, notices and finished bans (also from
@@ -91,6 +97,10 @@ impl Batch {
         while self.known.len() > MEMORIES {
             self.known.pop_first();
         }
+        self.thin_if_many()
+    }
+
+    fn thin_if_many(&mut self) -> usize {
         if self.events.len() <= self.thin_at.max(EVENTS) {
             return 0;
         }

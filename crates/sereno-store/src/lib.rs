@@ -22,7 +22,7 @@ mod write;
 
 pub use batch::{Batch, Event};
 pub use error::StoreError;
-pub use read::{Memory, Reader};
+pub use read::{Reader, Remembered};
 pub use store::{Opened, Store};
 
 use std::time::Duration;

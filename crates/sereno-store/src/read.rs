@@ -17,21 +17,19 @@ use sereno_core::time::Time;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// What a restart begins with. Each list is in order of writing, the newest last.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Memory {
-    /// The bans in force.
-    pub bans: Vec<Ban>,
-    /// How often jails banned somebody before.
-    pub pasts: Vec<(Name, Prefix, Past)>,
-    /// What jails remember of strangers.
-    pub tracks: Vec<(Name, Prefix, Track)>,
-    /// What jails remember of addresses that logged in well.
-    pub known: Vec<(Name, IpAddr, Known)>,
-    /// Where reading stands, by the caller's keys.
-    pub checkpoints: Vec<(String, String)>,
-    /// Rows that could not be understood and were passed over.
-    pub unreadable: u64,
+/// A piece of what a restart begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// A ban in force, without its evidence: that stays in the history.
+    Ban(Ban),
+    /// How often a jail banned somebody before.
+    Past(Name, Prefix, Past),
+    /// What a jail remembers of a stranger.
+    Track(Name, Prefix, Track),
+    /// What a jail remembers of an address that logged in well.
+    Known(Name, IpAddr, Known),
+    /// Where reading stands, by the caller's key.
+    Place(String, String),
 }
 
 /// The ledger for those who only read, beside a running service or without.
@@ -62,12 +60,12 @@ impl Reader {
         }
     }
 
-    /// As [`crate::Store::load`].
+    /// As [`crate::Store::recall`].
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn load(&self, now: Time) -> Result<Memory, StoreError> {
-        load(&self.conn, now).map_err(|e| StoreError::sqlite(&self.path, e))
+    pub fn recall(&self, now: Time, take: &mut dyn FnMut(Remembered)) -> Result<u64, StoreError> {
+        recall(&self.conn, now, take).map_err(|e| StoreError::sqlite(&self.path, e))
     }
 
     /// As [`crate::Store::history`].
@@ -79,32 +77,41 @@ impl Reader {
     }
 }
 
-/// All that is in force or remembered at `now`, as of one moment.
-pub(crate) fn load(conn: &Connection, now: Time) -> Result<Memory> {
+/// All that is in force or remembered at `now`, as of one moment, each kind in order of
+/// writing; says how many rows could not be understood and were passed over.
+pub(crate) fn recall(
+    conn: &Connection,
+    now: Time,
+    take: &mut dyn FnMut(Remembered),
+) -> Result<u64> {
     let tx = conn.unchecked_transaction()?;
-    let mut memory = Memory::default();
-    let bad = &mut memory.unreadable;
-    let sql = "SELECT since, prefix, jail, scope, until, count, because, before, evidence FROM bans
+    let mut bad = 0;
+    let sql = "SELECT since, prefix, jail, scope, until, count, because, before, '[]' FROM bans
                WHERE until IS NULL OR until > ?1 ORDER BY id";
-    memory.bans = collect(&tx, sql, [now.0], bad, ban)?;
+    each(&tx, sql, [now.0], &mut bad, |row| Some(take(Remembered::Ban(ban(row)?))))?;
     let sql = "SELECT who, jail, bans, at FROM pasts ORDER BY id";
-    memory.pasts = collect(&tx, sql, [], bad, past)?;
+    each(&tx, sql, [], &mut bad, |row| {
+        let (jail, prefix, past) = past(row)?;
+        Some(take(Remembered::Past(jail, prefix, past)))
+    })?;
     let sql = "SELECT who, jail, body FROM tracks ORDER BY id";
-    memory.tracks = collect(&tx, sql, [], bad, |row| {
-        Some((name(row, 1)?, prefix(row, 0)?, serde_json::from_str(text(row, 2)?).ok()?))
+    each(&tx, sql, [], &mut bad, |row| {
+        let track = serde_json::from_str(text(row, 2)?).ok()?;
+        Some(take(Remembered::Track(name(row, 1)?, prefix(row, 0)?, track)))
     })?;
     let sql = "SELECT who, jail, body FROM known ORDER BY id";
-    memory.known = collect(&tx, sql, [], bad, |row| {
+    each(&tx, sql, [], &mut bad, |row| {
         let addr = prefix(row, 0).filter(|prefix| prefix.is_host())?.addr();
-        Some((name(row, 1)?, addr, serde_json::from_str(text(row, 2)?).ok()?))
+        let known = serde_json::from_str(text(row, 2)?).ok()?;
+        Some(take(Remembered::Known(name(row, 1)?, addr, known)))
     })?;
     let sql = "SELECT key, value FROM checkpoints ORDER BY key";
-    memory.checkpoints = collect(&tx, sql, [], bad, |row| {
-        Some((text(row, 0)?.to_owned(), text(row, 1)?.to_owned()))
+    each(&tx, sql, [], &mut bad, |row| {
+        Some(take(Remembered::Place(text(row, 0)?.to_owned(), text(row, 1)?.to_owned())))
     })?;
     tx.commit()?;
     conn.release_memory()?;
-    Ok(memory)
+    Ok(bad)
 }
 
 /// The last `limit` events about whatever shares an address with `who`, or about anybody,
@@ -193,16 +200,24 @@ fn collect<T>(
     unreadable: &mut u64,
     read: impl Fn(&Row<'_>) -> Option<T>,
 ) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    each(conn, sql, params, unreadable, |row| Some(all.push(read(row)?)))?;
+    Ok(all)
+}
+
+fn each(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    unreadable: &mut u64,
+    mut read: impl FnMut(&Row<'_>) -> Option<()>,
+) -> Result<()> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        match read(row) {
-            Some(value) => all.push(value),
-            None => *unreadable += 1,
-        }
+        *unreadable += u64::from(read(row).is_none());
     }
-    Ok(all)
+    Ok(())
 }
 
 fn text<'r>(row: &'r Row<'_>, column: usize) -> Option<&'r str> {

@@ -4,7 +4,7 @@ use crate::checkpoint::Checkpointer;
 use crate::dir::{self, Owner};
 use crate::schema::{self, Found, Shelf, Tally};
 use crate::write::Writer;
-use crate::{Batch, Event, Memory, Options, Reader, StoreError, read};
+use crate::{Batch, Event, Options, Reader, Remembered, StoreError, read};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::Lifted;
@@ -93,12 +93,14 @@ impl Store {
         self.checkpointer.trouble()
     }
 
-    /// What a restart begins with: the bans in force at `now`, and all that is remembered.
+    /// What a restart begins with: the bans in force at `now`, and all that is remembered,
+    /// piece by piece, for it can be much. Says how many rows could not be understood and were
+    /// passed over.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn load(&self, now: Time) -> Result<Memory, StoreError> {
-        read::load(&self.conn, now).map_err(|e| self.error(e))
+    pub fn recall(&self, now: Time, take: &mut dyn FnMut(Remembered)) -> Result<u64, StoreError> {
+        read::recall(&self.conn, now, take).map_err(|e| self.error(e))
     }
 
     /// What happened to `who`, or to everybody: the last `limit` events, the newest last.
@@ -226,7 +228,7 @@ fn prepare(conn: &mut Connection, layout: i64) -> rusqlite::Result<()> {
          PRAGMA synchronous = NORMAL;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 16777216;
-         PRAGMA cache_size = -8192;
+         PRAGMA cache_size = -2048;
          PRAGMA temp_store = MEMORY;"
     ))?;
     schema::migrate(conn, layout)

@@ -293,7 +293,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 fn track_at(track: &Track) -> Time {
-    track.marks().iter().map(|mark| mark.at).max().unwrap_or_default()
+    track.newest().unwrap_or_default()
 }
 
 fn known_at(known: &Known) -> Time {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Dir, NOW, bans};
+use common::{Dir, Load, NOW, bans};
 use sereno_store::{Batch, Opened, Options, Store, StoreError};
 use std::fs;
 use std::io::Write;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Dir, NOW, ban, name, stranger, track};
+use common::{Dir, Load, NOW, ban, name, stranger, track};
 use sereno_core::time::Time;
 use sereno_store::{Batch, Event, Opened, Options, Store};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Dir, NOW, bans};
+use common::{Dir, Load, NOW, bans};
 use rusqlite::Connection;
 use sereno_store::{Opened, Store, StoreError};
 use std::fs::{self, Permissions};

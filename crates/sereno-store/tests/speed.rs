@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Dir, NOW, bans, name, prefix, stranger};
+use common::{Dir, Load, NOW, bans, name, prefix, stranger};
 use sereno_core::addr::Prefix;
 use sereno_core::time::Time;
 use sereno_store::{Batch, Event, Options, Store};

@@ -46,7 +46,7 @@ pub enum Action {
     /// Tell the administrator.
     Tell(Notice),
     /// Something was counted; only while somebody watches.
-    Saw { jail: Name, verdict: Verdict },
+    Saw { jail: Name, verdict: Verdict<'static> },
 }
 
 /// Why a ban ended.

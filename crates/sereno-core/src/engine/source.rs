@@ -1,6 +1,7 @@
 //! One source of lines inside the engine: its reader, its desks, and how it is doing.
 
 use super::Clock;
+use crate::line::Record;
 use crate::rule::scan::{Behind, Counts, Scan};
 use crate::rule::session::{Desk, Kept, Verdict};
 use crate::time::Time;
@@ -10,12 +11,44 @@ use std::time::Duration;
 /// A line this far from now, in a log that is being written, has a wrong clock or zone.
 const FAR: Duration = Duration::from_secs(600);
 
+/// How long a record that began waits for its end.
+pub(super) const OPEN: Duration = Duration::from_secs(1);
+
+/// When lines are read, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Time,
+    /// They were written just now.
+    pub(super) live: bool,
+    pub(super) clock: Clock,
+}
+
+impl Moment {
+    /// The time of a line that says `when`, in a log whose last said `last`. How far off it
+    /// was, where it cannot be true, goes to `far`.
+    fn of(self, when: Option<Time>, last: Time, far: &mut Option<Duration>) -> Time {
+        match (when, self.clock) {
+            (None, Clock::Wall) => self.now,
+            (None, Clock::Log) => last,
+            (Some(when), Clock::Log) => when,
+            (Some(when), Clock::Wall) => {
+                let off = when.since(self.now).max(self.now.since(when));
+                if self.live && off > FAR {
+                    *far = Some(off);
+                    self.now
+                } else {
+                    when.min(self.now)
+                }
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) scan: Scan,
     /// One desk per rule of the scan, and the jails (by index) that listen to it.
     pub(super) desks: Vec<(Desk, Arc<[usize]>)>,
-    pub(super) verdicts: Vec<(usize, Verdict)>,
     /// The beginning of a record whose end has not been written yet, and since when.
     pub(super) open: Vec<u8>,
     pub(super) open_since: Time,
@@ -30,7 +63,6 @@ impl Source {
         Self {
             scan,
             desks,
-            verdicts: Vec::new(),
             open: Vec::new(),
             open_since: Time::MIN,
             last: Time::MIN,
@@ -57,33 +89,53 @@ impl Source {
         &mut self,
         bytes: &[u8],
         behind: Behind,
-        live: bool,
-        clock: Clock,
-        now: Time,
+        moment: Moment,
+        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
     ) -> (usize, Option<Duration>) {
-        let Self { scan, desks, verdicts, last, last_match, .. } = self;
+        let Self { scan, desks, last, last_match, .. } = self;
         let mut far = None;
-        let used = scan.read(bytes, behind, now, &mut |hit| {
-            let at = match (hit.when, clock) {
-                (None, Clock::Wall) => now,
-                (None, Clock::Log) => *last,
-                (Some(when), Clock::Log) => when,
-                (Some(when), Clock::Wall) => {
-                    let off = when.since(now).max(now.since(when));
-                    if live && off > FAR {
-                        far = Some(off);
-                        now
-                    } else {
-                        when.min(now)
-                    }
-                }
-            };
+        let used = scan.read(bytes, behind, moment.now, &mut |hit| {
+            let at = moment.of(hit.when, *last, &mut far);
             *last = (*last).max(at);
             *last_match = Some(at);
-            let rule = hit.rule;
-            desks[rule].0.take(&hit, at, &mut |verdict| verdicts.push((rule, verdict)));
+            let (desk, jails) = &mut desks[hit.rule];
+            desk.take(&hit, at, &mut |verdict| judge(jails, verdict));
         });
         (used, far)
+    }
+
+    /// Reads a record of the journal.
+    pub(super) fn read_record(
+        &mut self,
+        record: &Record<'_>,
+        when: Time,
+        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+    ) {
+        let Self { scan, desks, last_match, .. } = self;
+        scan.read_record(record, when, &mut |hit| {
+            *last_match = Some(when);
+            let (desk, jails) = &mut desks[hit.rule];
+            desk.take(&hit, when, &mut |verdict| judge(jails, verdict));
+        });
+        self.last_line = Some(when);
+    }
+
+    /// Decides what waited until `now`.
+    pub(super) fn settle(
+        &mut self,
+        now: Time,
+        clock: Clock,
+        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+    ) {
+        let waited = clock == Clock::Log || self.open_since.plus(OPEN) <= now;
+        if !self.open.is_empty() && waited {
+            let open = std::mem::take(&mut self.open);
+            let moment = Moment { now: self.open_since.max(self.last), live: true, clock };
+            self.read(&open, Behind::Nothing, moment, judge);
+        }
+        for (desk, jails) in &mut self.desks {
+            desk.advance(now, &mut |verdict| judge(jails, verdict));
+        }
     }
 
     /// Keeps the beginning of a record; it is no longer than a record may be.

@@ -15,9 +15,6 @@ pub const NAME_MAX: usize = 24;
 pub struct Name([u8; NAME_MAX]);
 
 impl Name {
-    /// Sorts before every name, and is none.
-    pub(crate) const FIRST: Self = Self([0; NAME_MAX]);
-
     /// The table's default name.
     pub const SERENO: Self = Self(*b"sereno\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 

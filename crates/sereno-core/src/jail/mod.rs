@@ -6,11 +6,12 @@
 
 pub mod escalate;
 mod friends;
+mod strangers;
 mod track;
 
 pub use escalate::Escalation;
 pub use friends::{Friend, Friends};
-pub use track::{Mark, Track};
+pub use track::Track;
 
 use crate::addr::Prefix;
 use crate::cap::Capped;
@@ -18,9 +19,9 @@ use crate::gate::{Name, Ports};
 use crate::rule::session::Verdict;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
+use strangers::Strangers;
 
 /// What an administrator decided about a jail. Option names are fail2ban's where it has them.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,8 +164,6 @@ pub struct JailCounts {
     pub last: Option<Time>,
 }
 
-/// Neighbourhoods that share a part of the memory, and nothing else.
-const QUARTERS: usize = 256;
 /// Addresses with a good login remembered.
 const KNOWN: usize = 16_384;
 /// Failures on an own account, as a multiple of `maxretry`, until patience ends.
@@ -174,12 +173,13 @@ const PATIENCE_FACTOR: u32 = 25;
 #[derive(Debug)]
 pub struct Jail {
     policy: JailPolicy,
-    quarters: Vec<Capped<Prefix, Track>>,
+    strangers: Strangers,
     networks: Capped<Prefix, Vec<(IpAddr, Time)>>,
     /// Who failed at an account; only what no spoofed packet can cause.
     besieged: Capped<u64, Vec<(IpAddr, Time)>>,
     known: Capped<IpAddr, Known>,
-    shuffle: RandomState,
+    /// Whose good logins changed since they were last written down.
+    greeted: Vec<IpAddr>,
     counts: JailCounts,
 }
 
@@ -193,19 +193,21 @@ pub struct Known {
     own: u32,
     #[serde(skip)]
     since: Time,
+    /// On the list of changes.
+    #[serde(skip)]
+    listed: bool,
 }
 
 impl Jail {
     /// A jail that has seen nothing yet.
     #[must_use]
     pub fn new(policy: JailPolicy) -> Self {
-        let each = (policy.memory / QUARTERS).max(4);
         Self {
-            quarters: (0..QUARTERS).map(|_| Capped::new(each)).collect(),
+            strangers: Strangers::new(policy.memory),
             networks: Capped::new(if policy.nethosts > 0 { 4096 } else { 1 }),
             besieged: Capped::new(if policy.maxhosts > 0 { 4096 } else { 1 }),
             known: Capped::new(KNOWN),
-            shuffle: RandomState::new(),
+            greeted: Vec::new(),
             counts: JailCounts::default(),
             policy,
         }
@@ -226,15 +228,14 @@ impl Jail {
     /// How many strangers it remembers.
     #[must_use]
     pub fn watching(&self) -> usize {
-        self.quarters.iter().map(Capped::len).sum()
+        self.strangers.len()
     }
 
     /// Somebody logged in. His mistakes on the same account are forgiven; those on others are not.
-    pub fn success(&mut self, verdict: &Verdict) {
+    pub fn success(&mut self, verdict: &Verdict<'_>) {
         self.counts.successes += 1;
         let stranger = self.policy.stranger(verdict.addr);
-        let quarter = self.quarter(stranger);
-        if let Some(track) = self.quarters[quarter].get(&stranger) {
+        if let Some(track) = self.strangers.get(stranger) {
             track.forgive(verdict.account);
         }
         let (known, _) = self.known.entry(verdict.addr);
@@ -246,10 +247,16 @@ impl Jail {
             known.accounts.remove(0);
         }
         known.accounts.push((verdict.account, verdict.at));
+        if !std::mem::replace(&mut known.listed, true) {
+            self.greeted.push(verdict.addr);
+            if self.greeted.len() > 2 * KNOWN {
+                self.greeted.retain(|addr| self.known.peek(addr).is_some());
+            }
+        }
     }
 
     /// Somebody failed. Says whom to ban, if that was enough.
-    pub fn failure(&mut self, verdict: &Verdict) -> Vec<Trip> {
+    pub fn failure(&mut self, verdict: &Verdict<'_>) -> Vec<Trip> {
         if self.bears(verdict) {
             self.counts.patient += 1;
             return Vec::new();
@@ -257,9 +264,8 @@ impl Jail {
         self.counts.failures += 1;
         self.counts.last = self.counts.last.max(Some(verdict.at));
         let stranger = self.policy.stranger(verdict.addr);
-        let quarter = self.quarter(stranger);
-        let (track, gone) = self.quarters[quarter].entry(stranger);
-        self.counts.forgotten += u64::from(gone.is_some());
+        let (track, gone) = self.strangers.entry(stranger);
+        self.counts.forgotten += u64::from(gone);
         let tripped = track.count(verdict, &self.policy);
         let mut trips = self.siege(verdict);
         if let Some((because, count)) = tripped {
@@ -272,15 +278,14 @@ impl Jail {
     }
 
     fn trip(&mut self, stranger: Prefix, at: Time, count: u32, because: Because) -> Trip {
-        let quarter = self.quarter(stranger);
         let evidence =
-            self.quarters[quarter].remove(&stranger).map(Track::into_evidence).unwrap_or_default();
+            self.strangers.remove(stranger).map(Track::into_evidence).unwrap_or_default();
         Trip { prefix: stranger, at, count, because, evidence }
     }
 
     /// Whether many are at the same account at once: a siege shares its tries among its hosts.
     /// All of them are meant, and who joins while it lasts.
-    fn siege(&mut self, verdict: &Verdict) -> Vec<Trip> {
+    fn siege(&mut self, verdict: &Verdict<'_>) -> Vec<Trip> {
         /// Hosts of one siege remembered at most; each is dealt with as it comes.
         const MOST: usize = 64;
         let wanted = self.policy.maxhosts as usize;
@@ -307,7 +312,7 @@ impl Jail {
     /// Whether the failure is one to be patient with: on an account that logged in from the
     /// same address not long ago, or of a kind that anybody could fake in the name of an
     /// address where somebody did.
-    fn bears(&mut self, verdict: &Verdict) -> bool {
+    fn bears(&mut self, verdict: &Verdict<'_>) -> bool {
         if self.known.is_empty() {
             return false;
         }
@@ -331,7 +336,7 @@ impl Jail {
     }
 
     /// Whether the stranger's neighbours have failed too.
-    fn spread(&mut self, verdict: &Verdict) -> Option<Trip> {
+    fn spread(&mut self, verdict: &Verdict<'_>) -> Option<Trip> {
         let wanted = self.policy.nethosts as usize;
         if wanted == 0 || verdict.spoofable {
             return None;
@@ -365,25 +370,38 @@ impl Jail {
     /// The memory of a stranger.
     #[must_use]
     pub fn track(&self, stranger: Prefix) -> Option<&Track> {
-        self.quarters[self.quarter(stranger)].peek(&stranger)
+        self.strangers.peek(stranger)
     }
 
     /// Forgets what a stranger did, as after an unban.
     pub fn forget(&mut self, stranger: Prefix) {
-        let quarter = self.quarter(stranger);
-        self.quarters[quarter].remove(&stranger);
+        self.strangers.remove(stranger);
     }
 
     /// Puts back what was remembered before a restart.
     pub fn recall(&mut self, stranger: Prefix, track: Track) {
-        let quarter = self.quarter(stranger);
-        *self.quarters[quarter].entry(stranger).0 = track;
+        self.strangers.recall(stranger, track);
+    }
+
+    /// The strangers who changed since the last call, for the store; `None` for the forgotten.
+    pub fn take_changed(&mut self) -> Vec<(Prefix, Option<Track>)> {
+        self.strangers.take_changes()
+    }
+
+    /// The addresses whose good logins changed since the last call, for the store.
+    pub fn take_greeted(&mut self) -> Vec<(IpAddr, Known)> {
+        let greeted = std::mem::take(&mut self.greeted);
+        let known = greeted.into_iter().filter_map(|addr| {
+            let known = self.known.peek_mut(&addr)?;
+            std::mem::take(&mut known.listed).then(|| (addr, known.clone()))
+        });
+        known.collect()
     }
 
     /// Takes over what another jail remembers.
     pub fn inherit(&mut self, old: Self) {
-        self.quarters = old.quarters;
-        self.shuffle = old.shuffle;
+        self.strangers = old.strangers;
+        self.greeted = old.greeted;
         self.known = old.known;
         self.besieged = old.besieged;
         self.networks = old.networks;
@@ -399,12 +417,6 @@ impl Jail {
     /// Puts back a good address remembered before a restart.
     pub fn recall_known(&mut self, addr: IpAddr, known: Known) {
         *self.known.entry(addr).0 = known;
-    }
-
-    fn quarter(&self, stranger: Prefix) -> usize {
-        let wide = if stranger.addr().is_ipv4() { 16 } else { 32 };
-        let network = Prefix::new(stranger.addr(), wide.min(stranger.bits())).unwrap_or(stranger);
-        (self.shuffle.hash_one(network) % QUARTERS as u64) as usize
     }
 }
 

@@ -4,52 +4,114 @@ use super::{Because, JailPolicy};
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// Evidence lines kept per stranger, the newest.
 const EVIDENCE: usize = 3;
 
-/// One failure in the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+/// One failure in the window, or several of the same moment on the same account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
     /// When, by the log.
-    pub at: Time,
+    at: Time,
     /// How much it counts.
-    pub weight: u32,
+    weight: u32,
     /// The account's hash; 0 for none.
-    pub account: u64,
+    account: u64,
 }
 
 /// The failures of one stranger, and the accounts he tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Track {
-    marks: Vec<Mark>,
+    /// In order of time.
+    marks: VecDeque<Mark>,
+    /// What the marks weigh together, so that a failure costs the same however many there are.
+    sum: u32,
     accounts: Vec<(u64, Time)>,
-    evidence: Vec<Line>,
+    evidence: Vec<Line<'static>>,
+}
+
+/// A track as it is written down; a mark is its time, weight and account.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    marks: Vec<(Time, u32, u64)>,
+    accounts: Vec<(u64, Time)>,
+    evidence: Vec<Line<'static>>,
+}
+
+impl From<Track> for Written {
+    fn from(track: Track) -> Self {
+        let marks = track.marks.iter().map(|mark| (mark.at, mark.weight, mark.account)).collect();
+        Self { marks, accounts: track.accounts, evidence: track.evidence }
+    }
+}
+
+impl From<Written> for Track {
+    fn from(written: Written) -> Self {
+        let mark = |(at, weight, account)| Mark { at, weight, account };
+        let mut marks: Vec<Mark> = written.marks.into_iter().map(mark).collect();
+        marks.sort_by_key(|mark| mark.at);
+        let (accounts, evidence) = (written.accounts, written.evidence);
+        let mut track = Self { marks: marks.into(), sum: 0, accounts, evidence };
+        track.weigh();
+        track
+    }
 }
 
 impl Track {
     /// Adds a failure; says which limit it reached.
     pub(super) fn count(
         &mut self,
-        verdict: &Verdict,
+        verdict: &Verdict<'_>,
         policy: &JailPolicy,
     ) -> Option<(Because, u32)> {
-        let newest = self.marks.iter().map(|m| m.at).max().unwrap_or(Time::MIN).max(verdict.at);
-        let start = newest.minus(policy.findtime);
-        self.marks.retain(|mark| mark.at >= start);
-        self.marks.push(Mark { at: verdict.at, weight: verdict.weight, account: verdict.account });
-        if self.evidence.len() >= EVIDENCE {
-            self.evidence.remove(0);
+        self.mark(Mark { at: verdict.at, weight: verdict.weight, account: verdict.account });
+        self.slide(policy);
+        if self.evidence.len() < EVIDENCE {
+            self.evidence.push(verdict.line.to_owned());
+        } else if let Some(last) = {
+            self.evidence.rotate_left(1);
+            self.evidence.last_mut()
+        } {
+            last.copy(&verdict.line);
         }
-        self.evidence.push(verdict.line.clone());
-        let count = self.marks.iter().map(|m| m.weight).fold(0, u32::saturating_add);
-        if count >= policy.maxretry {
-            return Some((Because::Failures, count));
+        if self.sum >= policy.maxretry {
+            return Some((Because::Failures, self.sum));
         }
         self.tried(verdict, policy).map(|tried| (Because::Accounts, tried))
     }
 
-    fn tried(&mut self, verdict: &Verdict, policy: &JailPolicy) -> Option<u32> {
+    /// Puts a mark in its place: nearly always the end, for logs are written in order.
+    fn mark(&mut self, new: Mark) {
+        self.sum = self.sum.saturating_add(new.weight);
+        let place = self.marks.iter().rposition(|mark| mark.at <= new.at).map_or(0, |i| i + 1);
+        if let Some(same) = place.checked_sub(1).and_then(|i| self.marks.get_mut(i))
+            && (same.at, same.account) == (new.at, new.account)
+        {
+            same.weight = same.weight.saturating_add(new.weight);
+        } else {
+            self.marks.insert(place, new);
+        }
+    }
+
+    /// Drops what is older than the window before the newest mark.
+    fn slide(&mut self, policy: &JailPolicy) {
+        let Some(newest) = self.marks.back().map(|mark| mark.at) else { return };
+        let start = newest.minus(policy.findtime);
+        while let Some(first) = self.marks.front()
+            && first.at < start
+        {
+            self.sum = self.sum.saturating_sub(first.weight);
+            self.marks.pop_front();
+        }
+    }
+
+    fn weigh(&mut self) {
+        self.sum = self.marks.iter().map(|mark| mark.weight).fold(0, u32::saturating_add);
+    }
+
+    fn tried(&mut self, verdict: &Verdict<'_>, policy: &JailPolicy) -> Option<u32> {
         if policy.maxaccounts == 0 || verdict.account == 0 {
             return None;
         }
@@ -64,21 +126,22 @@ impl Track {
     pub(super) fn forgive(&mut self, account: u64) {
         self.marks.retain(|mark| mark.account != account);
         self.accounts.retain(|(tried, _)| *tried != account);
+        self.weigh();
     }
 
     pub(super) fn into_evidence(self) -> Vec<String> {
         self.evidence.iter().map(Line::to_string).collect()
     }
 
-    /// The failures in the window.
+    /// When the newest failure in the window was.
     #[must_use]
-    pub fn marks(&self) -> &[Mark] {
-        &self.marks
+    pub fn newest(&self) -> Option<Time> {
+        self.marks.back().map(|mark| mark.at)
     }
 
     /// The newest lines.
     #[must_use]
-    pub fn evidence(&self) -> &[Line] {
+    pub fn evidence(&self) -> &[Line<'static>] {
         &self.evidence
     }
 }

@@ -4,10 +4,10 @@
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, Known, Track};
-use sereno_core::ledger::Ban;
+use sereno_core::ledger::{Ban, Past};
 use sereno_core::time::Time;
-use sereno_store::{Batch, Event};
-use std::net::Ipv4Addr;
+use sereno_store::{Batch, Event, Reader, Remembered, Store, StoreError};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -82,11 +82,60 @@ pub(crate) fn bans(range: std::ops::Range<u32>) -> Batch {
 
 /// A track with one failure at `at`; only core makes them, so from its written form.
 pub(crate) fn track(at: Time, line: &str) -> Track {
-    let marks = serde_json::json!([{"at": at.0, "weight": 1, "account": u64::MAX}]);
+    let marks = serde_json::json!([[at.0, 1, u64::MAX]]);
     let body = serde_json::json!({"marks": marks, "accounts": [[7, at.0]], "evidence": [line]});
     serde_json::from_value(body).unwrap()
 }
 
 pub(crate) fn known(at: Time) -> Known {
     serde_json::from_value(serde_json::json!({"accounts": [[u64::MAX, at.0]]})).unwrap()
+}
+
+/// What a restart begins with, all at once.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) bans: Vec<Ban>,
+    pub(crate) pasts: Vec<(Name, Prefix, Past)>,
+    pub(crate) tracks: Vec<(Name, Prefix, Track)>,
+    pub(crate) known: Vec<(Name, IpAddr, Known)>,
+    pub(crate) checkpoints: Vec<(String, String)>,
+    pub(crate) unreadable: u64,
+}
+
+impl Memory {
+    fn take(&mut self, piece: Remembered) {
+        match piece {
+            Remembered::Ban(ban) => self.bans.push(ban),
+            Remembered::Past(jail, prefix, past) => self.pasts.push((jail, prefix, past)),
+            Remembered::Track(jail, prefix, track) => self.tracks.push((jail, prefix, track)),
+            Remembered::Known(jail, addr, known) => self.known.push((jail, addr, known)),
+            Remembered::Place(key, value) => self.checkpoints.push((key, value)),
+        }
+    }
+}
+
+/// [`Store::recall`] for those who want to look at all of it.
+pub(crate) trait Load {
+    fn load(&self, now: Time) -> Result<Memory, StoreError>;
+}
+
+impl Load for Store {
+    fn load(&self, now: Time) -> Result<Memory, StoreError> {
+        let mut memory = Memory::default();
+        let unreadable = self.recall(now, &mut |piece| memory.take(piece))?;
+        Ok(Memory { unreadable, ..memory })
+    }
+}
+
+impl Load for Reader {
+    fn load(&self, now: Time) -> Result<Memory, StoreError> {
+        let mut memory = Memory::default();
+        let unreadable = self.recall(now, &mut |piece| memory.take(piece))?;
+        Ok(Memory { unreadable, ..memory })
+    }
+}
+
+/// A ban as it comes back: its evidence stays in the history.
+pub(crate) fn bare(ban: &Ban) -> Ban {
+    Ban { evidence: Vec::new(), ..ban.clone() }
 }

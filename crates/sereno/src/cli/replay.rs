@@ -167,8 +167,6 @@ impl Replay {
 
     /// Tells what followed from the last block.
     fn tell(&mut self, out: &mut impl Write) -> Result<(), Failure> {
-        // Nobody stores what the engine remembers.
-        self.engine.take_touched();
         let mut said = false;
         for action in std::mem::take(&mut self.actions) {
             match action {

@@ -6,13 +6,14 @@ use super::hands::Hands;
 use super::keeper::Keeper;
 use super::sources::{Book, Feed, JournalFeed};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine, Input, Lifted, Notice};
 use sereno_core::gate::{Draft, Hold, Name};
 use sereno_core::jail::Because;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
+use sereno_store::Store;
 use sereno_tail::{Follow, Journal, Stdin};
 use sereno_wire::control::Moment;
 use sereno_wire::orders::{Order, Report};
@@ -25,14 +26,13 @@ pub(super) const LISTENER: Token = Token(1);
 const KERNEL: Token = Token(2);
 const FILES: Token = Token(3);
 const STDIN: Token = Token(4);
+const LEDGER: Token = Token(5);
 const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often the ledger lets go of what is old.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
-/// How often the places in logs are saved when nothing else happens.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that guards.
 pub struct Guard {
@@ -60,7 +60,8 @@ pub struct Guard {
     children: Vec<Option<(u32, RawFd)>>,
     look_at: Time,
     purge_at: Time,
-    save_at: Time,
+    /// When the last round was: the clock can be set back.
+    last: Time,
     more: bool,
 }
 
@@ -82,12 +83,16 @@ impl Guard {
     pub fn new(
         engine: Engine,
         hands: Hands,
-        keeper: Keeper,
+        store: Result<Store, String>,
         control: Control,
         book: Book,
         draft: Draft,
         now: Time,
     ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), LEDGER)?;
+        // A wake that fails costs the time until the next.
+        let keeper = Keeper::new(store, move || drop(waker.wake()), now);
         Ok(Self {
             engine,
             hands,
@@ -95,7 +100,7 @@ impl Guard {
             control,
             book,
             draft,
-            poll: Poll::new()?,
+            poll,
             follow: None,
             journals: Vec::new(),
             stdin: None,
@@ -107,7 +112,7 @@ impl Guard {
             children: Vec::new(),
             look_at: now.plus(LOOK_EVERY),
             purge_at: now,
-            save_at: now.plus(SAVE_EVERY),
+            last: now,
             more: true,
         })
     }
@@ -152,7 +157,7 @@ impl Guard {
 
     /// Puts the whole gate in place with the bans in force.
     pub fn install(&mut self, now: Time) {
-        let holds = self.engine.ledger().bans().map(Ban::hold).collect();
+        let holds = self.engine.ledger().bans().map(|ban| ban.hold()).collect();
         let order = Order::Install { gate: self.draft.clone(), holds };
         let reports = self.hands.carry(&[order], now);
         self.stands = matches!(reports.first(), Some(Report::Done));
@@ -176,6 +181,12 @@ impl Guard {
             other => other?,
         }
         let now = clock();
+        if now < self.last {
+            self.look_at = now;
+            self.purge_at = self.purge_at.min(now.plus(PURGE_EVERY));
+            self.keeper.set_back(now);
+        }
+        self.last = now;
         let mut woken = Woken::default();
         for event in events.iter() {
             match event.token() {
@@ -202,7 +213,7 @@ impl Guard {
         let engine = self.engine.next_wake().map(|(at, _)| at);
         let files = self.follow.as_ref().map(|f| f.next_wake().0);
         let journals = self.journals.iter().filter_map(|j| j.next_wake().map(|(at, _)| at)).min();
-        let save = self.keeper.dirty().then_some(self.save_at);
+        let save = self.keeper.due();
         [engine, files, journals, save, Some(self.look_at)]
             .into_iter()
             .flatten()
@@ -362,12 +373,23 @@ impl Guard {
         }
     }
 
-    /// Saves what changed, at once when somebody was banned or let in.
-    pub(super) fn save(&mut self, now: Time) {
-        if self.keeper.urgent() || (self.keeper.dirty() && now >= self.save_at) {
-            self.save_at = now.plus(SAVE_EVERY);
-            self.keeper.save(&mut self.engine, self.follow.as_ref(), &self.journals, &self.book);
+    /// Saves what changed, if it is time.
+    fn save(&mut self, now: Time) {
+        self.keeper.collect(&mut self.engine, now);
+        if self.keeper.due().is_some_and(|due| due <= now) {
+            self.keep(now);
         }
+    }
+
+    fn keep(&mut self, now: Time) {
+        self.keeper.save(&mut self.engine, self.follow.as_ref(), &self.journals, &self.book, now);
+    }
+
+    /// Saves everything, and waits until that is done.
+    pub(super) fn flush(&mut self, now: Time) {
+        self.keeper.wait(&mut self.engine, now);
+        self.keep(now);
+        self.keeper.wait(&mut self.engine, now);
     }
 
     /// An administrator's command.
@@ -376,7 +398,7 @@ impl Guard {
         self.engine.handle(input, now, &mut actions);
         self.actions.extend(actions.iter().cloned());
         self.carry_out(now);
-        self.save(now);
+        self.flush(now);
         actions
     }
 

@@ -1,12 +1,20 @@
 //! The keeper: what has to survive a restart, written in one transaction with the places in
 //! the logs, so that every line counts exactly once.
+//!
+//! The store has a thread of its own (`scribe`): a slow disk holds up neither reading nor
+//! bans. There is one batch on its way at most; what comes meanwhile gathers for the next. How
+//! often that is follows from how long the last took, so that no flood of strangers makes
+//! writing the main occupation. Nothing is lost by waiting: after a crash, reading goes on
+//! from the places that were saved with the batch, and the same follows again.
 
+use super::scribe::{Done, Scribe};
 use super::sources::Book;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine};
 use sereno_core::time::Time;
-use sereno_store::{Batch, Event, Memory, Store};
+use sereno_store::{Batch, Event, Remembered, Store};
 use sereno_tail::{Checkpoint, Follow, Journal};
+use std::time::Duration;
 
 /// The key under which the places in files are kept.
 const FILES: &str = "files";
@@ -19,64 +27,76 @@ pub struct Places {
     pub cursors: Vec<(String, String)>,
 }
 
-/// Writes to the store, or goes on without one.
-pub struct Keeper {
-    store: Option<Store>,
-    batch: Batch,
-    dirty: bool,
-    urgent: bool,
-    trouble: Option<String>,
-}
+/// Of the time, this part at most is spent on writing: one in so many.
+const SHARE: u32 = 20;
+/// How long a batch without a ban waits for more, at least.
+const CALM: Duration = Duration::from_secs(1);
+/// And any batch at most, however slow the disk.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a command waits for its record to be written.
+const FLUSH: Duration = Duration::from_secs(5);
 
-impl Keeper {
-    /// With a store, or with the reason why there is none.
-    #[must_use]
-    pub fn new(store: Result<Store, String>) -> Self {
-        let (store, trouble) = match store {
-            Ok(store) => (Some(store), None),
-            Err(why) => (None, Some(why)),
-        };
-        Self { store, batch: Batch::default(), dirty: false, urgent: false, trouble }
-    }
-
-    /// What was kept before. The trouble, if there is any, is in [`Keeper::trouble`].
-    pub fn load(&mut self, now: Time) -> Memory {
-        match self.store.as_ref().map(|store| store.load(now)) {
-            Some(Ok(memory)) => memory,
-            Some(Err(e)) => {
-                self.trouble = Some(e.to_string());
-                Memory::default()
-            }
-            None => Memory::default(),
-        }
-    }
-
-    /// Puts what was kept back into the engine; gives the places in files, and the cursors.
-    pub fn restore(&mut self, engine: &mut Engine, now: Time) -> Places {
-        let memory = self.load(now);
-        for (jail, prefix, past) in memory.pasts {
-            engine.ledger_mut().recall_past(jail, prefix, past);
-        }
-        for mut ban in memory.bans {
-            ban.evidence = Vec::new();
+/// Puts what was kept back into the engine; gives the places in files, and the cursors.
+///
+/// # Errors
+/// What is wrong with the store; what could be read until then is in the engine.
+pub fn restore(store: &Store, engine: &mut Engine, now: Time) -> Result<Places, String> {
+    let mut places = Places::default();
+    let mut take = |remembered| match remembered {
+        Remembered::Ban(ban) => {
             if engine.friends().hit_by(ban.prefix).is_none() {
                 engine.recall(ban);
             }
         }
-        for (jail, prefix, track) in memory.tracks {
+        Remembered::Past(jail, prefix, past) => {
+            engine.ledger_mut().recall_past(jail, prefix, past);
+        }
+        Remembered::Track(jail, prefix, track) => {
             if let Some(jail) = engine.jail_mut(jail) {
                 jail.recall(prefix, track);
             }
         }
-        for (jail, addr, known) in memory.known {
+        Remembered::Known(jail, addr, known) => {
             if let Some(jail) = engine.jail_mut(jail) {
                 jail.recall_known(addr, known);
             }
         }
-        let (files, cursors): (Vec<_>, Vec<_>) =
-            memory.checkpoints.into_iter().partition(|(key, _)| key == FILES);
-        let files = files.into_iter().next().and_then(|(_, text)| serde_json::from_str(&text).ok());
-        Places { files: files.unwrap_or_default(), cursors }
+        Remembered::Place(key, text) if key == FILES => {
+            places.files = serde_json::from_str(&text).unwrap_or_default();
+        }
+        Remembered::Place(key, text) => places.cursors.push((key, text)),
+    };
+    store.recall(now, &mut take).map_err(|e| e.to_string())?;
+    Ok(places)
+}
+
+/// Gathers what is to be written, and says when.
+pub struct Keeper {
+    scribe: Result<Scribe, String>,
+    batch: Batch,
+    dirty: bool,
+    urgent: bool,
+    trouble: Option<String>,
+    /// When the last batch was handed over.
+    began: Time,
+    /// From when the next may be.
+    free: Time,
+}
+
+impl Keeper {
+    /// With a store, or with the reason why there is none. `wake` is called when a batch is done.
+    #[must_use]
+    pub fn new(store: Result<Store, String>, wake: impl Fn() + Send + 'static, now: Time) -> Self {
+        let scribe = store.and_then(|store| Scribe::start(store, wake).map_err(|e| e.to_string()));
+        Self {
+            trouble: scribe.as_ref().err().cloned(),
+            scribe,
+            batch: Batch::default(),
+            dirty: false,
+            urgent: false,
+            began: now,
+            free: now,
+        }
     }
 
     /// Notes what happened.
@@ -94,9 +114,9 @@ impl Keeper {
         };
         self.urgent |= !matches!(event, Event::Told { .. });
         self.dirty = true;
-        let mut newer = Batch::default();
-        newer.events.push(event);
-        self.batch.merge(newer);
+        if self.scribe.is_ok() {
+            self.batch.push(event);
+        }
     }
 
     /// Something was read.
@@ -104,16 +124,19 @@ impl Keeper {
         self.dirty = true;
     }
 
-    /// Whether there is something to save.
+    /// When the next batch is to be written, if one waits.
     #[must_use]
-    pub fn dirty(&self) -> bool {
-        self.dirty
+    pub fn due(&self) -> Option<Time> {
+        let busy = self.scribe.as_ref().is_ok_and(Scribe::busy);
+        let calm = self.free.max(self.began.plus(CALM));
+        let urgent = self.urgent && self.trouble.is_none();
+        (self.dirty && !busy).then_some(if urgent { self.free } else { calm })
     }
 
-    /// Whether it should be saved at once.
-    #[must_use]
-    pub fn urgent(&self) -> bool {
-        self.urgent && self.trouble.is_none()
+    /// The clock was set back: what waits for a later hour waits no longer.
+    pub fn set_back(&mut self, now: Time) {
+        self.began = self.began.min(now);
+        self.free = self.free.min(now);
     }
 
     /// What is wrong with the store, in words.
@@ -122,26 +145,24 @@ impl Keeper {
         self.trouble.as_deref()
     }
 
-    /// Saves everything that changed, as one transaction. What cannot be saved is kept for the
-    /// next time: a full disk stops recording, not guarding.
+    /// Hands over everything that changed, as one transaction. What cannot be saved is kept
+    /// for the next time: a full disk stops recording, not guarding.
     pub fn save(
         &mut self,
         engine: &mut Engine,
         follow: Option<&Follow>,
         journals: &[Journal],
         book: &Book,
+        now: Time,
     ) {
         self.dirty = false;
         self.urgent = false;
+        self.began = now;
+        let changes = engine.take_changes();
+        let Ok(scribe) = &mut self.scribe else { return };
         let mut newer = Batch::default();
-        for (name, prefix) in engine.take_touched() {
-            let track = engine.jail(name).and_then(|jail| jail.track(prefix)).cloned();
-            newer.tracks.insert((name, prefix), track);
-        }
-        for (name, addr) in engine.take_greeted() {
-            let known = engine.jail(name).and_then(|jail| jail.known(addr)).cloned();
-            newer.known.insert((name, addr), known);
-        }
+        newer.tracks.extend(changes.tracks);
+        newer.known.extend(changes.known.into_iter().map(|(who, known)| (who, Some(known))));
         if let Some(follow) = follow
             && let Ok(text) = serde_json::to_string(&follow.checkpoints())
         {
@@ -153,43 +174,49 @@ impl Keeper {
             }
         }
         self.batch.merge(newer);
-        let Some(store) = &mut self.store else {
-            self.batch = Batch::default();
-            return;
-        };
-        match store.commit(&self.batch) {
-            Ok(()) => {
-                for event in &self.batch.events {
-                    if let Event::Ban(ban) = event {
-                        engine.ledger_mut().drop_evidence(ban.jail, ban.prefix);
-                    }
-                }
-                self.batch = Batch::default();
-                self.trouble = store.trouble();
-            }
-            Err(e) => {
-                self.trouble = Some(e.to_string());
-                self.dirty = true;
-            }
+        scribe.commit(std::mem::take(&mut self.batch));
+    }
+
+    /// Takes note of what became of the last batch.
+    pub fn collect(&mut self, engine: &mut Engine, now: Time) {
+        let Ok(scribe) = &mut self.scribe else { return };
+        if let Some(done) = scribe.done(Duration::ZERO) {
+            self.settle(done, engine, now);
+        }
+    }
+
+    /// Waits for the batch on its way, a few seconds at most.
+    pub fn wait(&mut self, engine: &mut Engine, now: Time) {
+        let Ok(scribe) = &mut self.scribe else { return };
+        if let Some(done) = scribe.done(FLUSH) {
+            self.settle(done, engine, now);
+        }
+    }
+
+    fn settle(&mut self, done: Done, engine: &mut Engine, now: Time) {
+        self.free = now.plus((done.spent * SHARE).min(PATIENCE));
+        for (jail, prefix) in done.written {
+            engine.ledger_mut().drop_evidence(jail, prefix);
+        }
+        self.trouble = done.trouble;
+        if let Some(mut refused) = done.refused {
+            refused.merge(std::mem::take(&mut self.batch));
+            self.batch = refused;
+            self.dirty = true;
         }
     }
 
     /// Lets go of what is old, as the store's limits say.
     pub fn purge(&mut self, now: Time) {
-        if let Some(store) = &mut self.store
-            && let Err(e) = store.purge(now)
-        {
-            self.trouble = Some(e.to_string());
+        if let Ok(scribe) = &mut self.scribe {
+            scribe.purge(now);
         }
     }
 
-    /// What is remembered of somebody, oldest first.
+    /// What is written down of somebody, oldest first.
     #[must_use]
     pub fn history(&self, who: Prefix, most: usize) -> Vec<Event> {
-        self.store
-            .as_ref()
-            .and_then(|store| store.history(Some(who), most).ok())
-            .unwrap_or_default()
+        self.scribe.as_ref().map(|scribe| scribe.history(who, most, FLUSH)).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@ pub mod control;
 pub mod guard;
 pub mod hands;
 pub mod keeper;
+pub mod scribe;
 pub mod setup;
 mod signals;
 pub mod sources;
@@ -124,8 +125,7 @@ impl Shell {
 
     /// Stops cleanly: everything is saved, the bans stay in the kernel.
     fn stop(&mut self) -> io::Result<()> {
-        self.guard.keeper.touch();
-        self.guard.save(Time(i64::MAX));
+        self.guard.flush(clock());
         self.guard.control.flush();
         match self.guard.hands.observing() {
             Some(_) => say("stopped; nobody was banned"),
@@ -166,8 +166,7 @@ impl Shell {
                 .collect();
         }
         let policy = loaded.outcome.policy;
-        self.guard.keeper.touch();
-        self.guard.save(Time(i64::MAX));
+        self.guard.flush(clock());
         match setup::rebuild(&mut self.guard, &policy, clock()) {
             Ok(()) => {
                 self.policy = policy;
@@ -182,7 +181,7 @@ impl Shell {
         let reply = match ask {
             Ask::Status => Reply::Status(Box::new(status::status(&mut self.guard, now))),
             Ask::Bans => {
-                let bans = self.guard.engine.ledger().bans().cloned().collect();
+                let bans = self.guard.engine.ledger().bans().collect();
                 self.guard.control.answer_bans(client, bans);
                 return After::GoOn;
             }
@@ -251,10 +250,11 @@ impl Shell {
         Reply::Done { count: 1, notes }
     }
 
-    fn why(&self, prefix: Prefix) -> Reply {
+    fn why(&mut self, prefix: Prefix) -> Reply {
         /// Moments told at most.
         const MOST: usize = 500;
-        let bans = self.guard.engine.ledger().touching(prefix).cloned().collect();
+        self.guard.flush(clock());
+        let bans = self.guard.engine.ledger().touching(prefix).collect();
         let mut timeline: Vec<Moment> =
             self.guard.keeper.history(prefix, MOST).iter().flat_map(timeline).collect();
         for (policy, _) in self.guard.engine.jails() {
@@ -264,8 +264,8 @@ impl Shell {
             else {
                 continue;
             };
-            let last = track.marks().last().map_or(Time::default(), |mark| mark.at);
-            let moment = |line: &Line| Moment {
+            let last = track.newest().unwrap_or_default();
+            let moment = |line: &Line<'static>| Moment {
                 time: last,
                 kind: "failure".to_owned(),
                 jail: Some(policy.name),

@@ -3,7 +3,7 @@
 use super::control::Control;
 use super::guard::Guard;
 use super::hands::Hands;
-use super::keeper::{Keeper, Places, cursor_key};
+use super::keeper::{self, Places, cursor_key};
 use super::sources::Book;
 use sereno_config::{Policy, Settings};
 use sereno_core::addr::Prefix;
@@ -37,13 +37,20 @@ pub struct Place {
 /// an alarm, not an end.
 pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
     let control = Control::listen(&place.socket, group_id(&policy.settings.group))?;
-    let mut keeper = Keeper::new(Store::open(&place.state).map_err(|e| e.to_string()));
     let (mut engine, book) = engine(policy, now)?;
-    let places = keeper.restore(&mut engine, now);
+    let opened = Store::open(&place.state).map_err(|e| e.to_string());
+    let restored = opened.and_then(|store| {
+        let places = keeper::restore(&store, &mut engine, now)?;
+        Ok((store, places))
+    });
+    let (store, places) = match restored {
+        Ok((store, places)) => (Ok(store), places),
+        Err(why) => (Err(why), Places::default()),
+    };
     let (follow, journals) = open(policy, &book, &places)?;
     let hands = Hands::new(engine.friends().clone(), place.observe.clone());
     engine.enforce(hands.observing().is_none());
-    let mut guard = Guard::new(engine, hands, keeper, control, book, draft(policy), now)?;
+    let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
     guard.install(now);
     guard.follow = follow;
     guard.journals = journals;

@@ -8,13 +8,14 @@ use std::time::Duration;
 /// How long a silent session is remembered.
 const SESSION_IDLE: Duration = Duration::from_secs(600);
 
-/// The lines of one session, counted per step.
+/// The lines of one session, counted per step. Small on purpose: with its key and place in the
+/// list it fills a cache line, and every failure looks one up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
-    pub(super) steps: [u32; 5],
-    pub(super) challenges: u32,
+    pub(super) steps: [u16; 5],
+    pub(super) challenges: u16,
+    pub(super) heaviest: u16,
     paid: u32,
-    pub(super) heaviest: u32,
     pub(super) addr: Option<IpAddr>,
     last: Time,
 }
@@ -30,7 +31,7 @@ impl Tally {
         self.last = at;
     }
 
-    fn contacts(&self) -> u32 {
+    fn contacts(&self) -> u16 {
         self.steps[Step::Contact as usize].max(self.steps[Step::ContactEcho as usize])
     }
 
@@ -41,16 +42,16 @@ impl Tally {
     /// Attempts so far: the most that any one witness saw. A stranger who is challenged makes
     /// contact twice for one attempt, so challenges are taken off the contacts; but each
     /// challenge of somebody unknown is at least an attempt.
-    fn attempts(&self) -> u32 {
+    fn attempts(&self) -> u16 {
         let answers = self.steps[..3].iter().copied().max().unwrap_or(0);
         let unknown = if self.at_the_door() { self.challenges } else { 0 };
         answers.max(self.contacts().saturating_sub(self.challenges)).max(unknown)
     }
 
     /// What has to be counted now that was not counted before.
-    pub(super) fn due(&mut self, weight: u32) -> u32 {
+    pub(super) fn due(&mut self, weight: u16) -> u32 {
         self.heaviest = self.heaviest.max(weight);
-        let total = self.attempts().saturating_mul(self.heaviest);
+        let total = u32::from(self.attempts()) * u32::from(self.heaviest);
         let due = total.saturating_sub(self.paid);
         self.paid = self.paid.max(total);
         due

@@ -27,7 +27,7 @@ use verdict::verdict;
 use warden::Warden;
 
 /// Sessions remembered per source.
-const SESSIONS: usize = 16_384;
+const SESSIONS: usize = 8_192;
 /// How long a challenge may wait for its answer. Phones answer within a second; SIP gives up
 /// a transaction after 32 s, but whoever needs so long is no phone that works.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -72,7 +72,7 @@ pub struct Desk {
 
 #[derive(Clone, Debug, Default)]
 struct Challenge {
-    verdict: Option<Verdict>,
+    verdict: Option<Verdict<'static>>,
     claimed: bool,
     call: bool,
 }
@@ -81,13 +81,13 @@ struct Challenge {
 #[derive(Clone, Debug, Default)]
 struct Pair {
     since: Time,
-    twins: VecDeque<Verdict>,
+    twins: VecDeque<Verdict<'static>>,
     vouchers: u32,
 }
 
 #[derive(Clone, Debug)]
 struct Held {
-    verdict: Verdict,
+    verdict: Verdict<'static>,
     position: u64,
     spare: bool,
 }
@@ -130,7 +130,7 @@ impl Desk {
     }
 
     /// Takes a hit that happened at `at`; gives what it amounts to.
-    pub fn take(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+    pub fn take(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         self.advance(at, out);
         if hit.stitched || hit.pattern.kind == Kind::Forgery {
             self.forgery(hit.position);
@@ -155,7 +155,7 @@ impl Desk {
             Kind::Success => {
                 self.challenges.remove(&challenge_key(&self.shuffle, hit));
                 if let Some(verdict) = verdict(hit, at, None) {
-                    out(verdict);
+                    out(&verdict);
                 }
             }
             Kind::Challenge => self.challenged(hit, at, out),
@@ -164,11 +164,11 @@ impl Desk {
     }
 
     /// Lets time pass: what waited long enough is decided.
-    pub fn advance(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
+    pub fn advance(&mut self, now: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         while self.held.front().is_some_and(|h| h.verdict.at.plus(HOLD) < now) {
             let Some(held) = self.held.pop_front() else { break };
             if !(held.spare && self.sure(now)) {
-                out(held.verdict);
+                out(&held.verdict);
             }
         }
         while self.pairs.oldest().is_some_and(|(_, p)| p.since.plus(HOLD) < now) {
@@ -184,12 +184,12 @@ impl Desk {
             if challenge.claimed && self.is_framed(verdict.addr, now) {
                 self.kept.unvouched += 1;
             } else {
-                out(verdict);
+                out(&verdict);
             }
         }
     }
 
-    fn failed(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+    fn failed(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         // Services without challenges have none to look for.
         let answered = if self.challenges.is_empty() {
             None
@@ -212,33 +212,31 @@ impl Desk {
     }
 
     /// Counts what is new of an attempt.
-    fn count(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+    fn count(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         if let Some(verdict) = self.tally(hit, at) {
-            out(verdict);
+            out(&verdict);
         }
     }
 
-    fn tally(&mut self, hit: &Hit<'_>, at: Time) -> Option<Verdict> {
-        let base = u32::from(hit.pattern.weight);
-        let times = u32::from(hit.found.times);
+    fn tally<'a>(&mut self, hit: &Hit<'a>, at: Time) -> Option<Verdict<'a>> {
         if hit.pattern.session == SessionKey::None {
-            return verdict(hit, at, None).map(|v| Verdict { weight: base * times, ..v });
+            return verdict(hit, at, None);
         }
         let (tally, _) = self.tallies.entry(session_key(&self.shuffle, hit));
         tally.refresh(hit.found.addr, at);
         let step = &mut tally.steps[hit.pattern.step as usize];
-        *step = step.saturating_add(times);
-        let weight = tally.due(base);
+        *step = step.saturating_add(hit.found.times.into());
+        let weight = tally.due(hit.pattern.weight.into());
         let addr = tally.addr;
         (weight > 0).then(|| verdict(hit, at, addr)).flatten().map(|v| Verdict { weight, ..v })
     }
 
-    fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
+    fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         let key = session_key(&self.shuffle, hit);
         if let Some(tally) = self.tallies.get(&key)
             && tally.at_the_door()
         {
-            tally.challenges += 1;
+            tally.challenges = tally.challenges.saturating_add(1);
             let heaviest = tally.heaviest;
             let weight = tally.due(heaviest);
             if weight > 0 {
@@ -251,7 +249,7 @@ impl Desk {
         let (challenge, gone) = self.challenges.entry(challenge_key(&self.shuffle, hit));
         self.kept.overrun += u64::from(gone.is_some());
         let Some(fresh) = verdict(hit, at, None) else { return };
-        let fresh = Verdict { good: false, ..fresh };
+        let fresh = Verdict { good: false, ..fresh }.to_owned();
         challenge.claimed = claimed;
         challenge.call = call;
         match challenge.verdict.take() {
@@ -263,7 +261,7 @@ impl Desk {
             Some(first) => {
                 challenge.verdict = Some(fresh);
                 if !claimed {
-                    out(first);
+                    out(&first);
                 }
             }
             None => challenge.verdict = Some(fresh),
@@ -276,7 +274,7 @@ impl Desk {
         hit: &Hit<'_>,
         at: Time,
         answered: Option<&Challenge>,
-        out: &mut dyn FnMut(Verdict),
+        out: &mut dyn FnMut(&Verdict<'_>),
     ) {
         let Some(addr) = hit.found.addr else { return };
         // A call's refusal has no twin. It counts when it answers a challenge that went to the
@@ -291,7 +289,7 @@ impl Desk {
         }
         let (pair, _) = self.pairs.entry((addr, hit.found.port.unwrap_or(0)));
         match pair.twins.pop_front() {
-            Some(verdict) => out(verdict),
+            Some(verdict) => out(&verdict),
             None => {
                 pair.vouchers = pair.vouchers.saturating_add(1);
                 pair.since = at;
@@ -300,16 +298,15 @@ impl Desk {
     }
 
     /// A line whose address is true and which waits for its security event.
-    fn twin(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(Verdict)) {
-        let Some(mut verdict) = verdict(hit, at, None) else { return };
-        verdict.weight = u32::from(hit.pattern.weight) * u32::from(hit.found.times);
+    fn twin(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
+        let Some(verdict) = verdict(hit, at, None) else { return };
         let (pair, gone) = self.pairs.entry((verdict.addr, hit.found.port.unwrap_or(0)));
         self.kept.overrun += u64::from(gone.is_some());
         if pair.vouchers > 0 {
             pair.vouchers -= 1;
-            out(verdict);
+            out(&verdict);
         } else if pair.twins.len() < 64 {
-            pair.twins.push_back(verdict);
+            pair.twins.push_back(verdict.to_owned());
             pair.since = at;
         } else {
             self.kept.overrun += 1;
@@ -320,7 +317,7 @@ impl Desk {
     /// address leaves as many lonely vouchers (with the claimed address) as lonely twins (with
     /// his own): then the twins count, and the claimed address is remembered as framed. More
     /// twins than vouchers means that some were made up: none counts.
-    fn settle_pairs(&mut self, now: Time, out: &mut dyn FnMut(Verdict)) {
+    fn settle_pairs(&mut self, now: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         let (mut twins, mut claimed, mut vouchers) = (Vec::new(), Vec::new(), 0usize);
         let Some(until) = self.pairs.oldest().map(|(_, pair)| pair.since.plus(HOLD)) else {
             return;
@@ -335,7 +332,7 @@ impl Desk {
             }
         }
         // Who speaks under an address as his own is not framed by using it.
-        claimed.retain(|addr| twins.iter().all(|twin: &Verdict| twin.addr != *addr));
+        claimed.retain(|addr| twins.iter().all(|twin: &Verdict<'_>| twin.addr != *addr));
         if twins.is_empty() {
             // Vouchers alone: a log in which the twins are not written, or a framed address.
             claimed.into_iter().for_each(|addr| self.frame(addr, now));
@@ -343,13 +340,13 @@ impl Desk {
         }
         if twins.len() <= vouchers {
             claimed.into_iter().for_each(|addr| self.frame(addr, now));
-            twins.into_iter().for_each(out);
+            twins.iter().for_each(out);
         } else {
             self.kept.unvouched += twins.len() as u64;
         }
     }
 
-    fn hold(&mut self, hit: &Hit<'_>, at: Time, spare: bool, out: &mut dyn FnMut(Verdict)) {
+    fn hold(&mut self, hit: &Hit<'_>, at: Time, spare: bool, out: &mut dyn FnMut(&Verdict<'_>)) {
         if matches!(hit.record.style, Style::Syslog | Style::Json) && !spare {
             return self.count(hit, at, out);
         }
@@ -358,7 +355,11 @@ impl Desk {
                 self.held.pop_front();
                 self.kept.overrun += 1;
             }
-            self.held.push_back(Held { verdict, position: hit.position, spare });
+            self.held.push_back(Held {
+                verdict: verdict.to_owned(),
+                position: hit.position,
+                spare,
+            });
         }
     }
 
@@ -385,9 +386,9 @@ impl Desk {
     }
 }
 
-fn out_some(verdict: Option<Verdict>, out: &mut dyn FnMut(Verdict)) {
+fn out_some(verdict: Option<Verdict<'_>>, out: &mut dyn FnMut(&Verdict<'_>)) {
     if let Some(verdict) = verdict {
-        out(verdict);
+        out(&verdict);
     }
 }
 

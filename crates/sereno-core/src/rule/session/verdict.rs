@@ -4,6 +4,7 @@ use crate::rule::scan::Hit;
 use crate::rule::spec::Kind;
 use crate::time::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 /// What the lines amounted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Verdict<'a> {
     /// When, by the log.
     pub at: Time,
     /// The stranger.
@@ -28,45 +29,69 @@ pub struct Verdict {
     /// The pattern's id.
     pub pattern: Arc<str>,
     /// The line, cut to a bearable length.
-    pub line: Line,
+    pub line: Line<'a>,
 }
 
-/// A line as it was written, shared by all who remember it. Control characters are shown as
-/// U+FFFD, as is what is no UTF-8.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line(Arc<[u8]>);
-
-impl Line {
-    /// The first bytes of a line.
+impl Verdict<'_> {
+    /// The same with a line of its own.
     #[must_use]
-    pub fn new(text: &[u8]) -> Self {
-        /// Bytes of a line that are remembered.
-        const MOST: usize = 400;
-        Self(Arc::from(&text[..text.len().min(MOST)]))
+    pub fn to_owned(&self) -> Verdict<'static> {
+        Verdict { line: self.line.to_owned(), pattern: Arc::clone(&self.pattern), ..*self }
     }
 }
 
-impl fmt::Display for Line {
+/// A line as it was written. Control characters are shown as U+FFFD, as is what is no UTF-8.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line<'a>(Cow<'a, [u8]>);
+
+impl<'a> Line<'a> {
+    /// The first bytes of a line.
+    #[must_use]
+    pub fn new(text: &'a [u8]) -> Self {
+        /// Bytes of a line that are remembered.
+        const MOST: usize = 400;
+        Self(Cow::Borrowed(&text[..text.len().min(MOST)]))
+    }
+
+    /// The same line, to be kept.
+    #[must_use]
+    pub fn to_owned(&self) -> Line<'static> {
+        Line(Cow::Owned(self.0.to_vec()))
+    }
+
+    /// Becomes a copy of another, in the room it has.
+    pub(crate) fn copy(&mut self, from: &Line<'_>) {
+        match &mut self.0 {
+            Cow::Owned(mine) => {
+                mine.clear();
+                mine.extend_from_slice(&from.0);
+            }
+            Cow::Borrowed(_) => self.0 = Cow::Owned(from.0.to_vec()),
+        }
+    }
+}
+
+impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
         String::from_utf8_lossy(&self.0).chars().try_for_each(|c| f.write_char(shown(c)))
     }
 }
 
-impl Serialize for Line {
+impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Line {
+impl<'de> Deserialize<'de> for Line<'static> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self::new(text.as_bytes()))
+        String::deserialize(deserializer).map(|text| Line::new(text.as_bytes()).to_owned())
     }
 }
 
 /// The hit as a verdict; `None` when nobody can be named.
-pub(super) fn verdict(hit: &Hit<'_>, at: Time, known: Option<IpAddr>) -> Option<Verdict> {
+pub(super) fn verdict<'a>(hit: &Hit<'a>, at: Time, known: Option<IpAddr>) -> Option<Verdict<'a>> {
     let addr = hit.found.addr.or(known)?;
     let user = hit.found.user.unwrap_or_default();
     Some(Verdict {

@@ -1,0 +1,293 @@
+//! The court: what follows from verdicts and commands. Jails count, the ledger remembers who
+//! is out, friends are spared.
+
+use super::{ALL_PORTS, Action, Lifted, Notice, scope};
+use crate::addr::Prefix;
+use crate::gate::Name;
+use crate::jail::{Because, Friends, Jail, JailPolicy, Trip};
+use crate::ledger::{Ban, Ledger};
+use crate::rule::session::Verdict;
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long a refused ban waits for its next try.
+const RETRY: Duration = Duration::from_secs(5);
+/// Bans in force at most.
+const MOST_BANS: usize = 250_000;
+
+/// Who judges.
+#[derive(Debug)]
+pub(super) struct Court {
+    pub(super) now: Time,
+    /// Time comes with the lines: their verdicts move the clock.
+    pub(super) log_time: bool,
+    pub(super) jails: Vec<Jail>,
+    pub(super) friends: Friends,
+    pub(super) ledger: Ledger,
+    /// Bans that the hands could not carry out, and when they are tried again.
+    pub(super) waiting: BTreeMap<(Name, Prefix), Time>,
+    /// Whether somebody wants [`Action::Saw`].
+    pub(super) watched: bool,
+    /// Whether bans are carried out; otherwise the banned go on talking, and that is no news.
+    pub(super) enforced: bool,
+    /// Of whom it was said that he is banned and still talks.
+    talking: BTreeSet<(Name, Prefix)>,
+    dice: u64,
+}
+
+impl Court {
+    pub(super) fn new(
+        policies: Vec<JailPolicy>,
+        friends: Friends,
+        log_time: bool,
+        seed: u64,
+    ) -> Self {
+        Self {
+            now: Time::MIN,
+            log_time,
+            jails: policies.into_iter().map(Jail::new).collect(),
+            friends,
+            ledger: Ledger::default(),
+            waiting: BTreeMap::new(),
+            watched: false,
+            enforced: false,
+            talking: BTreeSet::new(),
+            dice: seed | 1,
+        }
+    }
+
+    fn jail(&self, name: Name) -> Option<&Jail> {
+        self.jails.iter().find(|jail| jail.policy().name == name)
+    }
+
+    /// Lets a jail weigh a verdict.
+    pub(super) fn weigh(&mut self, index: usize, verdict: &Verdict<'_>, actions: &mut Vec<Action>) {
+        if self.log_time {
+            self.now = self.now.max(verdict.at);
+            self.expire(actions);
+        }
+        let Some(jail) = self.jails.get_mut(index) else { return };
+        let name = jail.policy().name;
+        if self.watched {
+            actions.push(Action::Saw { jail: name, verdict: verdict.to_owned() });
+        }
+        if verdict.good {
+            return jail.success(verdict);
+        }
+        let stranger = jail.policy().stranger(verdict.addr);
+        if let Some(ban) = self.ledger.holding(name, stranger) {
+            // What was on its way when the ban fell is no sign; what comes later is.
+            let late = verdict.at.since(ban.since) > Duration::from_secs(30);
+            let now = self.now.since(verdict.at) < RETRY;
+            if self.enforced && late && now && self.talking.insert((name, stranger)) {
+                actions.push(Action::Tell(Notice::StillTalking { jail: name, prefix: stranger }));
+            }
+            return;
+        }
+        for trip in jail.failure(verdict) {
+            self.convict(index, trip, actions);
+        }
+    }
+
+    /// Bans whom a jail has had enough of, unless that would hit a friend.
+    fn convict(&mut self, index: usize, mut trip: Trip, actions: &mut Vec<Action>) {
+        let Some(jail) = self.jails.get(index) else { return };
+        let policy = jail.policy();
+        if trip.because == Because::Network && jail.knows_within(trip.prefix, trip.at).is_some()
+            || self.ledger.holding(policy.name, trip.prefix).is_some()
+        {
+            return;
+        }
+        if let Some(friend) = self.friends.hit_by(trip.prefix) {
+            let spared = Notice::Spared {
+                jail: policy.name,
+                prefix: trip.prefix,
+                friend: friend.why.clone(),
+                count: trip.count,
+            };
+            actions.push(Action::Tell(spared));
+            return;
+        }
+        let before = if policy.increment.overalljails {
+            self.jails.iter().map(|j| self.ledger.before(j.policy().name, trip.prefix)).sum()
+        } else {
+            self.ledger.before(policy.name, trip.prefix)
+        };
+        let (base, increment) = (policy.bantime, policy.increment.clone());
+        let (jail, scope) = (policy.name, scope(policy));
+        let chance = self.chance();
+        let until = base.map(|base| trip.at.plus(increment.length(base, before, chance)));
+        let ban = Ban {
+            jail,
+            scope,
+            prefix: trip.prefix,
+            since: trip.at,
+            until,
+            count: trip.count,
+            because: trip.because,
+            before,
+            evidence: std::mem::take(&mut trip.evidence),
+        };
+        self.impose(ban, actions);
+    }
+
+    fn impose(&mut self, ban: Ban, actions: &mut Vec<Action>) {
+        self.make_room(actions);
+        let over = ban.over(self.now);
+        self.ledger.ban(ban.clone());
+        actions.push(Action::Ban(ban));
+        if over {
+            self.expire(actions);
+        }
+    }
+
+    /// Whoever can make up addresses can have them banned: beyond a number, the ban that would
+    /// end first ends now.
+    fn make_room(&mut self, actions: &mut Vec<Action>) {
+        if self.ledger.len() < MOST_BANS {
+            return;
+        }
+        if let Some(ban) = self.ledger.lift_first() {
+            self.forget_about(&ban);
+            actions.push(Action::Lift { ban, why: Lifted::Room });
+        }
+    }
+
+    fn forget_about(&mut self, ban: &Ban) {
+        self.waiting.remove(&(ban.jail, ban.prefix));
+        self.talking.remove(&(ban.jail, ban.prefix));
+    }
+
+    pub(super) fn ban_by_hand(
+        &mut self,
+        jail: Name,
+        prefix: Prefix,
+        length: Option<Duration>,
+        why: String,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(friend) = self.friends.hit_by(prefix) {
+            let friend = friend.why.clone();
+            actions.push(Action::Tell(Notice::Spared { jail, prefix, friend, count: 0 }));
+            return;
+        }
+        let scope = self.jail(jail).map_or(jail, |jail| scope(jail.policy()));
+        let ban = Ban {
+            jail,
+            scope,
+            prefix,
+            since: self.now,
+            until: length.map(|length| self.now.plus(length)),
+            count: 0,
+            because: Because::Manual,
+            before: self.ledger.before(jail, prefix),
+            evidence: if why.is_empty() { Vec::new() } else { vec![why] },
+        };
+        self.impose(ban, actions);
+    }
+
+    pub(super) fn lift(&mut self, prefix: Option<Prefix>, why: Lifted, actions: &mut Vec<Action>) {
+        let hit: Vec<(Name, Prefix)> = match prefix {
+            Some(prefix) => self.ledger.touching(prefix).map(|b| (b.jail, b.prefix)).collect(),
+            None => self.ledger.bans().map(|b| (b.jail, b.prefix)).collect(),
+        };
+        for (jail, prefix) in hit {
+            self.waiting.remove(&(jail, prefix));
+            if let Some(jail) = self.jails.iter_mut().find(|j| j.policy().name == jail) {
+                jail.forget(prefix);
+            }
+            if let Some(ban) = self.ledger.lift(jail, prefix) {
+                actions.push(Action::Lift { ban, why });
+            }
+        }
+        // Whoever was about to be banned starts anew, too.
+        if let Some(prefix) = prefix {
+            for jail in &mut self.jails {
+                jail.forget(prefix);
+            }
+        }
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        jail: Name,
+        prefix: Prefix,
+        why: String,
+        actions: &mut Vec<Action>,
+    ) {
+        let first = self.waiting.insert((jail, prefix), self.now.plus(RETRY)).is_none();
+        if first {
+            actions.push(Action::Tell(Notice::Refused { jail, prefix, why }));
+        }
+    }
+
+    pub(super) fn befriend(&mut self, friends: Friends, actions: &mut Vec<Action>) {
+        let hit: Vec<Prefix> = self
+            .ledger
+            .bans()
+            .map(|b| b.prefix)
+            .filter(|prefix| friends.hit_by(*prefix).is_some())
+            .collect();
+        self.friends = friends;
+        for prefix in hit {
+            self.lift(Some(prefix), Lifted::Friend, actions);
+        }
+    }
+
+    pub(super) fn expire(&mut self, actions: &mut Vec<Action>) {
+        if self.ledger.next_end().is_none_or(|end| end > self.now) {
+            return;
+        }
+        for ban in self.ledger.expire(self.now) {
+            self.forget_about(&ban);
+            actions.push(Action::Lift { ban, why: Lifted::Expired });
+        }
+    }
+
+    /// A number in 0..1 (xorshift64*), for `bantime.rndtime`; nothing depends on its quality.
+    fn chance(&mut self) -> f64 {
+        self.dice ^= self.dice >> 12;
+        self.dice ^= self.dice << 25;
+        self.dice ^= self.dice >> 27;
+        (self.dice.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Puts back a ban. It holds where its jail's bans hold now; that of a jail that is gone
+    /// closes every port.
+    pub(super) fn recall(&mut self, mut ban: Ban) {
+        let here = self.jail(ban.jail).map(|jail| scope(jail.policy()));
+        ban.scope = here.or_else(|| Name::new(ALL_PORTS).ok()).unwrap_or(ban.scope);
+        self.ledger.recall(ban);
+    }
+
+    /// Takes over all bans, and what jails of the same name know.
+    pub(super) fn inherit(&mut self, old: Self) {
+        let bans: Vec<Ban> = old.ledger.bans().collect();
+        self.ledger = old.ledger;
+        bans.into_iter().for_each(|ban| self.recall(ban));
+        self.waiting = old.waiting;
+        self.enforced = old.enforced;
+        for jail in old.jails {
+            let name = jail.policy().name;
+            if let Some(heir) = self.jails.iter_mut().find(|j| j.policy().name == name) {
+                heir.inherit(jail);
+            }
+        }
+    }
+
+    /// Asks again for bans that were refused, when it is time.
+    pub(super) fn retry(&mut self, actions: &mut Vec<Action>) {
+        let now = self.now;
+        let again: Vec<_> =
+            self.waiting.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
+        for (jail, prefix) in again {
+            if let Some(ban) = self.ledger.get(jail, prefix) {
+                self.waiting.insert((jail, prefix), now.plus(RETRY));
+                actions.push(Action::Ban(ban));
+            } else {
+                self.waiting.remove(&(jail, prefix));
+            }
+        }
+    }
+}
