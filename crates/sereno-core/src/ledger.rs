@@ -9,6 +9,7 @@ use crate::jail::Because;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A ban, as it was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +31,49 @@ pub struct Ban {
     /// How many bans the jail (or all, with `bantime.overalljails`) knew of him before.
     pub before: u32,
     /// The newest lines, or the administrator's reason.
-    pub evidence: Vec<String>,
+    pub evidence: Evidence,
+}
+
+/// Lines, none of which holds a line break, in one piece that many can share: in a burst, a
+/// hundred thousand bans wait to be written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct Evidence(Option<Arc<str>>);
+
+impl Evidence {
+    /// The lines, oldest first.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.iter().flat_map(|all| all.split('\n'))
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for Evidence {
+    fn from_iter<I: IntoIterator<Item = S>>(lines: I) -> Self {
+        let mut all: Option<String> = None;
+        for line in lines {
+            let all = match &mut all {
+                None => all.insert(String::new()),
+                Some(all) => {
+                    all.push('\n');
+                    all
+                }
+            };
+            all.extend(line.as_ref().chars().map(|c| if c == '\n' { '\u{fffd}' } else { c }));
+        }
+        Self(all.map(Arc::from))
+    }
+}
+
+impl From<Vec<String>> for Evidence {
+    fn from(lines: Vec<String>) -> Self {
+        lines.into_iter().collect()
+    }
+}
+
+impl From<Evidence> for Vec<String> {
+    fn from(evidence: Evidence) -> Self {
+        evidence.lines().map(str::to_owned).collect()
+    }
 }
 
 impl Ban {
@@ -75,7 +118,7 @@ struct Kept {
     bans: u32,
     scope: NameId,
     because: Because,
-    evidence: Option<Box<[String]>>,
+    evidence: Evidence,
 }
 
 const FOR_EVER: Time = Time(i64::MAX);
@@ -85,7 +128,8 @@ type Key = (Prefix, NameId);
 /// The bans in force, by prefix and jail, and the past.
 #[derive(Debug)]
 pub struct Ledger {
-    names: Vec<Name>,
+    /// Names, and how many bans in force are theirs as a jail.
+    names: Vec<(Name, usize)>,
     bans: BTreeMap<Key, Kept>,
     /// When bans end, those for ever left out.
     ends: BTreeSet<(Time, Key)>,
@@ -138,9 +182,17 @@ impl Ledger {
             bans,
             scope,
             because: ban.because,
-            evidence: (!ban.evidence.is_empty()).then(|| ban.evidence.into_boxed_slice()),
+            evidence: ban.evidence,
         };
-        self.bans.insert(key, kept);
+        if self.bans.insert(key, kept).is_none() {
+            self.tally(jail, |count| count + 1);
+        }
+    }
+
+    fn tally(&mut self, jail: NameId, change: impl Fn(usize) -> usize) {
+        if let Some((_, count)) = self.names.get_mut(usize::from(jail)) {
+            *count = change(*count);
+        }
     }
 
     /// Takes a ban off; gives it back.
@@ -152,6 +204,7 @@ impl Ledger {
     fn lift_key(&mut self, key: Key) -> Option<Ban> {
         self.unlist(key);
         let kept = self.bans.remove(&key)?;
+        self.tally(key.1, |count| count.saturating_sub(1));
         *self.past.entry(key).0 = Past { bans: kept.bans, last: kept.since };
         Some(self.whole(&key, &kept))
     }
@@ -185,7 +238,7 @@ impl Ledger {
         if let Some(jail) = self.id(jail)
             && let Some(kept) = self.bans.get_mut(&(prefix, jail))
         {
-            kept.evidence = None;
+            kept.evidence = Evidence::default();
         }
     }
 
@@ -245,6 +298,12 @@ impl Ledger {
         self.bans.len()
     }
 
+    /// How many of them are a jail's.
+    #[must_use]
+    pub fn count(&self, jail: Name) -> usize {
+        self.names.iter().find(|(name, _)| *name == jail).map_or(0, |(_, count)| *count)
+    }
+
     /// Whether nobody is out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -271,20 +330,24 @@ impl Ledger {
     }
 
     fn id(&self, name: Name) -> Option<NameId> {
-        self.names.iter().position(|known| *known == name).and_then(|i| NameId::try_from(i).ok())
+        self.names
+            .iter()
+            .position(|(known, _)| *known == name)
+            .and_then(|i| NameId::try_from(i).ok())
     }
 
     fn intern(&mut self, name: Name) -> Option<NameId> {
         let known = self.id(name);
         if known.is_none() && self.names.len() <= usize::from(NameId::MAX) {
-            self.names.push(name);
+            self.names.push((name, 0));
             return self.id(name);
         }
         known
     }
 
     fn whole(&self, key: &Key, kept: &Kept) -> Ban {
-        let name = |id: NameId| self.names.get(usize::from(id)).copied().unwrap_or(Name::SERENO);
+        let name =
+            |id: NameId| self.names.get(usize::from(id)).map_or(Name::SERENO, |(name, _)| *name);
         Ban {
             jail: name(key.1),
             scope: name(kept.scope),
@@ -294,7 +357,7 @@ impl Ledger {
             count: kept.count,
             because: kept.because,
             before: kept.before,
-            evidence: kept.evidence.as_deref().map(<[String]>::to_vec).unwrap_or_default(),
+            evidence: kept.evidence.clone(),
         }
     }
 }
@@ -324,7 +387,7 @@ mod tests {
                     count: 1,
                     because: Because::Failures,
                     before: 0,
-                    evidence: Vec::new(),
+                    evidence: Evidence::default(),
                 });
             }
             let asked = prefix(asked.0 & 0x0f0f, asked.1);

@@ -88,27 +88,26 @@ pub(crate) fn recall(
     let mut bad = 0;
     let sql = "SELECT since, prefix, jail, scope, until, count, because, before, '[]' FROM bans
                WHERE until IS NULL OR until > ?1 ORDER BY id";
-    each(&tx, sql, [now.0], &mut bad, |row| Some(take(Remembered::Ban(ban(row)?))))?;
+    each(&tx, sql, [now.0], &mut bad, |row| Some(Remembered::Ban(ban(row)?)), take)?;
     let sql = "SELECT who, jail, bans, at FROM pasts ORDER BY id";
-    each(&tx, sql, [], &mut bad, |row| {
-        let (jail, prefix, past) = past(row)?;
-        Some(take(Remembered::Past(jail, prefix, past)))
-    })?;
+    each(&tx, sql, [], &mut bad, past, take)?;
     let sql = "SELECT who, jail, body FROM tracks ORDER BY id";
-    each(&tx, sql, [], &mut bad, |row| {
+    let track = |row: &Row<'_>| {
         let track = serde_json::from_str(text(row, 2)?).ok()?;
-        Some(take(Remembered::Track(name(row, 1)?, prefix(row, 0)?, track)))
-    })?;
+        Some(Remembered::Track(name(row, 1)?, prefix(row, 0)?, track))
+    };
+    each(&tx, sql, [], &mut bad, track, take)?;
     let sql = "SELECT who, jail, body FROM known ORDER BY id";
-    each(&tx, sql, [], &mut bad, |row| {
+    let known = |row: &Row<'_>| {
         let addr = prefix(row, 0).filter(|prefix| prefix.is_host())?.addr();
         let known = serde_json::from_str(text(row, 2)?).ok()?;
-        Some(take(Remembered::Known(name(row, 1)?, addr, known)))
-    })?;
+        Some(Remembered::Known(name(row, 1)?, addr, known))
+    };
+    each(&tx, sql, [], &mut bad, known, take)?;
     let sql = "SELECT key, value FROM checkpoints ORDER BY key";
-    each(&tx, sql, [], &mut bad, |row| {
-        Some(take(Remembered::Place(text(row, 0)?.to_owned(), text(row, 1)?.to_owned())))
-    })?;
+    let place =
+        |row: &Row<'_>| Some(Remembered::Place(text(row, 0)?.to_owned(), text(row, 1)?.to_owned()));
+    each(&tx, sql, [], &mut bad, place, take)?;
     tx.commit()?;
     conn.release_memory()?;
     Ok(bad)
@@ -189,8 +188,9 @@ fn ban(row: &Row<'_>) -> Option<Ban> {
     })
 }
 
-fn past(row: &Row<'_>) -> Option<(Name, Prefix, Past)> {
-    Some((name(row, 1)?, prefix(row, 0)?, Past { bans: row.get(2).ok()?, last: time(row, 3)? }))
+fn past(row: &Row<'_>) -> Option<Remembered> {
+    let past = Past { bans: row.get(2).ok()?, last: time(row, 3)? };
+    Some(Remembered::Past(name(row, 1)?, prefix(row, 0)?, past))
 }
 
 fn collect<T>(
@@ -201,21 +201,25 @@ fn collect<T>(
     read: impl Fn(&Row<'_>) -> Option<T>,
 ) -> Result<Vec<T>> {
     let mut all = Vec::new();
-    each(conn, sql, params, unreadable, |row| Some(all.push(read(row)?)))?;
+    each(conn, sql, params, unreadable, read, &mut |one| all.push(one))?;
     Ok(all)
 }
 
-fn each(
+fn each<T>(
     conn: &Connection,
     sql: &str,
     params: impl Params,
     unreadable: &mut u64,
-    mut read: impl FnMut(&Row<'_>) -> Option<()>,
+    read: impl Fn(&Row<'_>) -> Option<T>,
+    take: &mut dyn FnMut(T),
 ) -> Result<()> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {
-        *unreadable += u64::from(read(row).is_none());
+        match read(row) {
+            Some(one) => take(one),
+            None => *unreadable += 1,
+        }
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ const STEPS: &[&str] = &["
     CREATE TABLE bans (
         id INTEGER PRIMARY KEY, prefix TEXT NOT NULL, jail TEXT NOT NULL, scope TEXT NOT NULL,
         since INTEGER NOT NULL, until INTEGER, count INTEGER NOT NULL, because TEXT NOT NULL,
-        before INTEGER NOT NULL, evidence TEXT NOT NULL, UNIQUE (prefix, jail)
+        before INTEGER NOT NULL, UNIQUE (prefix, jail)
     ) STRICT;
     CREATE TABLE history (
         id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, place BLOB,

@@ -8,7 +8,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::engine::Lifted;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Known, Track};
-use sereno_core::ledger::Ban;
+use sereno_core::ledger::{Ban, Evidence};
 use sereno_core::time::Time;
 use std::cell::Cell;
 
@@ -82,14 +82,14 @@ impl<'a> Writer<'a> {
         let (scope, because) = (ban.scope.as_str(), ban.because.word());
         let lines = self.lines(&ban.evidence)?;
         let mut ban_row = self.conn.prepare_cached(
-            "INSERT INTO bans (prefix, jail, scope, since, until, count, because, before, evidence)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO bans (prefix, jail, scope, since, until, count, because, before)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (prefix, jail) DO UPDATE SET scope = excluded.scope, since = excluded.since,
                 until = excluded.until, count = excluded.count, because = excluded.because,
-                before = excluded.before, evidence = excluded.evidence
+                before = excluded.before
              WHERE since IS NOT excluded.since OR until IS NOT excluded.until",
         )?;
-        let row = params![who, jail, scope, since, until, ban.count, because, ban.before, lines];
+        let row = params![who, jail, scope, since, until, ban.count, because, ban.before];
         if ban_row.execute(row)? == 0 {
             return Ok(());
         }
@@ -275,9 +275,10 @@ impl<'a> Writer<'a> {
     }
 
     /// The newest lines, each cut, as JSON.
-    fn lines(&self, lines: &[String]) -> Result<String> {
-        let skip = lines.len().saturating_sub(self.options.evidence_each as usize);
-        let lines: Vec<&str> = lines.iter().skip(skip).map(|line| self.cut(line)).collect();
+    fn lines(&self, lines: &Evidence) -> Result<String> {
+        let newest = lines.lines().rev().take(self.options.evidence_each as usize);
+        let mut lines: Vec<&str> = newest.map(|line| self.cut(line)).collect();
+        lines.reverse();
         json(&lines)
     }
 

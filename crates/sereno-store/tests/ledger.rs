@@ -50,7 +50,7 @@ prop_compose! {
         evidence in proptest::collection::vec(any::<String>(), 0..4),
     ) -> Ban {
         let (since, until) = (Time(since), until.map(Time));
-        Ban { jail, scope, prefix, since, until, count, because, before, evidence }
+        Ban { jail, scope, prefix, since, until, count, because, before, evidence: evidence.into() }
     }
 }
 

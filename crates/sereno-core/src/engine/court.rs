@@ -182,7 +182,7 @@ impl Court {
             count: 0,
             because: Because::Manual,
             before: self.ledger.before(jail, prefix),
-            evidence: if why.is_empty() { Vec::new() } else { vec![why] },
+            evidence: std::iter::once(why).filter(|why| !why.is_empty()).collect(),
         };
         self.impose(ban, actions);
     }

@@ -16,6 +16,7 @@ pub use track::Track;
 use crate::addr::Prefix;
 use crate::cap::Capped;
 use crate::gate::{Name, Ports};
+use crate::ledger::Evidence;
 use crate::rule::session::Verdict;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -116,7 +117,7 @@ pub struct Trip {
     /// Which limit was reached.
     pub because: Because,
     /// The newest lines.
-    pub evidence: Vec<String>,
+    pub evidence: Evidence,
 }
 
 /// Which limit was reached.

@@ -1,6 +1,7 @@
 //! What is remembered of one stranger.
 
 use super::{Because, JailPolicy};
+use crate::ledger::Evidence;
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -129,7 +130,7 @@ impl Track {
         self.weigh();
     }
 
-    pub(super) fn into_evidence(self) -> Vec<String> {
+    pub(super) fn into_evidence(self) -> Evidence {
         self.evidence.iter().map(Line::to_string).collect()
     }
 

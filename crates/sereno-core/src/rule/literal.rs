@@ -85,14 +85,18 @@ fn score(literals: &[Vec<u8>]) -> usize {
     (shortest * 8).saturating_sub(literals.len())
 }
 
-/// Literals of which every matching text starts with one; empty when nothing is known.
+/// Literals of which every matching text starts with one; an empty one when nothing is known.
 pub(super) fn starts(hir: &Hir) -> Vec<Vec<u8>> {
+    let prefix = prefix(hir);
     let mut extractor = Extractor::new();
-    extractor.kind(ExtractKind::Prefix).limit_total(16).limit_literal_len(24);
+    extractor.kind(ExtractKind::Prefix).limit_total(32).limit_literal_len(64);
     let found = extractor.extract(hir);
-    let literals = found.literals().unwrap_or_default();
-    let all: Vec<Vec<u8>> = literals.iter().map(|l| l.as_bytes().to_vec()).collect();
-    if all.iter().any(Vec::is_empty) { Vec::new() } else { all }
+    let all = found.literals().unwrap_or_default();
+    let shortest = all.iter().map(|literal| literal.len()).min().unwrap_or(0);
+    if shortest <= prefix.len() {
+        return vec![prefix];
+    }
+    all.iter().map(|literal| literal.as_bytes().to_vec()).collect()
 }
 
 /// The literal that every matching text starts with.

@@ -11,6 +11,7 @@ mod prove;
 pub mod scan;
 pub mod session;
 pub mod spec;
+mod starts;
 
 pub use pattern::{Found, Pattern};
 pub use prove::{Proof, prove};
@@ -18,6 +19,7 @@ pub use prove::{Proof, prove};
 use crate::line::{Record, Style};
 use regex_automata::util::captures::Captures;
 use spec::{Format, Kind, RuleSpec};
+use starts::{Mask, Starts};
 
 /// A rule ready to read lines.
 #[derive(Debug)]
@@ -29,9 +31,8 @@ pub struct Rule {
     programs: Vec<Vec<u8>>,
     /// The patterns, in the order in which they are tried.
     pub patterns: Vec<Pattern>,
-    /// Which patterns (one bit each) a text can match, by its first byte; for texts and rules
-    /// that this says nothing about, all of them.
-    by_first: Box<[u128; 256]>,
+    /// Which of the first patterns a text can match, by the way it begins.
+    starts: Starts,
     /// The gate's literals; empty when some pattern has none, and every line must be looked at.
     literals: Vec<Vec<u8>>,
 }
@@ -92,19 +93,16 @@ impl Rule {
             required.unwrap_or_default().into_iter().flatten().collect();
         reduce(&mut literals);
         let programs = spec.programs.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let by_first = Box::new(std::array::from_fn(|byte| {
-            let mut mask = 0;
-            for (index, pattern) in patterns.iter().enumerate().take(128) {
-                mask |= u128::from(pattern.may_begin(byte as u8)) << index;
-            }
-            mask
-        }));
+        let mut starts = Starts::default();
+        for (index, pattern) in patterns.iter().enumerate().take(Mask::BITS as usize) {
+            pattern.starts.iter().for_each(|start| starts.add(start, 1 << index));
+        }
         Ok(Self {
             name: spec.name.clone(),
             format: spec.format,
             programs,
             patterns,
-            by_first,
+            starts,
             literals,
         })
     }
@@ -129,25 +127,23 @@ impl Rule {
         memory: &mut Memory,
     ) -> Option<(&'r Pattern, Found<'t>)> {
         memory.0.resize_with(self.patterns.len(), || None);
-        let first = record.text.first();
-        let mask = first
-            .filter(|_| self.patterns.len() <= 128)
-            .map_or(u128::MAX, |b| self.by_first[usize::from(*b)]);
-        self.patterns.iter().zip(&mut memory.0).enumerate().find_map(
-            |(index, (pattern, memory))| {
-                if mask >> (index & 127) & 1 == 0 {
-                    return None;
-                }
-                let headless = self.format == Format::Asterisk && record.level.is_empty();
-                if headless && pattern.kind != Kind::Forgery
-                    || !pattern.may_match(&record.file, &record.text)
-                {
-                    return None;
-                }
-                let captures = memory.get_or_insert_with(|| pattern.captures());
-                pattern.find(&record.text, captures).map(|found| (pattern, found))
-            },
-        )
+        let headless = self.format == Format::Asterisk && record.level.is_empty();
+        let mut candidates = self.starts.of(&record.text);
+        let first = std::iter::from_fn(|| {
+            let index = candidates.trailing_zeros();
+            candidates &= candidates.wrapping_sub(1);
+            (index < Mask::BITS).then_some(index as usize)
+        });
+        let others = Mask::BITS as usize..self.patterns.len();
+        first.chain(others).find_map(|index| {
+            let pattern = self.patterns.get(index)?;
+            if headless && pattern.kind != Kind::Forgery
+                || !pattern.may_match(&record.file, &record.text)
+            {
+                return None;
+            }
+            pattern.find(&record.text, memory.0.get_mut(index)?).map(|found| (pattern, found))
+        })
     }
 
     /// The pattern that stands for signs of forgery.

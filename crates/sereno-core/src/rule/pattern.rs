@@ -6,11 +6,13 @@ use super::spec::{Kind, PatternSpec, SessionKey, Step, Trust};
 use crate::addr::parse_addr;
 use regex_automata::Anchored;
 use regex_automata::meta;
+use regex_automata::nfa::thompson::NFA;
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
+use regex_syntax::hir::{Hir, HirKind};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What the placeholders stand for. `<user>` and `<text>` are whatever a stranger wrote, line
 /// breaks included; the fixed text around them decides where they end.
@@ -50,15 +52,51 @@ pub struct Pattern {
     /// Whether a packet with a false source address is enough to cause it.
     pub spoofable: bool,
     pub(super) files: Vec<Vec<u8>>,
-    pub(super) prefix: Vec<u8>,
-    /// Where the prefix is not one literal: the literals it may be.
-    starts: Vec<Vec<u8>>,
+    /// The literals of which every matching text begins with one; an empty one says nothing.
+    pub(super) starts: Vec<Vec<u8>>,
+    prefix: Vec<u8>,
     pub(super) required: Option<literal::Required>,
     finder: Option<memchr::memmem::Finder<'static>>,
     once: Option<Vec<u8>>,
     walk: Option<Walk>,
-    regex: meta::Regex,
+    engine: Engine,
     slots: Slots,
+}
+
+/// The regex engine for an expression, made when it is first asked: most lines never get
+/// there, and making a hundred of them is most of what a start costs.
+#[derive(Debug)]
+struct Engine {
+    expression: String,
+    made: OnceLock<Option<meta::Regex>>,
+}
+
+impl Engine {
+    /// Makes sure that it can be made.
+    fn new(expanded: &str, hir: &Hir, walked: bool) -> Result<Self, String> {
+        let this = Self { expression: format!("^(?:{expanded})$"), made: OnceLock::new() };
+        if walked {
+            let config = NFA::config().nfa_size_limit(Some(SIZE_LIMIT));
+            NFA::compiler().configure(config).build_from_hir(hir).map_err(|e| e.to_string())?;
+        } else {
+            let _ = this.made.set(Some(this.make()?));
+        }
+        Ok(this)
+    }
+
+    fn make(&self) -> Result<meta::Regex, String> {
+        // The size is checked without the anchors and the search backwards.
+        let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(4 * SIZE_LIMIT));
+        meta::Regex::builder()
+            .configure(config)
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .build(&self.expression)
+            .map_err(|e| e.to_string())
+    }
+
+    fn get(&self) -> Option<&meta::Regex> {
+        self.made.get_or_init(|| self.make().ok()).as_ref()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,14 +139,9 @@ impl Pattern {
             .build()
             .parse(&expanded)
             .map_err(|e| e.to_string())?;
-        let regex = meta::Regex::builder()
-            .configure(meta::Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE_LIMIT)))
-            .syntax(syntax::Config::new().unicode(false).utf8(false))
-            .build(&format!("^(?:{expanded})$"))
-            .map_err(|e| e.to_string())?;
-        let group = |name: &str| {
-            regex.create_captures().group_info().to_index(regex_automata::PatternID::ZERO, name)
-        };
+        let walk = Walk::new(&hir);
+        let engine = Engine::new(&expanded, &hir, walk.is_some())?;
+        let group = |name: &str| group(&hir, name);
         let slots = Slots {
             addr: group("addr"),
             port: group("port"),
@@ -141,31 +174,20 @@ impl Pattern {
             trust: spec.trust,
             spoofable: spec.spoofable,
             files: spec.files.iter().map(|f| f.as_bytes().to_vec()).collect(),
-            prefix: literal::prefix(&hir),
             starts: literal::starts(&hir),
+            prefix: literal::prefix(&hir),
             required,
             finder,
             once: spec.once.as_ref().map(|text| text.as_bytes().to_vec()),
-            walk: Walk::new(&hir),
-            regex,
+            walk,
+            engine,
             slots,
         })
     }
 
-    /// Whether a matching text can begin with this byte.
-    pub(super) fn may_begin(&self, byte: u8) -> bool {
-        match (self.prefix.first(), self.starts.as_slice()) {
-            (Some(first), _) => *first == byte,
-            (None, []) => true,
-            (None, starts) => starts.iter().any(|start| start.first() == Some(&byte)),
-        }
-    }
-
-    /// Whether a text could match: the cheap questions first.
+    /// Whether a text that begins well could match: the cheap questions first.
     pub(super) fn may_match(&self, file: &[u8], text: &[u8]) -> bool {
-        text.starts_with(&self.prefix)
-            && (self.starts.is_empty() || self.starts.iter().any(|start| text.starts_with(start)))
-            && (self.files.is_empty() || self.files.iter().any(|f| f == file))
+        (self.files.is_empty() || self.files.iter().any(|f| f == file))
             && self.finder.as_ref().is_none_or(|finder| finder.find(text).is_some())
     }
 
@@ -178,7 +200,11 @@ impl Pattern {
     }
 
     /// Matches a whole text. An address that does not parse is no match.
-    pub(super) fn find<'t>(&self, text: &'t [u8], captures: &mut Captures) -> Option<Found<'t>> {
+    pub(super) fn find<'t>(
+        &self,
+        text: &'t [u8],
+        captures: &mut Option<Captures>,
+    ) -> Option<Found<'t>> {
         // Asked first: a line that is ambiguous is not worth a match.
         let once = |wanted: &Vec<u8>| memchr::memmem::find_iter(text, wanted).nth(1).is_none();
         if !self.once.as_ref().is_none_or(once) {
@@ -207,10 +233,17 @@ impl Pattern {
         })
     }
 
-    /// The regex engine's answer.
-    fn engine(&self, text: &[u8], captures: &mut Captures, spans: &mut fast::Spans) -> Option<()> {
+    /// The regex engine's answer. `captures` is room to be used again.
+    fn engine(
+        &self,
+        text: &[u8],
+        captures: &mut Option<Captures>,
+        spans: &mut fast::Spans,
+    ) -> Option<()> {
+        let regex = self.engine.get()?;
+        let captures = captures.get_or_insert_with(|| regex.create_captures());
         let input = regex_automata::Input::new(text).anchored(Anchored::Yes);
-        self.regex.search_captures(&input, captures);
+        regex.search_captures(&input, captures);
         if !captures.is_match() {
             return None;
         }
@@ -228,15 +261,25 @@ impl Pattern {
     pub(super) fn both(&self, text: &[u8]) -> (Option<fast::Spans>, Option<fast::Spans>) {
         let (mut walked, mut engine) = ([fast::UNSET; fast::GROUPS], [fast::UNSET; fast::GROUPS]);
         let arrived = self.walk.as_ref().is_some_and(|walk| walk.find(text, &mut walked));
-        let matched = self.engine(text, &mut self.captures(), &mut engine);
+        let matched = self.engine(text, &mut None, &mut engine);
         // Group 0 is the whole match, which the walk does not fill.
         engine[0] = fast::UNSET;
         (arrived.then_some(walked), matched.map(|()| engine))
     }
+}
 
-    /// A place for this pattern's captures, to be reused.
-    pub(super) fn captures(&self) -> Captures {
-        self.regex.create_captures()
+/// The index of the group with this name.
+fn group(hir: &Hir, name: &str) -> Option<usize> {
+    match hir.kind() {
+        HirKind::Capture(capture) if capture.name.as_deref() == Some(name) => {
+            Some(capture.index as usize)
+        }
+        HirKind::Capture(capture) => group(&capture.sub, name),
+        HirKind::Repetition(repetition) => group(&repetition.sub, name),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().find_map(|part| group(part, name))
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, Known, Track};
-use sereno_core::ledger::{Ban, Past};
+use sereno_core::ledger::{Ban, Evidence, Past};
 use sereno_core::time::Time;
 use sereno_store::{Batch, Event, Reader, Remembered, Store, StoreError};
 use std::net::{IpAddr, Ipv4Addr};
@@ -137,5 +137,5 @@ impl Load for Reader {
 
 /// A ban as it comes back: its evidence stays in the history.
 pub(crate) fn bare(ban: &Ban) -> Ban {
-    Ban { evidence: Vec::new(), ..ban.clone() }
+    Ban { evidence: Evidence::default(), ..ban.clone() }
 }

@@ -225,8 +225,8 @@ impl Desk {
         let (tally, _) = self.tallies.entry(session_key(&self.shuffle, hit));
         tally.refresh(hit.found.addr, at);
         let step = &mut tally.steps[hit.pattern.step as usize];
-        *step = step.saturating_add(hit.found.times.into());
-        let weight = tally.due(hit.pattern.weight.into());
+        *step = step.saturating_add(hit.found.times);
+        let weight = tally.due(hit.pattern.weight);
         let addr = tally.addr;
         (weight > 0).then(|| verdict(hit, at, addr)).flatten().map(|v| Verdict { weight, ..v })
     }
