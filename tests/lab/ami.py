@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import net as lab_net
 
-AMI_PORT, HTTP_PORT = 5038, 8088
+AMI_PORT, HTTP_PORT, HTTPS_PORT = 5038, 8088, 8089
 
 
 class LocalSession:

@@ -16,6 +16,7 @@ import ami
 import iax
 import net as lab_net
 import ssh
+import streams
 from sip import Client
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,11 +26,12 @@ TRIES = 6
 
 @dataclass(frozen=True)
 class Target:
-    """A SIP service of the lab: a server's role, its port, and accounts of each sort in it."""
+    """A SIP service of the lab: a server's role, its ports, and accounts of each sort in it."""
 
     name: str
     role: str
     port: int
+    tls_port: int
     known: str
     weak: str
     fenced: str
@@ -38,16 +40,21 @@ class Target:
     def address(self, source):
         return lab_net.server_address(self.role, lab_net.family_of(source))
 
+    def port_of(self, transport):
+        """WebSockets come in through the HTTP server."""
+        ports = {"tls": self.tls_port, "ws": ami.HTTP_PORT, "wss": ami.HTTPS_PORT}
+        return ports.get(transport, self.port)
 
-CHAN_SIP_16 = Target("16 chan_sip", "srv16", 5060, "100", "110", "120", "130")
-PJSIP_16 = Target("16 pjsip", "srv16", 5160, "600", "610", "620")
-PJSIP_22 = Target("22 pjsip", "srv22", 5060, "600", "610", "620")
+
+CHAN_SIP_16 = Target("16 chan_sip", "srv16", 5060, 5061, "100", "110", "120", "130")
+PJSIP_16 = Target("16 pjsip", "srv16", 5160, 5161, "600", "610", "620")
+PJSIP_22 = Target("22 pjsip", "srv22", 5060, 5061, "600", "610", "620")
 
 
-def register(lab, target, source, user=None, tries=TRIES, tcp=False, password="wrong{}", **how):
+def register(lab, target, source, user=None, tries=TRIES, transport="udp", password="wrong{}", **how):
     """Registers again and again; the default is the classic: a known account and wrong passwords."""
     for number in range(tries):
-        with Client(lab, source, target.address(source), target.port, tcp) as client:
+        with Client(lab, source, target.address(source), target.port_of(transport), transport) as client:
             secret = password and password.format(number)
             client.register(user.format(number) if user else target.known, secret, **how)
 
@@ -60,11 +67,17 @@ def static(lab, target, source):
     register(lab, target, source, target.static, tries=3, password=f"Lab-Phone-{target.static}")
 
 
-def invite(lab, target, source, numbers, user="guest", password=None, **parts):
+def invite(lab, target, source, numbers, user="guest", password=None, transport="udp", **parts):
     """Calls each number in turn, as a guest or with a password for an account."""
     for number in numbers:
-        with Client(lab, source, target.address(source), target.port) as client:
+        with Client(lab, source, target.address(source), target.port_of(transport), transport) as client:
             client.invite(number, user or target.known, password, **parts)
+
+
+def tls_trouble(lab, target, source, port, play=streams.garbage, tries=TRIES):
+    """Connections to a TLS port that do not come to a handshake, one way or another."""
+    for _ in range(tries):
+        play(lab, source, target.address(source), port)
 
 
 def other_methods(lab, target, source):
@@ -240,7 +253,7 @@ SIP_KINDS = {
     "inv-anonymous": partial(invite, numbers=FRAUD_NUMBERS[:3], from_='"Anonymous" <sip:anonymous@anonymous.invalid>'),
     "other-methods": other_methods,
     "malformed": malformed,
-    "tcp-reg-wrong": partial(register, tries=4, tcp=True),
+    "tcp-reg-wrong": partial(register, tries=4, transport="tcp"),
     "sipp-reg-wrong": sipp,
     "compromised-account": stolen_account,
     "v6-reg-wrong": partial(register, tries=4),

@@ -41,6 +41,17 @@ class Lab:
             self._running[role] = start(self.net, role, f"{self.work}/{role}", *extra)
         return self._running[role]
 
+    def forget(self, role):
+        """Ends a server; the next who asks for it gets a fresh one."""
+        if role in self._running:
+            self._running.pop(role).stop()
+            shutil.rmtree(f"{self.work}/{role}")
+
+    def changed_server(self, role, changes):
+        """Asterisk with changes to its configuration, as start_asterisk takes them; forget() it afterwards."""
+        self.forget(role)
+        self._running[role] = servers.start_asterisk(self.net, role, f"{self.work}/{role}", VERSIONS[role], changes)
+
     def close(self):
         for server in self._running.values():
             server.stop()
@@ -51,8 +62,9 @@ class Lab:
         """Runs nft commands in a server's namespace."""
         subprocess.run(self.net.command(role, "nft", "-f", "-"), input=text, text=True, check=True)
 
-    def phone(self, role, source, user, port=5060, tcp=False):
-        return Phone(self.net, source, net.server_address(role, net.family_of(source)), user, port=port, tcp=tcp)
+    def phone(self, role, source, user, port=5060, transport="udp"):
+        server = net.server_address(role, net.family_of(source))
+        return Phone(self.net, source, server, user, port=port, transport=transport)
 
     def phones_work(self, role):
         """Whether phones of every sort at a server still register and call. Leaves them logged out."""

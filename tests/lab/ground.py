@@ -40,9 +40,9 @@ class Ground(fixture.LabCase):
         for role, port, user in (("srv16", 5060, "101"), ("srv16", 5160, "601"), ("srv22", 5060, "601")):
             self.lab.server(role)
             for source in ("10.20.30.4", "2001:db8:900d::4"):
-                for tcp in (False, True):
-                    with self.subTest(role=role, port=port, source=source, tcp=tcp):
-                        with self.lab.phone(role, source, user, port, tcp) as phone:
+                for transport in ("udp", "tcp"):
+                    with self.subTest(role=role, port=port, source=source, transport=transport):
+                        with self.lab.phone(role, source, user, port, transport) as phone:
                             self.assertTrue(phone.register(), "registers")
                             self.assertTrue(phone.register(), "registers again")
                             self.assertTrue(phone.call(), "calls and hangs up")

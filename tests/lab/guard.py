@@ -22,8 +22,9 @@ SOURCES = {"srv16": ("asterisk", "full"), "srv22": ("asterisk", "full"), "sshsrv
 class Guard:
     """One guard for one server. Its state outlives stop() and kill(), so that start() is a restart."""
 
-    def __init__(self, lab, role, work, file=None):
-        self.lab, self.role, self.work = lab, role, work
+    def __init__(self, lab, role, work, file=None, journal=False):
+        """file: a log other than the usual one; journal: read Asterisk's syslog in the journal, not a file."""
+        self.lab, self.role, self.work, self.journal = lab, role, work, journal
         os.makedirs(f"{work}/state", exist_ok=True)
         self.socket = f"{work}/control.socket"
         self.process = None
@@ -33,18 +34,21 @@ class Guard:
         if os.path.exists(f"{logs}/{file or name}"):
             os.truncate(f"{logs}/{file or name}", 0)
         with open(f"{servers.HERE}/guard.toml", encoding="ascii") as given, open(f"{work}/guard.toml", "w") as own:
-            text = given.read().replace("@JAIL@", jail).replace("@LOGS@", logs)
-            own.write(text.replace("@FILE@", file or name))
+            source = 'journal = ["SYSLOG_IDENTIFIER=asterisk"]' if journal else f'logpath = ["{logs}/{file or name}"]'
+            own.write(given.read().replace("@JAIL@", jail).replace("@SOURCE@", source))
+
+    def command(self, *words):
+        """The words of a command of ours where the guard lives."""
+        words = [BINARY, "--socket", self.socket, *words]
+        return self.lab.net.command(self.role, *(self.lab.server(self.role).beside(*words) if self.journal else words))
 
     def start(self):
-        words = [BINARY, "run", "--config", f"{self.work}/guard.toml", "--state", f"{self.work}/state"]
-        words += ["--socket", self.socket]
+        words = self.command("run", "--config", f"{self.work}/guard.toml", "--state", f"{self.work}/state")
         # The zone of the servers' logs is the zone of the machine the guard believes to be on.
         environment = {**os.environ, "TZ": servers.ZONE}
         with open(f"{self.work}/guard.log", "ab") as log:
             self.process = subprocess.Popen(
-                self.lab.net.command(self.role, *words), env=environment,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         if not fixture.await_true(lambda: self.process.poll() is not None or self.answers()):
             raise AssertionError(f"the guard does not answer: {self.said()}")
@@ -57,7 +61,7 @@ class Guard:
 
     def ask(self, *words):
         """Runs a client command; the finished process."""
-        call = self.lab.net.command(self.role, BINARY, "--socket", self.socket, *words)
+        call = self.command(*words)
         return subprocess.run(call, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
 
     def answers(self):

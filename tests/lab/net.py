@@ -1,7 +1,7 @@
 """The lab's network: one bridge, a namespace for each server, one for all attackers, one for all phones.
 
 Addresses are those of the documentation blocks: servers 198.51.100.16 / .22 / .23 and 2001:db8:100::16 ...,
-attackers anywhere in 203.0.113.0/24 and 2001:db8:bad::/64, phones in 10.20.30.0/24 and 2001:db8:900d::/64,
+attackers anywhere in 203.0.113.0/24 and 2001:db8:bad::/48, phones in 10.20.30.0/24 and 2001:db8:900d::/64,
 and the victim of forgeries 192.0.2.66. Every address of a client block works without being configured one by
 one: the client's namespace holds the whole block as a local route, the servers reach it through the client's
 address on the bridge. Nothing has an uplink, so nothing can leave the machine.
@@ -17,7 +17,7 @@ import sys
 import threading
 
 SERVERS = {"srv16": 16, "srv22": 22, "sshsrv": 23}
-ATTACKERS = ("203.0.113.0/24", "2001:db8:bad::/64", "192.0.2.0/24")
+ATTACKERS = ("203.0.113.0/24", "2001:db8:bad::/48", "192.0.2.0/24")
 PHONES = ("10.20.30.0/24", "2001:db8:900d::/64")
 CLIENTS = {"attack": (201, ATTACKERS), "phones": (202, PHONES)}
 VICTIM = "192.0.2.66"

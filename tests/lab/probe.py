@@ -6,7 +6,7 @@ import net as lab_net
 from sip import Client
 
 
-def sip_answers(lab, source, role, port=5060, tcp=False, seconds=1.5):
+def sip_answers(lab, source, role, port=5060, transport="udp", seconds=1.5):
     """Whether an OPTIONS from an address is answered at all, with whatever status.
 
     It speaks as an account that exists: from a stranger's name PJSIP would log the probe as an attack.
@@ -14,7 +14,7 @@ def sip_answers(lab, source, role, port=5060, tcp=False, seconds=1.5):
     user = "100" if (role, port) == ("srv16", 5060) else "600"
     server = lab_net.server_address(role, lab_net.family_of(source))
     try:
-        with Client(lab, source, server, port, tcp, timeout=seconds) as client:
+        with Client(lab, source, server, port, transport, timeout=seconds) as client:
             me = f"<sip:{user}@{client.domain}>"
             return client.request("OPTIONS", f"sip:{client.domain}", from_=me, to=me) is not None
     except OSError:

@@ -18,9 +18,35 @@ SSH_USER, SSH_PASSWORD = "labuser", "Lab-Ssh-Pass"
 # Log times are this zone's, so whoever reads the logs in a test must run with it too.
 ZONE = "UTC"
 
-_ASTERISK = r"""
+# make_dev FOLDER SOCKET: a /dev with what a server needs, and SOCKET as its way to the log.
+_DEV = r"""
+make_dev() {
+    local device
+    mount -t tmpfs -o mode=755 tmpfs "$1"
+    mkdir "$1/pts" "$1/shm"
+    for device in null zero full random urandom tty; do
+        touch "$1/$device"
+        mount --bind "/dev/$device" "$1/$device"
+    done
+    touch "$1/log"
+    mount --bind "$2" "$1/log"
+}
+"""
+
+# The journal lives in a /run of its own and leaves the kernel's messages and its audit alone.
+_JOURNAL = r"""
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/log/journal /run/systemd/journal /run/systemd/journald.conf.d
+printf '[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=\nRateLimitBurst=0\n' >/run/systemd/journald.conf.d/lab.conf
+setpriv --pdeathsig TERM /lib/systemd/systemd-journald &
+for _ in {1..100}; do [ -S /run/systemd/journal/dev-log ] && break || sleep 0.05; done
+"""
+
+_ASTERISK = _DEV + r"""
 set -e
 hostname "$NAME"
+""" + _JOURNAL + r"""
+make_dev "$ROOT/dev" /run/systemd/journal/dev-log
 mount --bind "$WORK/etc" "$ROOT/etc/asterisk"
 mount --bind "$WORK/log" "$ROOT/var/log/asterisk"
 mount --bind "$WORK/run" "$ROOT/run/asterisk"  # not /var/run: that link leads out of the chroot
@@ -31,19 +57,12 @@ chown -R "$(chroot "$ROOT" id -u asterisk):$(chroot "$ROOT" id -g asterisk)" "$W
 exec chroot "$ROOT" /usr/sbin/asterisk -f -U asterisk -G asterisk
 """
 
-_SSHD = r"""
+_SSHD = _DEV + r"""
 set -e
 hostname "$NAME"
-mount -t tmpfs -o mode=755 tmpfs "$WORK/dev"
-mkdir "$WORK/dev/pts" "$WORK/dev/shm"
-for device in null zero full random urandom tty; do
-    touch "$WORK/dev/$device"
-    mount --bind "/dev/$device" "$WORK/dev/$device"
-done
+make_dev "$WORK/dev" "$WORK/syslog.socket"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$WORK/dev/pts"
 ln -s pts/ptmx "$WORK/dev/ptmx"
-touch "$WORK/dev/log"
-mount --bind "$WORK/syslog.socket" "$WORK/dev/log"
 mount --rbind "$WORK/dev" /dev
 for file in passwd shadow group hosts; do mount --bind "$WORK/$file" "/etc/$file"; done
 mount --bind "$WORK/pam" /etc/pam.d/sshd
@@ -96,6 +115,12 @@ class Server:
 
 
 class Asterisk(Server):
+    """Asterisk, with a journal of its own that gets what it says to syslog."""
+
+    def beside(self, *words):
+        """The words of a command that runs on the host's files, but with this server's /run and its journal."""
+        return ["nsenter", "-t", str(self.process.pid), "-m", "--", *words]
+
     def command(self, text):
         """What `asterisk -rx TEXT` prints."""
         return self.inside("/usr/sbin/asterisk", "-rx", text)
@@ -120,6 +145,16 @@ def _hosts(path, names=""):
         hosts.write(f"127.0.0.1 localhost {HOST_NAME}\n::1 localhost\n{names}")
 
 
+def _certificate(path):
+    """A key and its own certificate in one file, readable by the server's user."""
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+             "-subj", f"/CN={HOST_NAME}", "-keyout", path, "-out", f"{path}.crt"]  # fmt: skip
+    subprocess.run(words, check=True, capture_output=True)
+    with open(f"{path}.crt", "rb") as certificate, open(path, "ab") as both:
+        both.write(certificate.read())
+    os.chmod(path, 0o644)
+
+
 def start_asterisk(lab, role, work, version, changes=None):
     """Starts Asterisk 16 or 22 in the namespace of a role, with a fresh folder, and waits until it has booted.
 
@@ -133,6 +168,7 @@ def start_asterisk(lab, role, work, version, changes=None):
     for name, text in (changes or {}).items():
         with open(os.path.join(work, "etc", name), "a", encoding="utf-8") as file:
             file.write(text)
+    _certificate(os.path.join(work, "etc", "lab.pem"))
     _hosts(os.path.join(work, "hosts"))
     server = Asterisk(lab, role, work, _ASTERISK, ROOT=root)
     return server.await_ready(lambda: "fully booted" in server.command("core waitfullybooted"))

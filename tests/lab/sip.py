@@ -11,6 +11,8 @@ import socket
 import time
 from dataclasses import dataclass, field
 
+import streams
+
 T1 = 0.5  # seconds to the first retransmission over UDP
 
 
@@ -65,13 +67,12 @@ def session_description(address):
 
 
 class Client:
-    """One source address talking to one server over UDP or TCP. Close it after use (context manager)."""
+    """One source address talking to one server over one of streams.TRANSPORTS. Close it after use (context manager)."""
 
-    def __init__(self, lab, source, server, port=5060, tcp=False, timeout=3.0, source_port=0):
-        self.server, self.port, self.tcp, self.timeout = server, port, tcp, timeout
-        kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
-        self.sock = lab.socket(source, kind, source_port, timeout)
-        self.sock.connect((server, port))
+    def __init__(self, lab, source, server, port=5060, transport="udp", timeout=3.0, source_port=0):
+        self.server, self.port, self.transport, self.timeout = server, port, transport, timeout
+        kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+        self.sock = streams.connect(lab.socket(source, kind, source_port, timeout), server, port, transport)
         name = self.sock.getsockname()
         self.local = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
         self.address = name[0]
@@ -89,11 +90,10 @@ class Client:
         if cseq is None:
             self.cseq += 1
             cseq = self.cseq
-        transport = "TCP" if self.tcp else "UDP"
         branch = "z9hG4bK" + secrets.token_hex(6)
         lines = [
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/{transport} {self.local};rport;branch={branch}{via}",
+            f"Via: SIP/2.0/{self.transport.upper()} {self.local};rport;branch={branch}{via}",
             "Max-Forwards: 70",
             f"From: {from_};tag={self.tag}",
             f"To: {to}",
@@ -118,7 +118,7 @@ class Client:
                 data = self.sock.recv(65536)
             except OSError:
                 return None
-            if not self.tcp:
+            if self.transport not in ("tcp", "tls"):
                 return parse_message(data) if len(data) > 4 else None
             if not data:
                 return None
@@ -138,9 +138,9 @@ class Client:
         while time.monotonic() < end:
             if not heard:
                 self.send(data)
-            wait = end - time.monotonic() if self.tcp or heard else min(T1, end - time.monotonic())
+            wait = end - time.monotonic() if self.transport != "udp" or heard else min(T1, end - time.monotonic())
             answer = self.receive(wait)
-            if answer is None and (self.tcp or heard):
+            if answer is None and (self.transport != "udp" or heard):
                 return None
             if answer and answer.value("cseq") == cseq:
                 heard = True

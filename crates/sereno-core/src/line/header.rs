@@ -111,6 +111,14 @@ fn tag(rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((program, pid, text.strip_prefix(b" ").unwrap_or(text)))
 }
 
+/// The record of a journal entry, whose syslog header came as fields: what header of its own the
+/// program put before the text is taken off.
+#[must_use]
+pub fn within<'a>(entry: &'a Record<'_>) -> Record<'a> {
+    let Record { stamp, host, program, pid, style, .. } = *entry;
+    inner_asterisk(Record { stamp, host, program, pid, style, ..Record::default() }, &entry.text)
+}
+
 /// Asterisk through syslog puts its own level, thread and place before the message.
 fn inner_asterisk<'a>(mut record: Record<'a>, text: &'a [u8]) -> Record<'a> {
     record.text = Cow::Borrowed(text);
@@ -175,20 +183,17 @@ fn place(text: &[u8]) -> Option<Place<'_>> {
     }
     rest = rest.strip_prefix(b":").unwrap_or(rest);
     rest = rest.strip_prefix(b" ")?;
-    // The dialplan's Log() writes as `Ext. EXTENSION: text`.
-    if let Some(said) = rest.strip_prefix(b"Ext. ") {
-        let colon = said.iter().take(128).position(|b| *b == b':')?;
-        let text = &said[colon + 1..];
-        return Some(Place {
-            level,
-            thread,
-            file: b"Ext.",
-            text: text.strip_prefix(b" ").unwrap_or(text),
-        });
-    }
-    let end = rest.iter().take(128).position(|b| matches!(b, b':' | b' '))?;
-    let file = &rest[..end];
-    let rest = rest.get(end..)?.strip_prefix(b":")?;
+    // The dialplan's Log() writes as `Ext. EXTENSION`.
+    let (file, rest) = match rest.strip_prefix(b"Ext. ") {
+        Some(said) => {
+            let colon = said.iter().take(128).position(|b| *b == b':')?;
+            (&b"Ext."[..], &said[colon + 1..])
+        }
+        None => {
+            let end = rest.iter().take(128).position(|b| matches!(b, b':' | b' '))?;
+            (&rest[..end], rest.get(end..)?.strip_prefix(b":")?)
+        }
+    };
     let text = match rest.first()? {
         b'0'..=b'9' => {
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -208,12 +213,15 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Style, without_colours};
-    use super::parse;
+    use super::super::{Record, Style, without_colours};
+    use super::{parse, within};
     use proptest::prelude::*;
 
     fn shown(line: &str) -> String {
-        let r = parse(line.as_bytes());
+        told(&parse(line.as_bytes()))
+    }
+
+    fn told(r: &Record<'_>) -> String {
         let s = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         format!(
             "{:?}|{}|{}|{}|{}|{}|{}|{}",
@@ -261,6 +269,39 @@ mod tests {
         );
         let json = r#"{"hostname":"pbx","timestamp":"2026-11-22 15:22:38.1","identifiers":{"lwp":4108,"callid":""},"logmsg":{"location":{"filename":"chan_sip.c","function":"f","line":1},"level":"NOTICE","message":"Call from ''\n"}}"#;
         assert_eq!(shown(json), "Json||||NOTICE|4108|chan_sip.c|Call from ''");
+    }
+
+    #[test]
+    fn asterisk_in_the_journal() {
+        let entry = |program: &'static [u8], text: &'static str| Record {
+            host: b"pbx",
+            program,
+            pid: b"18500",
+            text: text.as_bytes().into(),
+            style: Style::Syslog,
+            ..Record::default()
+        };
+        let text = "NOTICE[18600][C-00000003]: chan_sip.c:26826 in handle_request_invite: Call from '\n[x] NOTICE[9] chan_sip.c: y'";
+        assert_eq!(
+            told(&within(&entry(b"asterisk", text))),
+            "Syslog|pbx|asterisk|18500|NOTICE|18600|chan_sip.c|Call from '\n[x] NOTICE[9] chan_sip.c: y'"
+        );
+        let text = "WARNING[18697]: pjproject:0 in <?>: \t sip_transport.c Dropping 64 bytes";
+        assert_eq!(
+            told(&within(&entry(b"asterisk", text))),
+            "Syslog|pbx|asterisk|18500|WARNING|18697|pjproject|\t sip_transport.c Dropping 64 bytes"
+        );
+        let text = "WARNING[18612][C-00000002]: Ext. 510:1 in @ default: \"Rejecting\"";
+        assert_eq!(
+            told(&within(&entry(b"asterisk", text))),
+            "Syslog|pbx|asterisk|18500|WARNING|18612|Ext.|\"Rejecting\""
+        );
+        // The kernel says who wrote it: another program's text is text.
+        let text = "NOTICE[1]: chan_sip.c:1 in f: Call";
+        assert_eq!(
+            told(&within(&entry(b"logger", text))),
+            "Syslog|pbx|logger|18500||||NOTICE[1]: chan_sip.c:1 in f: Call"
+        );
     }
 
     #[test]

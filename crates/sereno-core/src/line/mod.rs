@@ -9,7 +9,7 @@ mod header;
 mod json;
 
 pub use date::{Dates, Stamp, stamp};
-pub use header::parse;
+pub use header::{parse, within};
 
 use std::borrow::Cow;
 

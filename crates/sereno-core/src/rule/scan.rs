@@ -8,7 +8,7 @@
 
 use super::spec::Format;
 use super::{Found, Memory, Pattern, Rule};
-use crate::line::{Dates, Record, Style, parse, without_colours};
+use crate::line::{Dates, Record, Style, parse, within, without_colours};
 use crate::time::Time;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use std::borrow::Cow;
@@ -192,7 +192,8 @@ impl Scan {
         used
     }
 
-    /// A record of the journal: its fields are known, nothing has to be guessed.
+    /// An entry of the journal: its fields are known, nothing has to be guessed, and whatever line
+    /// breaks are in its text, it is one record.
     pub fn read_record(&mut self, record: &Record<'_>, when: Time, emit: &mut dyn FnMut(Hit<'_>)) {
         let gate = self.gate.as_ref();
         if gate.is_some_and(|gate| !gate.is_match(Input::new(&*record.text))) {
@@ -201,7 +202,7 @@ impl Scan {
         self.counts.candidates += 1;
         self.position += record.text.len() as u64;
         self.matched(
-            record,
+            &within(record),
             Place {
                 line: &record.text,
                 when: Some(when),
@@ -335,7 +336,9 @@ impl Scan {
             }
         }
         self.counts.hits += u64::from(any);
-        let unknown = cared && !any && !place.stitched;
+        // A line whose program cannot be told might be ours: a header of another form.
+        let ours = cared || record.program.is_empty() && record.style != Style::Json;
+        let unknown = ours && !any && !place.stitched;
         self.counts.unknown += u64::from(unknown);
         self.counts.streak = if any { 0 } else { self.counts.streak + u64::from(unknown) };
         any
