@@ -5,6 +5,10 @@
 //!
 //! `journalctl --follow` shows the current boot only, so what is already there is first read
 //! without `--follow`; when that child has ended well, a following one goes on behind it.
+//!
+//! A child begins at the last known entry, which is left out here. `--after-cursor` would be the
+//! option for that, but systemd 252 then leaves out the next entry when the known one is gone
+//! (vacuumed away, pushed out by a flood), and says nothing.
 
 use crate::entry::JournalEntry;
 use crate::lines::{Cut, Lines};
@@ -12,9 +16,11 @@ use crate::sink::{FileId, Notice};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sereno_core::time::Time;
-use std::io;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -28,6 +34,10 @@ const MAX_COMPLAINT: usize = 512;
 const REAP_TRIES: usize = 20;
 /// First and longest pause before the child is started again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Where journals are: those that stay, and those of this boot (systemd-journald.service(8)).
+const HOMES: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+/// Machines (directories in there) looked at, at most.
+const MACHINES: usize = 64;
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -67,8 +77,12 @@ pub struct Journal {
     /// Unread bytes are at its front.
     buf: Vec<u8>,
     filled: usize,
-    /// Of the entry delivered last.
+    /// Of the entry delivered last, or of the last one that was there when reading began.
     cursor: Option<String>,
+    /// What the running child may begin with, although it is known already.
+    known: Option<String>,
+    /// The running child only tells where the journal ends.
+    seeks: bool,
     /// When reading began: without a cursor, a restart goes on from there.
     began: Option<Time>,
     /// The next (or running) child follows.
@@ -97,8 +111,10 @@ impl Journal {
             buf: vec![0; 2 * MAX_OBJECT],
             filled: 0,
             cursor: opts.after.clone(),
+            known: None,
+            seeks: false,
             began: None,
-            following: opts.after.is_none() && !opts.from_oldest,
+            following: false,
             wait: Duration::ZERO,
             start_at: Time::MIN,
             told: false,
@@ -119,7 +135,8 @@ impl Journal {
         self.running.as_ref().map(|running| running.child.id())
     }
 
-    /// Where reading stands after the last delivered entry: `after` of the next start.
+    /// Where reading stands: `after` of the next start. Known soon after the first start, also
+    /// if nothing was delivered, unless the journal has no entry at all.
     #[must_use]
     pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
@@ -137,6 +154,10 @@ impl Journal {
     /// may be more now.
     pub fn wake(&mut self, now: Time, sink: &mut dyn JournalSink) -> bool {
         if self.running.is_none() && now >= self.start_at {
+            if !self.following && self.opts.is_of_the_system() && is_closed(&HOMES.map(Path::new)) {
+                let why = "this user may not; root may, and the group systemd-journal".to_owned();
+                sink.notice(Notice::Unreadable { path: PathBuf::from("journal"), why });
+            }
             match self.start(now) {
                 Ok(running) => self.running = Some(running),
                 Err(e) => {
@@ -155,10 +176,12 @@ impl Journal {
     fn start(&mut self, now: Time) -> io::Result<Running> {
         let fresh = self.began.is_none();
         let began = *self.began.get_or_insert(now);
+        self.seeks = fresh && self.cursor.is_none() && !self.opts.from_oldest;
+        self.known.clone_from(&self.cursor);
         let from = match &self.cursor {
-            Some(cursor) => format!("--after-cursor={cursor}"),
+            Some(cursor) => format!("--cursor={cursor}"),
             None if self.opts.from_oldest => "--no-tail".to_owned(),
-            None if fresh => "--lines=0".to_owned(),
+            None if self.seeks => "--lines=1".to_owned(),
             None => format!("--since=@{}", began.secs()),
         };
         let mut child = Command::new(&self.opts.program)
@@ -168,6 +191,8 @@ impl Journal {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C at a terminal is meant for us; we end the child ourselves.
+            .process_group(0)
             .spawn()?;
         let pipes = child.stdout.take().zip(child.stderr.take());
         let (out, err) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
@@ -222,9 +247,14 @@ impl Journal {
                     for json in self.buf[block].split(|byte| *byte == b'\n') {
                         match JournalEntry::parse(json) {
                             Ok(entry) => {
+                                let known = self.known.take();
                                 self.cursor = Some(entry.cursor.clone());
-                                (self.told, self.wait) = (false, Duration::ZERO);
-                                sink.entry(entry);
+                                self.told = false;
+                                if !self.seeks && !known.is_some_and(|k| is_same(&k, &entry.cursor))
+                                {
+                                    self.wait = Duration::ZERO;
+                                    sink.entry(entry);
+                                }
                             }
                             Err(why) if !std::mem::replace(&mut self.told, true) => {
                                 let path = PathBuf::from("journal entry");
@@ -250,6 +280,42 @@ impl Journal {
         self.start_at = now.plus(self.wait);
         sink.notice(Notice::Ended { why });
     }
+}
+
+impl JournalOptions {
+    /// Whether no option names another journal.
+    fn is_of_the_system(&self) -> bool {
+        !self.args.iter().any(|arg| arg.starts_with('-'))
+    }
+}
+
+/// Whether two cursors are of one entry. The parts before the boot (`s=...;i=...;`) tell the
+/// file and the place in it; journald copies entries from one file to another.
+fn is_same(one: &str, other: &str) -> bool {
+    let entry = |cursor: &'_ str| cursor.find(";b=").unwrap_or_default();
+    one[entry(one)..] == other[entry(other)..]
+}
+
+/// Whether there are journals of the system and none may be read: `journalctl` then shows
+/// nothing, and that would look like peace.
+fn is_closed(homes: &[&Path]) -> bool {
+    let mut closed = false;
+    for home in homes {
+        let machines = match std::fs::read_dir(home) {
+            Ok(machines) => machines.take(MACHINES).flatten(),
+            Err(e) => {
+                closed |= e.kind() == ErrorKind::PermissionDenied;
+                continue;
+            }
+        };
+        for machine in machines {
+            match File::open(machine.path().join("system.journal")) {
+                Ok(_) => return false,
+                Err(e) => closed |= e.kind() == ErrorKind::PermissionDenied,
+            }
+        }
+    }
+    closed
 }
 
 impl Running {

@@ -145,6 +145,53 @@ fn reads_what_is_there_and_goes_on_behind_the_cursor() {
     assert!(seen.notices.iter().any(|n| matches!(n, Notice::Ended { .. })));
 }
 
+/// Journals are vacuumed, and a flood pushes the oldest files out.
+#[test]
+fn nothing_is_skipped_when_the_last_entry_read_is_gone() {
+    let dir = Dir::new();
+    if !make_journal(&dir.0, "a.journal", &[export(3, b"one"), export(4, b"two")].concat()) {
+        return;
+    }
+    let (mut journal, mut seen) = (Journal::new(options(&dir.0)), Seen::default());
+    run(&mut journal, &mut seen, |seen| seen.entries.len() == 2);
+    let mut opts = options(&dir.0);
+    opts.after = journal.cursor().map(str::to_owned);
+    drop(journal);
+    fs::remove_file(dir.0.join("a.journal")).unwrap();
+    // More than the ten lines that `--follow` begins with by itself.
+    let many: Vec<u8> = (100..130).flat_map(|n| export(n, b"new")).collect();
+    make_journal(&dir.0, "b.journal", &many);
+    let (mut journal, mut seen) = (Journal::new(opts), Seen::default());
+    run(&mut journal, &mut seen, |seen| seen.entries.len() == 30);
+    assert_eq!(seen.entries.len(), 30);
+    assert_eq!(seen.notices, []);
+}
+
+/// A guard that is stopped before the first line must know where to go on.
+#[test]
+fn there_is_a_place_before_the_first_entry() {
+    let dir = Dir::new();
+    if !make_journal(&dir.0, "a.journal", &[export(3, b"old"), export(4, b"older")].concat()) {
+        return;
+    }
+    let fresh = || JournalOptions { from_oldest: false, ..options(&dir.0) };
+    let (mut journal, mut seen) = (Journal::new(fresh()), Seen::default());
+    let begin = Instant::now();
+    run(&mut journal, &mut seen, |_| begin.elapsed() > Duration::from_millis(500));
+    assert!(seen.entries.is_empty() && seen.notices.is_empty(), "what was there is not ours");
+    let after = journal.cursor().map(str::to_owned);
+    assert!(after.is_some());
+    drop(journal);
+    make_journal(&dir.0, "b.journal", &export(100, b"while away"));
+    let opts = JournalOptions { after, ..fresh() };
+    let (mut journal, mut seen) = (Journal::new(opts), Seen::default());
+    run(&mut journal, &mut seen, |seen| !seen.entries.is_empty());
+    make_journal(&dir.0, "c.journal", &export(101, b"now"));
+    run(&mut journal, &mut seen, |seen| seen.entries.len() == 2);
+    let got: Vec<&[u8]> = seen.entries.iter().map(|entry| &entry.message[..]).collect();
+    assert_eq!(got, [&b"while away"[..], b"now"]);
+}
+
 #[test]
 fn a_child_that_fails_is_started_again_ever_more_slowly() {
     let dir = Dir::new();

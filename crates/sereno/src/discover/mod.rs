@@ -7,6 +7,7 @@ mod asterisk;
 mod conf;
 mod net;
 mod sessions;
+mod socket;
 mod sshd;
 
 use rustix::fs::OFlags;

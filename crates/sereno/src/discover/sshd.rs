@@ -1,6 +1,6 @@
 //! The SSH server: its ports and its log.
 
-use super::{exists, matching, text};
+use super::{exists, matching, socket, text};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use sereno_config::facts::{LogPlace, Sshd};
 use std::io::Read;
@@ -31,6 +31,7 @@ pub(super) fn gather(root: &Path) -> Option<Sshd> {
     if ports.is_empty() {
         ports = written(root);
     }
+    ports.extend(socket::ports(root));
     if ports.is_empty() {
         ports.push(22);
     }
@@ -109,7 +110,7 @@ pub(super) fn effective(told: &str) -> Vec<u16> {
 }
 
 /// The port behind the last colon of `1.2.3.4:22` or `[::1]:22`; a bare IPv6 address has none.
-fn port_of(address: &str) -> Option<u16> {
+pub(super) fn port_of(address: &str) -> Option<u16> {
     let address = address.split_whitespace().next()?;
     let (host, port) = address.rsplit_once(':')?;
     let is_whole = host.ends_with(']') || !host.contains(':');

@@ -76,6 +76,26 @@ fn the_true_sshd_is_asked() {
     }
 }
 
+/// `ssh.socket`, as Debian and Ubuntu have it: the port is in the unit, and sshd has no say.
+#[test]
+fn systemd_may_hold_the_port() {
+    let listening = "  sl  local_address                         remote_address                        st\n   \
+        0: 00000000000000000000000000000000:0976 00000000000000000000000000000000:0000 0A 0 0 0\n   \
+        1: 00000000000000000000000000000000:1388 00000000000000000000000000000000:0000 01 0 0 0\n";
+    let ports = |files: &[(&str, &str)]| {
+        let both = [("etc/ssh/sshd_config", "UsePAM yes\n"), ("proc/net/tcp6", listening)];
+        gather(machine(&[&both, files].concat()).path()).sshd.unwrap().ports
+    };
+    let unit = ("lib/systemd/system/ssh.socket", "[Socket]\nListenStream=22\nAccept=no\n");
+    assert_eq!(ports(&[unit]), [22], "installed, but nobody listens: sshd's own port");
+    let moved = "[Socket]\nListenStream=\nListenStream = 0.0.0.0:2422\nListenStream=[::]:5000\n";
+    assert_eq!(ports(&[unit, ("etc/systemd/system/ssh.socket.d/port.conf", moved)]), [2422]);
+    let generated = ("run/systemd/generator/ssh.socket.d/addresses.conf", moved);
+    let later = ("etc/systemd/system/ssh.socket.d/z.conf", "ListenStream=\n");
+    assert_eq!(ports(&[unit, generated, later]), [22], "the last word counts");
+    assert_eq!(ports(&[("usr/lib/systemd/system/sshd.socket", "ListenStream=2422\n")]), [2422]);
+}
+
 const LOGGER: &str = "\
 [general]
 appendhostname = yes ; as in the guide
