@@ -2,120 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod program;
+
+use program::{Guard, Home, wrong_password};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-struct Guard {
-    dir: tempfile::TempDir,
-    child: Child,
-}
-
-impl Guard {
-    fn start(config: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("auth.log"), "").unwrap();
-        let mut guard = Self { child: Command::new("true").spawn().unwrap(), dir };
-        guard.configure(config);
-        guard.child = guard.spawn();
-        let started = Instant::now();
-        while !guard.socket().exists() || guard.ask(&["status"]).status.code() == Some(3) {
-            assert!(started.elapsed() < Duration::from_secs(10), "it does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        guard
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.path("socket")
-    }
-
-    fn configure(&self, config: &str) {
-        let text = config.replace("@LOG@", self.path("auth.log").to_str().unwrap());
-        std::fs::write(self.path("sereno.toml"), text).unwrap();
-    }
-
-    fn spawn(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_sereno"))
-            .args(["run", "--observe", "--config"])
-            .arg(self.path("sereno.toml"))
-            .arg("--state")
-            .arg(self.path("state"))
-            .arg("--socket")
-            .arg(self.socket())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(self.path("said")).unwrap())
-            .spawn()
-            .unwrap()
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sereno"));
-        command.arg("--socket").arg(self.socket()).args(words).env("LC_ALL", "C").env("TZ", "UTC");
-        command
-    }
-
-    fn ask(&self, words: &[&str]) -> Output {
-        self.command(words).output().unwrap()
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        let out = self.ask(words);
-        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}: {out:?}"))
-    }
-
-    fn log(&self, line: &str) {
-        let mut file =
-            std::fs::OpenOptions::new().append(true).open(self.path("auth.log")).unwrap();
-        writeln!(file, "{line}").unwrap();
-    }
-
-    fn until(&self, what: impl Fn(&Self) -> bool) {
-        let started = Instant::now();
-        while !what(self) {
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "it did not happen: {}",
-                self.said()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn said(&self) -> String {
-        std::fs::read_to_string(self.path("said")).unwrap()
-    }
-
-    fn bans(&self) -> Vec<String> {
-        let bans = self.json(&["bans", "--json"]);
-        bans.as_array().unwrap().iter().map(|b| b["addr"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 const CONFIG: &str =
-    "ignoreip = [\"10.20.30.0/24\"]\n[jail.sshd]\nlogpath = [\"@LOG@\"]\nmaxretry = 2\n";
+    "ignoreip = [\"10.20.30.0/24\"]\n[jail.sshd]\nlogpath = [\"@DIR@/auth.log\"]\nmaxretry = 2\n";
 
 fn failure(pid: u32, addr: &str) -> String {
-    format!(
-        "{} pbx sshd[{pid}]: Failed password for root from {addr} port 5 ssh2",
-        jiff::Timestamp::now()
-    )
+    wrong_password(program::now(), pid, addr)
 }
 
 #[test]
@@ -156,7 +58,7 @@ fn a_reload_keeps_bans_and_refuses_mistakes() {
     assert!(guard.ask(&["ban", "203.0.113.5"]).status.success());
     guard.log(&failure(1, "203.0.113.7"));
     guard.until(|g| g.json(&["status", "--json"])["jails"][0]["failures"] == 1);
-    guard.configure("[jail.sshd]\nlogpath = [\"@LOG@\"]\nmaxretri = 3\n");
+    guard.configure("[jail.sshd]\nlogpath = [\"@DIR@/auth.log\"]\nmaxretri = 3\n");
     let refused = guard.ask(&["reload"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(
@@ -180,7 +82,7 @@ fn a_reload_keeps_bans_and_refuses_mistakes() {
 #[test]
 fn one_at_a_time_and_a_clean_end() {
     let mut guard = Guard::start(CONFIG);
-    let mut second = guard.spawn();
+    let mut second = guard.run(&[]).arg("--observe").spawn().unwrap();
     assert!(!second.wait().unwrap().success());
     assert!(guard.said().contains("another Sereno listens"), "{}", guard.said());
     assert!(guard.ask(&["stop"]).status.success());
@@ -223,4 +125,17 @@ fn nonsense_on_the_socket_ends_only_its_own_conversation() {
     drop(idle);
     guard.until(|g| g.ask(&["bans"]).status.success());
     assert!(Path::new(&guard.socket()).exists());
+}
+
+#[test]
+fn no_answer_is_no_success() {
+    let home = Home::new(CONFIG);
+    // Somebody who hangs up at once, as a program does that is killed just then.
+    let listener = UnixListener::bind(home.socket()).unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    for _ in 0..50 {
+        let out = home.ask(&["ban", "203.0.113.5"]);
+        assert_eq!(out.status.code(), Some(3), "{out:?}");
+        assert!(!out.stderr.is_empty());
+    }
 }

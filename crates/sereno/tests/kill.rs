@@ -11,36 +11,20 @@
     reason = "a test"
 )]
 
-use sereno_core::time::Time;
+mod program;
+
+use program::{Home, PATIENCE, now, wrong_password};
 use sereno_store::{Event, Store};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::process::Child;
+use std::time::{Duration, Instant};
 
 const ATTACKERS: u32 = 240;
 const KILLS: u32 = 25;
 
-fn start(dir: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_sereno"))
-        .args(["run", "--observe", "--config"])
-        .arg(dir.join("sereno.toml"))
-        .arg("--state")
-        .arg(dir.join("state"))
-        .arg("--socket")
-        .arg(dir.join("socket"))
-        .env("TZ", "UTC")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn stamp() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    Time(now.as_micros() as i64).to_string()
+fn start(home: &Home) -> Child {
+    home.run(&[]).arg("--observe").spawn().unwrap()
 }
 
 /// Attacker `i` fails three times, or, every fourth, only twice.
@@ -54,14 +38,10 @@ fn name(i: u32) -> String {
 
 #[test]
 fn every_line_counts_once_whatever_is_killed() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let log = dir.join("auth.log");
-    std::fs::write(&log, "").unwrap();
-    let config = format!("[jail.sshd]\nlogpath = [{:?}]\nmaxretry = 3\nbantime = \"1h\"\n", log);
-    std::fs::write(dir.join("sereno.toml"), config).unwrap();
-    let mut child = start(dir);
-    let mut file = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+    let home =
+        Home::new("[jail.sshd]\nlogpath = [\"@DIR@/auth.log\"]\nmaxretry = 3\nbantime = \"1h\"\n");
+    home.append("auth.log", "");
+    let mut child = start(&home);
     let (mut written, lines) = (0u32, ATTACKERS * 3);
     // A small generator of "random" pauses, the same in every run.
     let mut dice = 7u64;
@@ -74,14 +54,7 @@ fn every_line_counts_once_whatever_is_killed() {
         while written < until {
             let (round, i) = (written / ATTACKERS, written % ATTACKERS);
             if round < tries(i) {
-                let pid = 1000 + written;
-                writeln!(
-                    file,
-                    "{} pbx sshd[{pid}]: Failed password for root from {} port 5 ssh2",
-                    stamp(),
-                    name(i)
-                )
-                .unwrap();
+                home.log(&wrong_password(now(), 1000 + written, &name(i)));
             }
             written += 1;
             if roll(5) == 0 {
@@ -92,11 +65,11 @@ fn every_line_counts_once_whatever_is_killed() {
             std::thread::sleep(Duration::from_micros(roll(60_000)));
             child.kill().unwrap();
             child.wait().unwrap();
-            child = start(dir);
+            child = start(&home);
         }
     }
     let expected = (0..ATTACKERS).filter(|i| tries(*i) == 3).count();
-    let banned = wait_for(dir, expected);
+    let banned = wait_for(&home.path("state"), expected);
     child.kill().unwrap();
     child.wait().unwrap();
     for i in 0..ATTACKERS {
@@ -106,16 +79,13 @@ fn every_line_counts_once_whatever_is_killed() {
 }
 
 /// How often each address was banned, once as many as expected are, and a moment later.
-fn wait_for(dir: &Path, expected: usize) -> BTreeMap<String, usize> {
-    let deadline = Instant::now() + Duration::from_secs(30);
+fn wait_for(state: &Path, expected: usize) -> BTreeMap<String, usize> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let mut banned: BTreeMap<String, usize> = BTreeMap::new();
-        let reader = Store::read_only(&dir.join("state")).unwrap();
+        let reader = Store::read_only(state).unwrap();
         for event in reader.history(None, 100_000).unwrap() {
             if let Event::Ban(ban) = event {
-                if std::env::var("SHOW").is_ok() && ban.prefix.to_string() == "203.0.0.1" {
-                    println!("{ban:#?}");
-                }
                 *banned.entry(ban.prefix.to_string()).or_default() += 1;
             }
         }

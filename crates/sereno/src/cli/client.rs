@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A conversation with the running program.
 struct Talk {
+    path: PathBuf,
     stream: UnixStream,
     frames: Frames,
 }
@@ -33,19 +34,26 @@ impl Talk {
         let path: PathBuf = socket.map_or_else(crate::run::setup::default_socket, Path::to_owned);
         let stream = UnixStream::connect(&path).map_err(|e| Failure::absent(&path, &e))?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(Failure::io)?;
-        Ok(Self { stream, frames: Frames::new(REPLY_CAP) })
+        Ok(Self { path, stream, frames: Frames::new(REPLY_CAP) })
     }
 
     fn ask(&mut self, ask: Ask) -> Result<Reply, Failure> {
-        send(&mut self.stream, &Request { v: VERSION, ask }).map_err(Failure::io)?;
+        // An error of the conversation, never one of the output: who hung up before the question
+        // was out has done nothing.
+        let sent = send(&mut self.stream, &Request { v: VERSION, ask });
+        sent.map_err(|e| Failure::absent(&self.path, &e))?;
         self.hear()
     }
 
     fn hear(&mut self) -> Result<Reply, Failure> {
-        match receive(&mut self.stream, &mut self.frames).map_err(Failure::io)? {
+        let heard = receive(&mut self.stream, &mut self.frames);
+        match heard.map_err(|e| Failure::absent(&self.path, &e))? {
             Some(Reply::Refused { why }) => Err(Failure::refused(why)),
             Some(reply) => Ok(reply),
-            None => Err(Failure::refused("the running Sereno ended the conversation".to_owned())),
+            None => {
+                let hung_up = std::io::Error::other("the running Sereno ended the conversation");
+                Err(Failure::absent(&self.path, &hung_up))
+            }
         }
     }
 }
@@ -269,9 +277,10 @@ pub fn why(
 pub fn watch(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let mut talk = Talk::begin(socket)?;
     talk.stream.set_read_timeout(None).map_err(Failure::io)?;
-    send(&mut talk.stream, &Request { v: VERSION, ask: Ask::Watch }).map_err(Failure::io)?;
+    let broke_off = |e| Failure::absent(&talk.path, &e);
+    send(&mut talk.stream, &Request { v: VERSION, ask: Ask::Watch }).map_err(broke_off)?;
     while let Some(reply) =
-        receive::<Reply>(&mut talk.stream, &mut talk.frames).map_err(Failure::io)?
+        receive::<Reply>(&mut talk.stream, &mut talk.frames).map_err(broke_off)?
     {
         if let Reply::Event(moment) = reply {
             if how.json {

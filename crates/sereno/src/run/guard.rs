@@ -17,6 +17,7 @@ use sereno_store::Store;
 use sereno_tail::{Follow, Journal, Stdin};
 use sereno_wire::control::Moment;
 use sereno_wire::orders::{Order, Report};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct Guard {
     pub(super) mended: u64,
     pub(super) stands: bool,
     pub(super) notes: Vec<String>,
+    /// The alarms that were raised at the last look, by what they are about.
+    alarms: BTreeMap<String, String>,
     actions: Vec<Action>,
     children: Vec<Option<(u32, RawFd)>>,
     look_at: Time,
@@ -108,6 +111,7 @@ impl Guard {
             mended: 0,
             stands: false,
             notes: Vec::new(),
+            alarms: BTreeMap::new(),
             actions: Vec::new(),
             children: Vec::new(),
             look_at: now.plus(LOOK_EVERY),
@@ -371,6 +375,18 @@ impl Guard {
             self.engine.handle(Input::Friends(friends), now, &mut self.actions);
             self.carry_out(now);
         }
+        self.raise(now);
+    }
+
+    /// Says which alarms are new and which are over: nobody asks for the status all day.
+    fn raise(&mut self, now: Time) {
+        let all = super::status::alarms(self, now);
+        let raised: BTreeMap<_, _> = all.into_iter().map(|a| (a.about, a.text)).collect();
+        let before = std::mem::replace(&mut self.alarms, raised);
+        let new = self.alarms.iter().filter(|(about, _)| !before.contains_key(*about));
+        self.notes.extend(new.map(|(_, text)| format!("ALARM: {text}")));
+        let over = before.iter().filter(|(about, _)| !self.alarms.contains_key(*about));
+        self.notes.extend(over.map(|(_, text)| format!("over: {text}")));
     }
 
     /// Saves what changed, if it is time.

@@ -283,13 +283,13 @@ impl Shell {
 pub fn timeline(event: &Event) -> Vec<Moment> {
     let mut all = Vec::new();
     if let Event::Ban(ban) = event {
-        let line = |line: &String| Event::Evidence {
+        let line = |line: &str| Event::Evidence {
             jail: ban.jail,
             prefix: ban.prefix,
             at: ban.since,
-            line: line.clone(),
+            line: line.to_owned(),
         };
-        all.extend(ban.evidence.iter().map(|text| told(&line(text))));
+        all.extend(ban.evidence.lines().map(|text| told(&line(text))));
     }
     all.push(told(event));
     all

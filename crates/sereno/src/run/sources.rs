@@ -209,7 +209,14 @@ impl Book {
                 drop(self.trouble.insert(format!("pattern {pattern}"), text));
             }
             Notice::Ended { .. } => drop(self.trouble.insert(JOURNAL.to_owned(), text)),
-            Notice::Opened { path, .. } => drop(self.trouble.remove(&path.display().to_string())),
+            Notice::Opened { path, patterns, .. } | Notice::Named { path, patterns, .. } => {
+                self.trouble.remove(&path.display().to_string());
+                // What waits for any of many waits under its pattern.
+                for (_, pattern) in patterns.iter().filter_map(|id| self.patterns.get(*id as usize))
+                {
+                    self.trouble.remove(pattern);
+                }
+            }
             _ => {}
         }
     }

@@ -14,9 +14,46 @@ const DISBELIEVED: u64 = 50;
 /// Bytes behind, above which reading does not keep up.
 const BEHIND: u64 = 64 << 20;
 
-/// The state of the whole chain.
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Stays the same as long as it lasts, whatever the numbers in the text do.
+    pub about: String,
+    /// For people.
+    pub text: String,
+}
+
+impl Alarm {
+    fn new(about: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { about: about.into(), text: text.into() }
+    }
+}
+
+/// The state of the whole chain, and its alarms.
 #[must_use]
 pub fn status(guard: &mut Guard, now: Time) -> Status {
+    let status = chain(guard);
+    let alarms = raised(guard, &status, now).into_iter().map(|alarm| alarm.text).collect();
+    Status { alarms, ..status }
+}
+
+/// The alarms alone.
+#[must_use]
+pub fn alarms(guard: &mut Guard, now: Time) -> Vec<Alarm> {
+    let status = chain(guard);
+    raised(guard, &status, now)
+}
+
+fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
+    let trouble = guard.book.trouble().into_iter().map(|why| Alarm::new(why.clone(), why));
+    let unkept = guard.keeper.trouble().map(|why| format!("nothing is recorded: {why}"));
+    let mut all = from_numbers(status, now);
+    all.extend(trouble);
+    all.extend(unkept.map(|text| Alarm::new("ledger", text)));
+    all
+}
+
+fn chain(guard: &mut Guard) -> Status {
     let files = guard.follow.as_ref().map(sereno_tail::Follow::status).unwrap_or_default();
     let mut jails = Vec::new();
     for (policy, counts) in guard.engine.jails() {
@@ -33,7 +70,7 @@ pub fn status(guard: &mut Guard, now: Time) -> Status {
             successes: counts.successes,
             watching: guard.engine.jail(name).map_or(0, |jail| jail.watching() as u64),
             forgotten: counts.forgotten,
-            in_force: guard.engine.ledger().bans().filter(|ban| ban.jail == name).count() as u64,
+            in_force: guard.engine.ledger().count(name) as u64,
             last_failure: counts.last,
             sources: guard.book.status(name, &guard.engine, &files),
         });
@@ -46,7 +83,7 @@ pub fn status(guard: &mut Guard, now: Time) -> Status {
         dropped: guard.hands.dropped(),
         mended: guard.mended,
     };
-    let mut status = Status {
+    Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         since: guard.since,
@@ -55,66 +92,66 @@ pub fn status(guard: &mut Guard, now: Time) -> Status {
         gate,
         alarms: Vec::new(),
         memory: memory(),
-    };
-    status.alarms = alarms(&status, now);
-    status.alarms.extend(guard.book.trouble());
-    status.alarms.extend(guard.keeper.trouble().map(|why| format!("nothing is recorded: {why}")));
-    status
+    }
 }
 
 /// What is wrong, from the numbers alone.
-fn alarms(status: &Status, now: Time) -> Vec<String> {
+fn from_numbers(status: &Status, now: Time) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     if let Some(why) = &status.observing {
-        alarms.push(format!("nobody is banned: {why}"));
+        alarms.push(Alarm::new("observing", format!("nobody is banned: {why}")));
     } else if !status.gate.present {
-        alarms.push(format!(
-            "the table {} is not in the kernel: bans are not in force",
-            status.gate.table
-        ));
+        let table = &status.gate.table;
+        let text = format!("the table {table} is not in the kernel: bans are not in force");
+        alarms.push(Alarm::new("gate", text));
     }
     if status.gate.pending > 0 {
-        alarms.push(format!("{} bans are not in force yet", status.gate.pending));
+        let text = format!("{} bans are not in force yet", status.gate.pending);
+        alarms.push(Alarm::new("pending", text));
     }
     if status.jails.is_empty() {
-        alarms.push("no jail is set up: nothing is watched".to_owned());
+        alarms.push(Alarm::new("jails", "no jail is set up: nothing is watched"));
     }
     for jail in &status.jails {
+        let name = jail.name;
         if jail.sources.iter().all(|source| source.files == 0) {
-            alarms.push(format!("jail {} reads nothing", jail.name));
+            alarms.push(Alarm::new(format!("{name} files"), format!("jail {name} reads nothing")));
         }
-        alarms.extend(
-            jail.sources.iter().filter_map(|source| {
-                alarm(source, now).map(|w| format!("jail {}: {w}", jail.name))
-            }),
-        );
+        for source in jail.sources.iter().filter(|source| source.files > 0) {
+            alarms.extend(of_source(source, status.since, now).map(|(kind, text)| Alarm {
+                about: format!("{name} {} {kind}", source.what),
+                text: format!("jail {name}: {}: {text}", source.what),
+            }));
+        }
     }
     alarms
 }
 
-fn alarm(source: &SourceStatus, now: Time) -> Option<String> {
-    let what = &source.what;
+/// What kind of thing is wrong with a source that has been read since `since`, and in words.
+fn of_source(source: &SourceStatus, since: Time, now: Time) -> Option<(&'static str, String)> {
     if source.lag > BEHIND {
-        return Some(format!("{what}: {} MB unread", source.lag >> 20));
+        return Some(("behind", format!("{} MB unread", source.lag >> 20)));
     }
     if source.candidates >= STRANGE && source.matched == 0 {
-        return Some(format!(
-            "{what}: {} lines look like this service's, and none is understood",
-            source.candidates
-        ));
+        let n = source.candidates;
+        let text = format!("{n} lines look like this service's, and none is understood");
+        return Some(("strange", text));
     }
     if source.streak >= STRANGE {
-        return Some(format!(
-            "{what}: the last {} lines of this service were not understood: did its format change?",
-            source.streak
-        ));
+        let n = source.streak;
+        let text = format!(
+            "the last {n} lines of this service were not understood: did its format change?"
+        );
+        return Some(("strange", text));
     }
     if source.disbelieved >= DISBELIEVED {
         let n = source.disbelieved;
-        return Some(format!("{what}: {n} lines were not believed: somebody writes into this log"));
+        let text = format!("{n} lines were not believed: somebody writes into this log");
+        return Some(("disbelieved", text));
     }
-    let silent = source.last_line.filter(|last| now.since(*last) > SILENT)?;
-    Some(format!("{what}: silent since {silent}"))
+    // A log that died before the start is as dead as one that dies behind it.
+    let last = source.last_line.unwrap_or(since);
+    (now.since(last) > SILENT).then(|| ("silent", format!("silent since {last}")))
 }
 
 /// Resident memory in bytes, from `/proc/self/statm`.
@@ -130,23 +167,21 @@ mod tests {
 
     #[test]
     fn silence_does_not_look_like_peace() {
-        let day = Time::from_secs(200_000);
-        let quiet = SourceStatus {
-            what: "f".into(),
-            last_line: Some(Time::from_secs(1)),
-            ..SourceStatus::default()
-        };
-        assert!(alarm(&quiet, day).unwrap().contains("silent"));
-        let strange =
-            SourceStatus { candidates: 20, last_line: Some(day), ..SourceStatus::default() };
-        assert!(alarm(&strange, day).unwrap().contains("none is understood"));
-        assert_eq!(alarm(&SourceStatus { matched: 1, ..strange.clone() }, day), None);
+        let (start, day) = (Time::from_secs(1), Time::from_secs(200_000));
+        let alarm = |source: &SourceStatus| of_source(source, start, day).map(|(_, text)| text);
+        let line = |last_line| SourceStatus { last_line, ..SourceStatus::default() };
+        assert!(alarm(&line(Some(start))).unwrap().contains("silent"));
+        assert!(alarm(&line(None)).unwrap().contains("silent"), "never a line since the start");
+        let strange = SourceStatus { candidates: 20, ..line(Some(day)) };
+        assert!(alarm(&strange).unwrap().contains("none is understood"));
+        assert_eq!(alarm(&SourceStatus { matched: 1, ..strange.clone() }), None);
         let changed = SourceStatus { matched: 9, streak: 20, ..strange };
-        assert!(alarm(&changed, day).unwrap().contains("format change"));
+        assert!(alarm(&changed).unwrap().contains("format change"));
         let empty = Status {
             gate: GateStatus { present: true, ..GateStatus::default() },
             ..Status::default()
         };
-        assert_eq!(alarms(&empty, day), ["no jail is set up: nothing is watched"]);
+        let texts: Vec<String> = from_numbers(&empty, day).into_iter().map(|a| a.text).collect();
+        assert_eq!(texts, ["no jail is set up: nothing is watched"]);
     }
 }
