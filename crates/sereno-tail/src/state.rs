@@ -19,7 +19,8 @@ pub struct Options {
     pub line_cap: usize,
     /// Bytes of one read; raised when too small for the cap.
     pub buffer: usize,
-    /// Bytes read in one `Follow::wake`, about.
+    /// Bytes read in one `Follow::wake`, about: who has more waits while what follows from
+    /// these is done.
     pub budget: usize,
     /// Most files for one pattern.
     pub files_per_pattern: usize,
@@ -40,7 +41,7 @@ impl Default for Options {
             start: Start::End,
             line_cap: 8 * 1024,
             buffer: 128 * 1024,
-            budget: 1024 * 1024,
+            budget: 128 * 1024,
             files_per_pattern: 256,
             grace: Duration::from_secs(60),
             orphan_grace: Duration::from_secs(3600),

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of an old log that are read at the first start: enough to know who is at it just now.
 const FIRST_LOOK: u64 = 1 << 20;
+/// Bytes of standard input read in one round: others wait meanwhile.
+const STDIN_ROUND: usize = 128 << 10;
 
 /// What the command line adds to the policy.
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
     guard.journals = journals;
     if guard.book.reads_stdin() {
         let fd = rustix::io::dup(rustix::stdio::stdin())?;
-        guard.stdin = Some(Stdin::new(fd, policy.settings.line_cap, 1 << 20)?);
+        guard.stdin = Some(Stdin::new(fd, policy.settings.line_cap, STDIN_ROUND)?);
     }
     guard.register()?;
     Ok(guard)
