@@ -42,6 +42,8 @@ struct Segment {
 enum Node {
     Literal(Box<[u8]>),
     Class(Box<[bool; 256]>, u32, u32),
+    /// Every byte but one.
+    Until(u8, u32, u32),
     Repeat(Vec<Node>, u32, u32),
     Either(Vec<Vec<Node>>),
     Group(usize, Vec<Node>),
@@ -181,14 +183,14 @@ fn nodes(hir: &Hir) -> Option<Vec<Node>> {
         HirKind::Empty => Vec::new(),
         HirKind::Look(_) => return None,
         HirKind::Literal(literal) => vec![Node::Literal(literal.0.clone())],
-        HirKind::Class(class) => vec![Node::Class(table(class)?, 1, 1)],
+        HirKind::Class(class) => vec![class_node(class, 1, 1)?],
         HirKind::Repetition(repetition) => {
             if !repetition.greedy || free(hir).is_some() {
                 return None;
             }
             let (min, max) = (repetition.min, repetition.max.unwrap_or(u32::MAX));
             match repetition.sub.kind() {
-                HirKind::Class(class) => vec![Node::Class(table(class)?, min, max)],
+                HirKind::Class(class) => vec![class_node(class, min, max)?],
                 _ => vec![Node::Repeat(nodes(&repetition.sub)?, min, max)],
             }
         }
@@ -212,7 +214,7 @@ fn nodes(hir: &Hir) -> Option<Vec<Node>> {
     })
 }
 
-fn table(class: &Class) -> Option<Box<[bool; 256]>> {
+fn class_node(class: &Class, min: u32, max: u32) -> Option<Node> {
     let Class::Bytes(class) = class else { return None };
     let mut table = Box::new([false; 256]);
     for range in class.ranges() {
@@ -220,7 +222,11 @@ fn table(class: &Class) -> Option<Box<[bool; 256]>> {
             table[usize::from(byte)] = true;
         }
     }
-    Some(table)
+    let mut others = (0..=u8::MAX).filter(|byte| !table[usize::from(*byte)]);
+    Some(match (others.next(), others.next()) {
+        (Some(only), None) => Node::Until(only, min, max),
+        _ => Node::Class(table, min, max),
+    })
 }
 
 /// Takes the first choice everywhere; `None` when that leads nowhere.
@@ -235,8 +241,17 @@ fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans) -> Option
             }
             Node::Class(class, min, max) => {
                 let rest = text.get(at..)?;
-                let most = rest.len().min(*max as usize);
-                let run = rest[..most].iter().take_while(|b| class[usize::from(**b)]).count();
+                let most = &rest[..rest.len().min(*max as usize)];
+                let run = most.iter().position(|b| !class[usize::from(*b)]).unwrap_or(most.len());
+                if run < *min as usize {
+                    return None;
+                }
+                at + run
+            }
+            Node::Until(byte, min, max) => {
+                let rest = text.get(at..)?;
+                let most = &rest[..rest.len().min(*max as usize)];
+                let run = memchr::memchr(*byte, most).unwrap_or(most.len());
                 if run < *min as usize {
                     return None;
                 }
