@@ -10,7 +10,20 @@ import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-RULES = {path.stem: path.read_text() for path in sorted((ROOT / "rules").glob("*.toml"))}
+
+
+def rules():
+    """The texts of every rule's files: that with its name, then those that extend it."""
+    found = {}
+    for path in sorted((ROOT / "rules").glob("*.toml")):
+        text = path.read_text()
+        said = tomllib.loads(text)
+        files = found.setdefault(said.get("name") or said["extends"], [])
+        files.insert(0 if "name" in said else len(files), text)
+    return found
+
+
+RULES = rules()
 
 
 def put(target, name, data):
@@ -23,8 +36,8 @@ def put(target, name, data):
 
 def samples():
     """Every sample line, with the rule and the pattern it belongs to."""
-    for rule, text in RULES.items():
-        for pattern in tomllib.loads(text)["pattern"]:
+    for rule, files in RULES.items():
+        for pattern in (pattern for text in files for pattern in tomllib.loads(text)["pattern"]):
             matches = [sample["line"] for sample in pattern.get("match", [])]
             for number, line in enumerate(matches + pattern.get("reject", [])):
                 yield rule, f"{rule}-{pattern['id']}-{number}", line
@@ -64,13 +77,19 @@ def lines_and_blocks():
             put("rule", f"{rule}-cut-{at}", b"\1\x30\xa0" + "\n".join(cut).encode())
 
 
+def head_of(text):
+    """What stands before the patterns: the head, and the lines of definitions."""
+    head, _, define = re.sub(r"#.*\n", "", text.split("[[pattern]]")[0]).partition("[define]")
+    return head, define.strip().splitlines()
+
+
 def patterns():
     """One rule for each pattern, with the definitions that it uses."""
-    for rule, text in RULES.items():
-        head, *parts = text.split("[[pattern]]")
-        head, define = re.sub(r"#.*\n", "", head).split("[define]")
-        lines = define.strip().splitlines()
-        for number, part in enumerate(parts):
+    for rule, files in RULES.items():
+        head, shared = head_of(files[0])
+        parts = [(part, text) for text in files for part in text.split("[[pattern]]")[1:]]
+        for number, (part, text) in enumerate(parts):
+            lines = shared if text is files[0] else shared + head_of(text)[1]
             used = []
             # A definition stands behind those that it uses.
             for line in reversed(lines):

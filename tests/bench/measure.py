@@ -51,7 +51,7 @@ def failed(program, text):
 def scan(work, lines, rounds, rs):
     for kind in ("sshd", "asterisk"):
         few, every = f"{work}/{kind}.few", f"{work}/{kind}.all"
-        for path, regexes in ((few, patterns.FEW[kind]), (every, patterns.of_rule(f"{RULES}/{kind}.toml"))):
+        for path, regexes in ((few, patterns.FEW[kind]), (every, patterns.of_rule(RULES, kind))):
             with open(path, "w", encoding="ascii") as out:
                 out.write("\n".join(regexes) + "\n")
         for share in (0.02, 0.7):

@@ -1,5 +1,6 @@
 """Sereno's failure patterns as the plain regexes other programs take."""
 
+import pathlib
 import re
 import tomllib
 
@@ -44,16 +45,20 @@ HOST = {
 }  # fmt: skip
 
 
-def of_rule(path):
-    """Every failure pattern of a rule file that is about one line."""
-    with open(path, "rb") as file:
-        rule = tomllib.load(file)
-    words = {**WORDS, **rule.get("define", {})}
+def of_rule(folder, name):
+    """Every failure pattern of a rule, with what extends it, that is about one line."""
+    rules = [tomllib.loads(path.read_text()) for path in sorted(pathlib.Path(folder).glob("*.toml"))]
+    (base,) = (rule for rule in rules if rule.get("name") == name)
+    files = [base, *(rule for rule in rules if rule.get("extends") == name)]
+    return [f"{HEADS[name]}(?:{regex})$" for file in files for regex in _plain(file, base)]
 
-    def plain(text):
+
+def _plain(file, base):
+    words = {**WORDS, **base.get("define", {}), **file.get("define", {})}
+    for pattern in file["pattern"]:
+        text = pattern["regex"]
+        if pattern["kind"] != "failure" or r"\n--" in text:
+            continue
         for _ in range(9):
             text = re.sub(r"(?<!\?P)<([a-z0-9]+)>", lambda m: words.get(m[1], m[0]), text)
-        return re.sub(r"\(\?P<[a-z0-9]+>", "(?:", text)
-
-    regexes = [p["regex"] for p in rule["pattern"] if p["kind"] == "failure" and r"\n--" not in p["regex"]]
-    return [f"{HEADS[rule['name']]}(?:{plain(regex)})$" for regex in regexes]
+        yield re.sub(r"\(\?P<[a-z0-9]+>", "(?:", text)

@@ -34,7 +34,7 @@ class Guard:
         if os.path.exists(f"{logs}/{file or name}"):
             os.truncate(f"{logs}/{file or name}", 0)
         with open(f"{servers.HERE}/guard.toml", encoding="ascii") as given, open(f"{work}/guard.toml", "w") as own:
-            source = 'journal = ["SYSLOG_IDENTIFIER=asterisk"]' if journal else f'logpath = ["{logs}/{file or name}"]'
+            source = 'journal = ["_COMM=asterisk"]' if journal else f'logpath = ["{logs}/{file or name}"]'
             own.write(given.read().replace("@JAIL@", jail).replace("@SOURCE@", source))
 
     def command(self, *words):

@@ -125,8 +125,12 @@ class Transports(Guarded):
             guard.stop()
 
     def guess(self, role, source, user):
-        for _ in range(MAXRETRY):
-            iax.register(self.lab.net, source, role, user, "wrong")
+        """Until refused as often as must be: what gets lost on the way, as UDP may, is no try."""
+        refused = 0
+        for _ in range(2 * MAXRETRY):
+            refused += iax.register(self.lab.net, source, role, user, "wrong") == iax.REGREJ
+            if refused == MAXRETRY:
+                break
 
 
 class Journal(Guarded):

@@ -48,10 +48,21 @@ pub struct Asterisk {
     pub version: Option<String>,
     /// The files its `logger.conf` writes.
     pub logs: Vec<LogFile>,
+    /// What it says to syslog, where the journal keeps that.
+    pub journal: Option<JournalLog>,
     /// The ports it is configured to listen on, e.g. `udp/5060`.
     pub ports: Vec<String>,
     /// What keeps attacks out of its log.
     pub notes: Vec<AsteriskNote>,
+}
+
+/// What Asterisk's entries in the journal are found by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalLog {
+    /// As `journalctl(1)` takes them: `FIELD=value`.
+    pub matches: Vec<String>,
+    /// The levels that get there, in lower case: `notice`, `security`, ..., `*` for all.
+    pub levels: Vec<String>,
 }
 
 /// A file that Asterisk writes.
@@ -69,8 +80,20 @@ impl LogFile {
     /// Whether lines of a level are in it.
     #[must_use]
     pub fn has(&self, level: &str) -> bool {
-        self.levels.iter().any(|known| known == level || known == "*")
+        has(&self.levels, level)
     }
+}
+
+impl JournalLog {
+    /// Whether lines of a level are in it.
+    #[must_use]
+    pub fn has(&self, level: &str) -> bool {
+        has(&self.levels, level)
+    }
+}
+
+fn has(levels: &[String], level: &str) -> bool {
+    levels.iter().any(|known| known == level || known == "*")
 }
 
 /// A setting of Asterisk that keeps attacks out of its log.

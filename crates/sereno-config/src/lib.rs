@@ -12,6 +12,7 @@ mod near;
 mod option;
 mod policy;
 mod problem;
+mod rule_file;
 mod rules;
 mod settings;
 mod suggest;
@@ -24,6 +25,7 @@ pub use rules::shipped_rules;
 pub use suggest::{Lang, suggest};
 
 use problem::Notes;
+use rules::Prove;
 use std::time::Duration;
 use written::Written;
 
@@ -56,21 +58,47 @@ impl Outcome {
 /// Reads configuration and rule documents.
 ///
 /// Later configuration documents override earlier ones option by option; only `ignoreip` adds
-/// up. Of rules with the same name the last one that is right counts, whole: give
-/// [`shipped_rules`] first and the administrator's behind them.
+/// up. Of rules with the same name the last one that is right counts, whole, with the files that
+/// extend it: give [`shipped_rules`] first and the administrator's behind them.
 #[must_use]
 pub fn read(config: &[Document], rules: &[Document]) -> Outcome {
+    read_where(config, rules, &|_| true)
+}
+
+/// As [`read`], on a machine that has zone files for the time zones that `knows` says it has
+/// (by their IANA names).
+#[must_use]
+pub fn read_where(
+    config: &[Document],
+    rules: &[Document],
+    knows: &dyn Fn(&str) -> bool,
+) -> Outcome {
+    all(config, rules, Prove::Own, knows)
+}
+
+/// Reads rule documents and tries every sample line in them, those of shipped rules too.
+#[must_use]
+pub fn test(rules: &[Document]) -> Outcome {
+    all(&[], rules, Prove::All, &|_| true)
+}
+
+fn all(
+    config: &[Document],
+    rules: &[Document],
+    whose: Prove,
+    knows: &dyn Fn(&str) -> bool,
+) -> Outcome {
     let docs: Vec<&Document> = config.iter().chain(rules).collect();
     let mut notes = Notes::default();
     let parse = |(at, document)| Written::parse(at, document, &mut notes);
     let files: Vec<Written<'_>> = config.iter().enumerate().map(parse).collect();
     files.iter().for_each(|file| settings::check_top(file, &mut notes));
-    let settings = settings::settings(&files, &mut notes);
+    let settings = settings::settings(&files, knows, &mut notes);
     let friends = settings::friends(&files, &mut notes);
-    let good = rules::rules(rules, config.len(), &mut notes);
+    let good = rules::rules(rules, config.len(), whose, &mut notes);
     let names: Vec<&str> = good.iter().map(|good| good.rule.name.as_str()).collect();
     let jails = jail::jails(&files, &names, &mut notes);
-    let (rules, rule_texts) = good.into_iter().map(|good| (good.rule, good.text)).unzip();
+    let (rules, rule_texts) = good.into_iter().map(|good| (good.rule, good.texts)).unzip();
     let policy = Policy { settings, friends, rules, rule_texts, jails };
     Outcome { policy, problems: notes.into_problems(&docs) }
 }

@@ -18,8 +18,8 @@ pub struct Policy {
     pub friends: Vec<Friend>,
     /// All rules that can be used, sorted by name.
     pub rules: Vec<Arc<Rule>>,
-    /// The documents the rules were made of, in the same order.
-    pub rule_texts: Vec<crate::Document>,
+    /// The documents each of the rules was made of, in the same order; that with its name first.
+    pub rule_texts: Vec<Vec<crate::Document>>,
     /// The jails that are enabled, sorted by name.
     pub jails: Vec<JailConf>,
 }
@@ -67,7 +67,7 @@ impl Default for Settings {
             socket: PathBuf::from("/run/sereno/control.sock"),
             group: "sereno".to_owned(),
             timezone: None,
-            line_cap: 8192,
+            line_cap: 64 << 10,
             table: Name::SERENO,
             observe: false,
         }

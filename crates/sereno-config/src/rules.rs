@@ -1,15 +1,13 @@
-//! Rule files: those that come with Sereno, and the administrator's.
+//! Rules made of rule files: those that come with Sereno, and the administrator's.
 
 use crate::Document;
+use crate::near::nearest;
 use crate::problem::{Notes, Wrong};
-use serde::Deserialize;
-use sereno_core::rule::spec::{PatternSpec, RuleSpec};
+use crate::rule_file::{Part, Places, RuleFile};
+use sereno_core::rule::spec::{ExtensionSpec, PatternSpec, RuleSpec};
 use sereno_core::rule::{Rule, RuleError, prove};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
 
 /// The rules that come with Sereno, as text.
 #[must_use]
@@ -18,133 +16,182 @@ pub fn shipped_rules() -> Vec<Document> {
         |name: &str, text: &str| Document { name: name.to_owned(), text: text.to_owned() };
     vec![
         document("rules/asterisk.toml", include_str!("../../../rules/asterisk.toml")),
+        document(
+            "rules/asterisk-notices.toml",
+            include_str!("../../../rules/asterisk-notices.toml"),
+        ),
+        document("rules/asterisk-rest.toml", include_str!("../../../rules/asterisk-rest.toml")),
         document("rules/sshd.toml", include_str!("../../../rules/sshd.toml")),
     ]
 }
 
-/// A rule that compiles, and the document it stands in.
+/// A rule that compiles, and the documents it stands in, that with its name first.
 pub(crate) struct Good {
     pub(crate) rule: Arc<Rule>,
-    pub(crate) text: Document,
+    pub(crate) texts: Vec<Document>,
 }
 
-/// Reads rule documents; a later one replaces an earlier one of the same name whole. `first` is
-/// the index of the first among all documents.
-pub(crate) fn rules(docs: &[Document], first: usize, notes: &mut Notes) -> Vec<Good> {
+/// Whose sample lines are tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prove {
+    /// The administrator's: those of shipped rules were tried when Sereno was built.
+    Own,
+    All,
+}
+
+type Base<'d> = Part<'d, RuleSpec>;
+type More<'d> = Part<'d, ExtensionSpec>;
+
+/// Reads rule documents. A later rule replaces an earlier one of the same name, and a rule of
+/// the administrator's the shipped extensions as well; his extensions go with whatever rule is
+/// in force. `first` is the index of the first among all documents.
+pub(crate) fn rules(docs: &[Document], first: usize, whose: Prove, notes: &mut Notes) -> Vec<Good> {
     let shipped = shipped_rules();
-    let mut good: BTreeMap<String, Good> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, (Vec<Base<'_>>, Vec<More<'_>>)> = BTreeMap::new();
     for (at, document) in docs.iter().enumerate() {
-        // The sample lines of shipped rules are tried when Sereno is built.
-        let is_own = !shipped.contains(document);
-        if let Some(rule) = rule(document, first + at, is_own, notes) {
-            let text = document.clone();
-            good.insert(rule.name.clone(), Good { rule: Arc::new(rule), text });
-        }
-    }
-    good.into_values().collect()
-}
-
-fn rule(document: &Document, doc: usize, is_own: bool, notes: &mut Notes) -> Option<Rule> {
-    let before = notes.errors();
-    let written = crate::written::Written::parse(doc, document, notes);
-    let patterns = Places::of(&written.table);
-    let spec = spec(&document.text, written.table, doc, notes)?;
-    if notes.errors() > before {
-        return None;
-    }
-    match Rule::compile(&spec) {
-        Ok(rule) => {
-            let failures = if is_own { prove(&spec).failures } else { Vec::new() };
-            for failure in failures {
-                let remedy =
-                    "correct the sample line or the pattern, so that they prove each other";
-                notes.warn(doc, patterns.wrong(&failure).remedy(remedy));
-            }
-            Some(rule)
-        }
-        Err(errors) => {
-            for error in errors {
-                let remedy = "correct the pattern; docs/guide/rules.md describes what it may hold";
-                notes.error(doc, patterns.wrong(&error).remedy(remedy));
-            }
-            None
-        }
-    }
-}
-
-/// Reads the head and every pattern apart, so that each can be wrong for itself.
-fn spec(text: &str, mut table: DeTable<'_>, doc: usize, notes: &mut Notes) -> Option<RuleSpec> {
-    let mut patterns = Vec::new();
-    let list = table.remove("pattern").map(Spanned::into_inner);
-    let list = match list {
-        Some(DeValue::Array(list)) => list,
-        _ => toml::de::DeArray::new(),
-    };
-    for element in list {
-        let span = element.span();
-        let DeValue::Table(inner) = element.into_inner() else {
-            let wrong = Wrong::new(span, "a pattern is a section of its own");
-            notes.error(
-                doc,
-                wrong
-                    .remedy("write [[pattern]] on a line of its own, and id, kind, regex below it"),
-            );
+        let is_shipped = shipped.contains(document);
+        // Who names a shipped file among his own means no second one.
+        if is_shipped && docs[..at].contains(document) {
             continue;
-        };
-        match PatternSpec::deserialize(Deserializer::from(Spanned::new(span.clone(), inner))) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(error) => notes.error(doc, unreadable(&error, span)),
         }
-    }
-    match RuleSpec::deserialize(Deserializer::from(Spanned::new(0..text.len(), table))) {
-        Ok(head) => Some(RuleSpec { patterns, ..head }),
-        Err(error) => {
-            notes.error(doc, unreadable(&error, 0..0));
-            None
-        }
-    }
-}
-
-/// What serde says, at the place it says it of.
-fn unreadable(error: &toml::de::Error, around: Range<usize>) -> Wrong {
-    let said = error.message().trim();
-    let remedy = if said.starts_with("unknown field") {
-        "use one of the names listed"
-    } else if said.starts_with("missing field") {
-        "add it"
-    } else {
-        "docs/guide/rules.md describes what belongs here"
-    };
-    let span = error.span().unwrap_or(around);
-    // A whole section is meant: its first line is enough.
-    Wrong::new(span, said).remedy(remedy)
-}
-
-/// Where the patterns of a rule are.
-struct Places {
-    patterns: BTreeMap<String, Range<usize>>,
-    name: Range<usize>,
-}
-
-impl Places {
-    fn of(table: &DeTable<'_>) -> Self {
-        let mut patterns = BTreeMap::new();
-        if let Some(DeValue::Array(list)) = table.get("pattern").map(Spanned::get_ref) {
-            for pattern in list {
-                let DeValue::Table(inner) = pattern.get_ref() else { continue };
-                let Some(DeValue::String(id)) = inner.get("id").map(Spanned::get_ref) else {
-                    continue;
-                };
-                let at = inner.get("regex").map_or_else(|| pattern.span(), Spanned::span);
-                patterns.insert(id.to_string(), at);
+        let is_tried = whose == Prove::All || !is_shipped;
+        match RuleFile::read(document, first + at, is_shipped, notes) {
+            Some(RuleFile::Rule(mut base)) => {
+                forget_samples(&mut base.spec.patterns, is_tried);
+                by_name.entry(base.spec.name.clone()).or_default().0.push(base);
             }
+            Some(RuleFile::Extension(mut more)) => {
+                forget_samples(&mut more.spec.patterns, is_tried);
+                by_name.entry(more.spec.extends.clone()).or_default().1.push(more);
+            }
+            None => {}
         }
-        let name = table.get("name").map_or(0..0, Spanned::span);
-        Self { patterns, name }
     }
+    let there = by_name.iter().filter(|(_, (bases, _))| !bases.is_empty());
+    let names: Vec<String> = there.map(|(name, _)| name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut good = Vec::new();
+    for (name, (bases, more)) in by_name {
+        match in_force(&bases, &more, whose, notes) {
+            Some(rule) => good.push(rule),
+            None => more.iter().for_each(|more| {
+                notes.error(more.places.doc, without_rule(&more.places, &name, &names));
+            }),
+        }
+    }
+    good
+}
 
-    fn wrong(&self, error: &RuleError) -> Wrong {
-        let span = self.patterns.get(&error.pattern).unwrap_or(&self.name).clone();
-        Wrong::new(span, error.to_string())
+/// Sample lines that are not tried are most of what a rule would keep in memory.
+fn forget_samples(patterns: &mut [PatternSpec], is_tried: bool) {
+    for pattern in patterns.iter_mut().filter(|_| !is_tried) {
+        pattern.matches = Vec::new();
+        pattern.reject = Vec::new();
     }
+}
+
+/// What an extension is told whose rule is not there.
+fn without_rule(places: &Places<'_>, name: &str, names: &[&str]) -> Wrong {
+    if names.contains(&name) {
+        let wrong = places.at_name(format!("the rule {name} was set aside, and so is this"));
+        return wrong.remedy("correct the rule first");
+    }
+    let remedy = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("write the name of a rule: {}", names.join(", ")),
+    };
+    places.at_name(format!("there is no rule {name}")).remedy(remedy)
+}
+
+/// The last of the rules of a name that is right, with what extends it.
+fn in_force(
+    bases: &[Base<'_>],
+    more: &[More<'_>],
+    whose: Prove,
+    notes: &mut Notes,
+) -> Option<Good> {
+    let mut found = None;
+    for base in bases.iter().rev() {
+        if found.is_none() {
+            let goes_with = |more: &&More<'_>| base.places.is_shipped || !more.places.is_shipped;
+            found = join(base, more.iter().filter(goes_with).collect(), whose, notes);
+        } else if let Err(errors) = Rule::compile(&base.spec) {
+            // It is not in force, and wrong all the same.
+            note_all(&base.places, &errors, notes);
+        }
+    }
+    found
+}
+
+/// Compiles a rule with what extends it. A wrong extension is noted and left out; when the rule
+/// itself is wrong, that is noted, and there is none.
+fn join(base: &Base<'_>, more: Vec<&More<'_>>, whose: Prove, notes: &mut Notes) -> Option<Good> {
+    let (mut more, clashes) = distinct(base, more);
+    loop {
+        let mut spec = base.spec.clone();
+        more.iter().for_each(|more| spec.extend(&more.spec));
+        let errors = match Rule::compile(&spec) {
+            Err(errors) => errors,
+            Ok(rule) => {
+                clashes.into_iter().for_each(|(doc, wrong)| notes.error(doc, wrong));
+                let files = || std::iter::once(&base.places).chain(more.iter().map(|m| &m.places));
+                let tried = files().filter(|file| whose == Prove::All || !file.is_shipped);
+                try_samples(&spec, &tried.collect::<Vec<_>>(), notes);
+                let texts = files().map(|file| file.document.clone()).collect();
+                return Some(Good { rule: Arc::new(rule), texts });
+            }
+        };
+        let of_more = |error: &RuleError| more.iter().any(|m| m.places.has(&error.pattern));
+        let (of_more, of_base): (Vec<_>, Vec<_>) = errors.into_iter().partition(of_more);
+        if !of_base.is_empty() {
+            note_all(&base.places, &of_base, notes);
+            return None;
+        }
+        let is_right = |more: &&More<'_>| note_all(&more.places, &of_more, notes) == 0;
+        more.retain(is_right);
+    }
+}
+
+/// The extensions that repeat no id of a file before them, and what is to be said of the others.
+fn distinct<'f, 'd>(
+    base: &'f Base<'d>,
+    all: Vec<&'f More<'d>>,
+) -> (Vec<&'f More<'d>>, Vec<(usize, Wrong)>) {
+    let mut taken: BTreeMap<&str, &Places<'_>> =
+        base.places.ids().map(|id| (id, &base.places)).collect();
+    let (mut kept, mut clashes) = (Vec::new(), Vec::new());
+    for more in all {
+        let (places, before) = (&more.places, clashes.len());
+        for (id, other) in places.ids().filter_map(|id| Some((id, taken.get(id)?))) {
+            let message = format!("pattern {id} is also in {}", other.place_of(id));
+            let remedy = format!("give it an id of its own, such as \"my-{id}\"");
+            clashes.push((places.doc, places.at_id(id, message).remedy(remedy)));
+        }
+        if clashes.len() == before {
+            taken.extend(places.ids().map(|id| (id, places)));
+            kept.push(more);
+        }
+    }
+    (kept, clashes)
+}
+
+/// Tries the sample lines of these files on the whole rule.
+fn try_samples(spec: &RuleSpec, files: &[&Places<'_>], notes: &mut Notes) {
+    if files.is_empty() {
+        return;
+    }
+    let of = |id: &str| files.iter().find(|file| file.has(id));
+    for failure in prove(spec).failures {
+        if let Some(file) = of(&failure.pattern) {
+            let remedy = "correct the sample line or the pattern, so that they prove each other";
+            notes.warn(file.doc, file.at(&failure).remedy(remedy));
+        }
+    }
+}
+
+/// Notes the errors that are about a file's patterns, or about its rule; how many there are.
+fn note_all(file: &Places<'_>, errors: &[RuleError], notes: &mut Notes) -> usize {
+    let mine = errors.iter().filter(|e| e.pattern.is_empty() || file.has(&e.pattern));
+    let remedy = "correct the pattern; docs/guide/rules.md describes what it may hold";
+    mine.map(|error| notes.error(file.doc, file.at(error).remedy(remedy))).count()
 }

@@ -20,7 +20,7 @@ const OPTIONS: [(&str, &str); 7] = [
     ("socket", "\"/run/sereno/control.sock\""),
     ("group", "\"sereno\""),
     ("timezone", "\"Europe/Madrid\""),
-    ("line-cap", "\"8KiB\""),
+    ("line-cap", "\"64KiB\""),
     ("table", "\"sereno\""),
     ("observe", "false"),
 ];
@@ -56,8 +56,13 @@ pub(crate) fn check_top(file: &Written<'_>, notes: &mut Notes) {
     }
 }
 
-/// Reads `[sereno]` of all files; later ones have the last word.
-pub(crate) fn settings(files: &[Written<'_>], notes: &mut Notes) -> Settings {
+/// Reads `[sereno]` of all files; later ones have the last word. `knows` says whether there is a
+/// time zone of that name.
+pub(crate) fn settings(
+    files: &[Written<'_>],
+    knows: &dyn Fn(&str) -> bool,
+    notes: &mut Notes,
+) -> Settings {
     let mut settings = Settings::default();
     for file in files {
         let Some(section) = file.section("sereno", notes) else { continue };
@@ -70,7 +75,7 @@ pub(crate) fn settings(files: &[Written<'_>], notes: &mut Notes) -> Settings {
             if !file.whole(&value.span()) {
                 continue;
             }
-            for mut wrong in take(&mut settings, name, value).err().into_iter().flatten() {
+            for mut wrong in take(&mut settings, name, value, knows).err().into_iter().flatten() {
                 if wrong.remedy.is_empty() {
                     wrong.remedy = format!("write for example {name} = {example}");
                 }
@@ -93,12 +98,17 @@ fn unknown(span: std::ops::Range<usize>, name: &str) -> Wrong {
     Wrong::new(span, format!("[sereno] has no option {name}")).remedy(remedy)
 }
 
-fn take(settings: &mut Settings, name: &str, value: &Value<'_>) -> Read<()> {
+fn take(
+    settings: &mut Settings,
+    name: &str,
+    value: &Value<'_>,
+    knows: &dyn Fn(&str) -> bool,
+) -> Read<()> {
     match name {
         "state" => settings.state = PathBuf::from(value::path(value)?),
         "socket" => settings.socket = PathBuf::from(socket(value)?),
         "group" => group(value)?.clone_into(&mut settings.group),
-        "timezone" => settings.timezone = Some(timezone(value)?.to_owned()),
+        "timezone" => settings.timezone = Some(timezone(value, knows)?.to_owned()),
         "line-cap" => settings.line_cap = value::size(value, 1024, 1 << 20)?,
         "table" => settings.table = table(value)?,
         _ => settings.observe = value::flag(value)?,
@@ -127,15 +137,20 @@ fn group<'v>(value: &'v Value<'_>) -> Read<&'v str> {
     }
 }
 
-/// The shape of an IANA zone name. Whether the machine knows it is for its zone files to say.
-fn timezone<'v>(value: &'v Value<'_>) -> Read<&'v str> {
+/// An IANA zone name that the machine knows. Its shape comes first: it becomes part of a path.
+fn timezone<'v>(value: &'v Value<'_>, knows: &dyn Fn(&str) -> bool) -> Read<&'v str> {
     let name = value::text(value)?;
     let part = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic())
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
     };
     if name.len() <= 64 && name.split('/').all(part) {
-        return Ok(name);
+        if knows(name) {
+            return Ok(name);
+        }
+        return Wrong::new(value.span(), format!("this machine knows no time zone {name}"))
+            .remedy("write a name that is in /usr/share/zoneinfo (package tzdata), or leave it out for the machine's own zone")
+            .alone();
     }
     Wrong::new(value.span(), "this is not the name of a time zone")
         .remedy("write a name such as \"Europe/Madrid\", \"America/Bogota\" or \"UTC\"")

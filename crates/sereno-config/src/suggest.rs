@@ -1,6 +1,6 @@
 //! From what was found on a machine to a commented configuration file.
 
-use crate::facts::{Asterisk, AsteriskNote, Facts, LogFile, LogPlace, Sshd};
+use crate::facts::{Asterisk, AsteriskNote, Facts, JournalLog, LogFile, LogPlace, Sshd};
 use crate::value;
 use sereno_core::addr::{Prefix, canonical};
 use sereno_core::gate::Ports;
@@ -145,12 +145,7 @@ fn jail_sshd(sshd: &Sshd, page: &mut Page) {
         ),
     );
     let source = match &sshd.logs {
-        LogPlace::Journal(matches) => {
-            let good: Vec<&String> =
-                matches.iter().filter(|m| value::is_journal_match(m)).collect();
-            let list: Vec<String> = good.iter().map(|m| quoted(m)).collect();
-            (!list.is_empty()).then(|| format!("journal = [{}]", list.join(", ")))
-        }
+        LogPlace::Journal(matches) => journal(matches),
         LogPlace::File(path) if names_itself(path) => Some(format!("logpath = [{}]", quoted(path))),
         LogPlace::File(_) | LogPlace::Nowhere => None,
     };
@@ -184,16 +179,28 @@ fn jail_asterisk(asterisk: &Asterisk, page: &mut Page) {
             &format!("Escucha en {ports}; un bloqueo cierra todos los puertos: un atacante los prueba todos."),
         );
     }
-    let chosen = choose(&asterisk.logs);
+    let chosen = choose(asterisk);
     advice(asterisk, chosen, page);
-    let Some(log) = chosen else {
-        page.line("# [jail.asterisk]\n# logpath = [\"/var/log/asterisk/guard\"]");
-        return;
-    };
-    let others = asterisk
-        .logs
-        .iter()
-        .filter(|other| other.path != log.path && choose(&[(*other).clone()]).is_some());
+    match chosen {
+        None => {
+            page.line("# [jail.asterisk]\n# logpath = [\"/var/log/asterisk/guard\"]");
+            return;
+        }
+        Some(Log::Journal(log)) => {
+            let source = journal(&log.matches).unwrap_or_default();
+            page.line(&format!("[jail.asterisk]\n{source}"));
+        }
+        Some(Log::File(log)) => {
+            not_read(&asterisk.logs, log, page);
+            page.line(&format!("[jail.asterisk]\nlogpath = [{}]", quoted(&log.path)));
+        }
+    }
+    page.line("ports = \"all\"\nmaxretry = 4\nfindtime = \"10m\"\nbantime = \"5h\"");
+}
+
+/// Says which logs are left out.
+fn not_read(logs: &[LogFile], chosen: &LogFile, page: &mut Page) {
+    let others = logs.iter().filter(|other| other.path != chosen.path && is_useful(other));
     let others: Vec<String> = others.map(|other| plain(&other.path)).collect();
     if !others.is_empty() {
         let others = others.join(", ");
@@ -202,26 +209,54 @@ fn jail_asterisk(asterisk: &Asterisk, page: &mut Page) {
             &format!("No se leen, porque las mismas líneas contarían dos veces: {others}"),
         );
     }
-    page.line("[jail.asterisk]");
-    page.line(&format!("logpath = [{}]", quoted(&log.path)));
-    page.line("ports = \"all\"\nmaxretry = 4\nfindtime = \"10m\"\nbantime = \"5h\"");
+}
+
+/// A log of Asterisk's.
+#[derive(Clone, Copy)]
+enum Log<'a> {
+    File(&'a LogFile),
+    Journal(&'a JournalLog),
+}
+
+impl Log<'_> {
+    fn has(self, level: &str) -> bool {
+        match self {
+            Self::File(log) => log.has(level),
+            Self::Journal(log) => log.has(level),
+        }
+    }
 }
 
 /// The one log to read: security events with notices beat either alone, JSON beats text (what
-/// a stranger sends cannot break its lines), and the fewer other levels, the less to read.
-fn choose(logs: &[LogFile]) -> Option<&LogFile> {
+/// a stranger sends cannot break its lines), and the fewer other levels, the less to read. The
+/// journal is for those who have no such file.
+fn choose(asterisk: &Asterisk) -> Option<Log<'_>> {
     let rank = |log: &&LogFile| {
         let (security, notice) = (log.has("security"), log.has("notice"));
         let extra = if log.has("*") { usize::MAX } else { log.levels.len() };
         (security && notice, security, log.json, Reverse(extra))
     };
-    let useful =
-        |log: &&LogFile| names_itself(&log.path) && (log.has("security") || log.has("notice"));
-    logs.iter().filter(useful).max_by_key(rank)
+    let file = asterisk.logs.iter().filter(|log| is_useful(log)).max_by_key(rank).map(Log::File);
+    let found = |log: &&JournalLog| {
+        journal(&log.matches).is_some() && (log.has("security") || log.has("notice"))
+    };
+    file.or_else(|| asterisk.journal.as_ref().filter(found).map(Log::Journal))
+}
+
+/// Whether a file can be named, and has something to read.
+fn is_useful(log: &LogFile) -> bool {
+    names_itself(&log.path) && (log.has("security") || log.has("notice"))
+}
+
+/// The option that reads the journal, unless there is nothing to find entries by.
+fn journal(matches: &[String]) -> Option<String> {
+    let good = matches.iter().filter(|one| value::is_journal_match(one));
+    let list: Vec<String> = good.map(|one| quoted(one)).collect();
+    (!list.is_empty()).then(|| format!("journal = [{}]", list.join(", ")))
 }
 
 /// What to change in Asterisk's own files so that attacks can be seen.
-fn advice(asterisk: &Asterisk, chosen: Option<&LogFile>, page: &mut Page) {
+fn advice(asterisk: &Asterisk, chosen: Option<Log<'_>>, page: &mut Page) {
     let complete = chosen.is_some_and(|log| log.has("security") && log.has("notice"));
     let json = major(asterisk.version.as_deref()).is_some_and(|major| major >= 14);
     let line = if json {
@@ -242,7 +277,7 @@ fn advice(asterisk: &Asterisk, chosen: Option<&LogFile>, page: &mut Page) {
                  después ejecute `asterisk -rx 'logger reload'` y escriba aquí logpath = [\"/var/log/asterisk/guard\"]."
             ),
         );
-    } else if json && chosen.is_some_and(|log| !log.json) {
+    } else if json && chosen.is_some_and(|log| matches!(log, Log::File(file) if !file.json)) {
         page.say(
             &format!("Surer still, as no stranger can break its lines, is a log of its own in logger.conf:\n    {line}"),
             &format!("Más seguro aún, pues ningún extraño puede partir sus líneas, es un registro propio en logger.conf:\n    {line}"),

@@ -45,7 +45,8 @@ fn a_short_file_means_what_the_guide_says() {
     assert_eq!(sshd.sources, [SourceConf::Files(vec!["/var/log/auth.log".to_owned()])]);
     assert_eq!((asterisk.policy.maxretry, &asterisk.policy.ports), (4, &Ports::All));
     assert_eq!(asterisk.policy.bantime, Some(Duration::from_secs(18_000)));
-    assert_eq!(outcome.policy.rules.len(), shipped_rules().len());
+    let names: Vec<&str> = outcome.policy.rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["asterisk", "sshd"]);
 }
 
 const EVERY: &str = r#"
@@ -291,7 +292,7 @@ fn rules_of_the_administrator_add_and_replace() {
     assert_eq!(outcome.problems, []);
     assert_eq!(outcome.policy.jails.len(), 1);
     assert_eq!(outcome.policy.rule("sshd").unwrap().patterns.len(), 1);
-    assert_eq!(outcome.policy.rules.len(), shipped_rules().len() + 1);
+    assert_eq!(outcome.policy.rules.len(), 3);
 }
 
 #[test]
@@ -333,10 +334,116 @@ regexp = 'x'
 
 #[test]
 fn shipped_rules_prove_themselves() {
-    for document in shipped_rules() {
-        let text = format!("{}\n", document.text);
-        let outcome = read(&[], &[Document { name: document.name, text }]);
-        assert_eq!(outcome.problems, []);
-        assert_eq!(outcome.policy.rules.len(), 1);
+    let outcome = sereno_config::test(&shipped_rules());
+    assert_eq!(outcome.problems, []);
+    assert_eq!(outcome.policy.rules.len(), 2);
+    let changed = |document: Document| Document {
+        text: document.text.replace("203.0.113.9", "203.0.113.8"),
+        ..document
+    };
+    let broken: Vec<Document> = shipped_rules().into_iter().map(changed).collect();
+    assert_eq!(read(&[], &broken).problems, [], "in the line and in the answer alike");
+    let wrong = |document: Document| Document {
+        text: document.text.replace("\naddr = \"203.0.113.9\"", "\naddr = \"203.0.113.8\""),
+        ..document
+    };
+    let broken: Vec<Document> = shipped_rules().into_iter().map(wrong).collect();
+    assert!(sereno_config::test(&broken).problems.len() > 20);
+}
+
+/// Adds to the rule `web`.
+const MORE: &str = r#"extends = "web"
+[define]
+who = '<addr>(?: again)?'
+[[pattern]]
+id = "refused"
+kind = "failure"
+regex = 'refused <who>'
+[[pattern.match]]
+line = "refused 203.0.113.9 again"
+addr = "203.0.113.9"
+"#;
+
+/// The ids of a rule's patterns.
+fn ids(outcome: &Outcome, rule: &str) -> Vec<String> {
+    outcome.policy.rule(rule).unwrap().patterns.iter().map(|p| p.id.to_string()).collect()
+}
+
+#[test]
+fn a_file_adds_to_a_rule_of_another() {
+    let second = MORE.replace("refused", "rejected");
+    let outcome = read(&[], &documents(&[MORE, WEB, &second]));
+    assert_eq!(outcome.problems, []);
+    assert_eq!(ids(&outcome, "web"), ["denied", "refused", "rejected"]);
+    let texts: Vec<&str> = outcome.policy.rule_texts[0].iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(texts, ["1.toml", "0.toml", "2.toml"], "that with the name first");
+    // What one file defines is nobody else's: its own word comes first, and others do not see it.
+    let blind = second
+        .replace("who = '<addr>(?: again)?'", "")
+        .replace("rejected 203", "rejected <who> 203");
+    let outcome = read(&[], &documents(&[WEB, MORE, &blind]));
+    assert_eq!(ids(&outcome, "web"), ["denied", "refused"]);
+    assert_eq!((outcome.problems.len(), outcome.problems[0].file.as_str()), (1, "2.toml"));
+}
+
+#[test]
+fn a_broken_extension_is_set_aside_and_the_rule_goes_on() {
+    let clash = MORE.replace("\"refused\"", "\"denied\"");
+    let unclosed = MORE.replace("'refused", "'( refused").replace("\"refused\"", "\"b\"");
+    let own_head = MORE.replace("[define]", "format = \"plain\"\n[define]");
+    let nobody = MORE.replace("\"web\"", "\"wab\"");
+    let empty = "extends = \"web\"\n";
+    let unproven = MORE
+        .replace("\"refused\"", "\"c\"")
+        .replace("'refused", "'gone")
+        .replace("refused 203.0.113.9 again", "denied 203.0.113.9");
+    let texts = [WEB, &clash, &unclosed, &own_head, &nobody, empty, &unproven, MORE];
+    let outcome = read(&documents(&["[jail.web]\nlogpath = \"/w\"\n"]), &documents(&texts));
+    assert_eq!(outcome.policy.jails.len(), 1);
+    assert_eq!(ids(&outcome, "web"), ["denied", "c", "refused"]);
+    let said: Vec<String> = outcome
+        .problems
+        .iter()
+        .map(|p| format!("{}:{}:{} {} / {}", p.file, p.line, p.column, p.message, p.remedy))
+        .collect();
+    let expected = [
+        "1.toml:5:6 pattern denied is also in 0.toml:5 / give it an id of its own",
+        "2.toml:7:9 rule web, pattern b: ",
+        "3.toml:2:1 format comes from the rule that this file extends / drop it; ",
+        "4.toml:1:11 there is no rule wab / did you mean web?",
+        "5.toml:1:11 it adds no pattern / ",
+        "6.toml:7:9 rule web, pattern c: pattern denied takes the line first: denied 203.0.113.9",
+    ];
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.starts_with(expected), "{said}\n{expected}");
     }
+}
+
+#[test]
+fn extensions_go_with_the_rule_in_force() {
+    let framed = |text: &str| {
+        let header = "line = \"[Nov 22 15:22:38] NOTICE[4108] x.c: ";
+        text.replace("\"web\"", "\"asterisk\"")
+            .replace("\"plain\"", "\"asterisk\"")
+            .replace("line = \"", header)
+    };
+    let (web, more) = (framed(WEB), framed(MORE));
+    let rules = |own: &[&str]| [shipped_rules(), documents(own)].concat();
+    let shipped = ids(&read(&[], &shipped_rules()), "asterisk");
+    let outcome = read(&[], &rules(&[&more]));
+    assert_eq!(outcome.problems, []);
+    assert_eq!(ids(&outcome, "asterisk"), [shipped.as_slice(), &["refused".to_owned()]].concat());
+    // A rule of the administrator's puts the shipped extensions aside as well, not his own.
+    let outcome = read(&[], &rules(&[&more, &web]));
+    assert_eq!(outcome.problems, []);
+    assert_eq!(ids(&outcome, "asterisk"), ["denied", "refused"]);
+    // If that one is broken, everything shipped stays on duty.
+    let outcome = read(&[], &rules(&[&more, &web.replace("<addr>", "( <addr>")]));
+    assert_eq!(outcome.problems.len(), 1, "{:#?}", outcome.problems);
+    assert_eq!(ids(&outcome, "asterisk").len(), shipped.len() + 1);
+    // Without a rule that could be used there is nothing to extend.
+    let outcome = read(&[], &documents(&[&WEB.replace("<addr>", "( <addr>"), MORE]));
+    assert_eq!(outcome.problems[1].message, "the rule web was set aside, and so is this");
+    assert!(outcome.policy.rules.is_empty());
 }

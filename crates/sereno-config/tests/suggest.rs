@@ -10,7 +10,7 @@
 )]
 
 use proptest::prelude::*;
-use sereno_config::facts::{Asterisk, AsteriskNote, Facts, LogFile, LogPlace, Sshd};
+use sereno_config::facts::{Asterisk, AsteriskNote, Facts, JournalLog, LogFile, LogPlace, Sshd};
 use sereno_config::{Document, Lang, Outcome, SourceConf, read, shipped_rules, suggest};
 use std::net::IpAddr;
 
@@ -41,7 +41,8 @@ fn exchange(logs: Vec<LogFile>) -> Facts {
     let version = Some("22.5.2".to_owned());
     let notes = vec![AsteriskNote::IaxSilent, AsteriskNote::FirstRequestsSilent];
     let ports = vec!["udp/5060".to_owned()];
-    Facts { asterisk: Some(Asterisk { version, logs, ports, notes }), ..Facts::default() }
+    let asterisk = Asterisk { version, logs, journal: None, ports, notes };
+    Facts { asterisk: Some(asterisk), ..Facts::default() }
 }
 
 /// The file the suggestion reads for Asterisk, and the text.
@@ -74,6 +75,27 @@ fn the_best_log_is_chosen_and_only_one() {
     assert!(text.contains("authdebug = yes") && text.contains("unidentified_request_count = 1"));
     let (file, text) = chosen(vec![log("/l/x", "debug", false)]);
     assert!(file.is_none() && text.contains("# [jail.asterisk]"), "{text}");
+}
+
+#[test]
+fn the_journal_is_read_when_no_file_has_what_counts() {
+    let chosen = |logs, levels: &str| {
+        let mut facts = exchange(logs);
+        let levels = levels.split(',').map(str::to_owned).collect();
+        facts.asterisk.as_mut().unwrap().journal =
+            Some(JournalLog { matches: vec!["_COMM=asterisk".to_owned()], levels });
+        let (text, outcome) = back(&facts, Lang::Spanish);
+        (outcome.policy.jails.first().map(|jail| jail.sources.clone()), text)
+    };
+    let journal = Some(vec![SourceConf::Journal(vec!["_COMM=asterisk".to_owned()])]);
+    let (sources, text) = chosen(vec![log("/l/x", "verbose", false)], "notice,security");
+    assert_eq!(sources, journal);
+    assert!(!text.contains("guard => "), "all is there, and nothing can break its lines: {text}");
+    let (sources, text) = chosen(vec![], "notice");
+    assert!(sources == journal && text.contains("guard => "), "{text}");
+    assert_eq!(chosen(vec![], "warning,error").0, None);
+    let (sources, _) = chosen(vec![log("/l/messages", "notice", false)], "notice,security");
+    assert_eq!(sources, Some(vec![SourceConf::Files(vec!["/l/messages".to_owned()])]));
 }
 
 #[test]
@@ -115,18 +137,22 @@ fn facts() -> impl Strategy<Value = Facts> {
         Just(LogPlace::Nowhere),
     ];
     let level = prop_oneof!["notice", "security", "\\*", "\\PC{0,3}"];
-    let log = (wild(), prop::collection::vec(level, 0..4), any::<bool>())
+    let log = (wild(), prop::collection::vec(level.clone(), 0..4), any::<bool>())
         .prop_map(|(path, levels, json)| LogFile { path, levels, json });
     let sshd = (prop::collection::vec(any::<u16>(), 0..3), place)
         .prop_map(|(ports, logs)| Sshd { ports, logs });
+    let journal = (prop::collection::vec(wild(), 0..3), prop::collection::vec(level, 0..4))
+        .prop_map(|(matches, levels)| JournalLog { matches, levels });
     let asterisk = (
         prop::option::of(wild()),
         prop::collection::vec(log, 0..4),
+        prop::option::of(journal),
         prop::collection::vec(wild(), 0..3),
     )
-        .prop_map(|(version, logs, ports)| Asterisk {
+        .prop_map(|(version, logs, journal, ports)| Asterisk {
             version,
             logs,
+            journal,
             ports,
             notes: vec![AsteriskNote::IaxSilent],
         });
@@ -210,10 +236,12 @@ fn every_example_of_the_guide_is_right() {
         assert_eq!(outcome.problems, [], "{text}");
     }
     let found = examples(include_str!("../../../docs/guide/rules.md"));
-    assert!(!found.is_empty());
+    assert!(found.iter().any(|text| text.starts_with("extends")));
     for text in found {
-        let outcome = read(&[], &[Document { name: "guide".to_owned(), text: text.clone() }]);
+        let own = Document { name: "guide".to_owned(), text: text.clone() };
+        let outcome = read(&[], &[shipped_rules(), vec![own.clone()]].concat());
         assert_eq!(outcome.problems, [], "{text}");
+        assert!(outcome.policy.rule_texts.iter().any(|texts| texts.contains(&own)), "{text}");
     }
 }
 

@@ -27,7 +27,8 @@ pub fn run(command: &RulesCommand, out: &mut impl Write) -> Outcome {
 #[derive(Serialize)]
 struct Listed<'a> {
     rule: &'a str,
-    file: &'a str,
+    /// The file with its name, and those that extend it.
+    files: Vec<&'a str>,
     patterns: Vec<ListedPattern<'a>>,
 }
 
@@ -39,13 +40,18 @@ struct ListedPattern<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(rule: &'a Rule, file: &'a str) -> Self {
+    fn new(rule: &'a Rule, texts: &'a [Document]) -> Self {
         let listed = |pattern: &'a sereno_core::rule::Pattern| ListedPattern {
             pattern: &pattern.id,
             kind: pattern.kind.word(),
             weight: pattern.weight,
         };
-        Self { rule: &rule.name, file, patterns: rule.patterns.iter().map(listed).collect() }
+        let files = texts.iter().map(|text| text.name.as_str()).collect();
+        Self { rule: &rule.name, files, patterns: rule.patterns.iter().map(listed).collect() }
+    }
+
+    fn stands_in(&self, file: &str) -> bool {
+        self.files.contains(&file)
     }
 }
 
@@ -83,17 +89,20 @@ fn home() -> &'static Path {
     Path::new(policy::DEFAULT).parent().unwrap_or(Path::new("/"))
 }
 
-/// Reading rules as the administrator's own makes every sample line a question.
 fn test(files: &[PathBuf], json: bool, out: &mut impl Write) -> Outcome {
-    let documents: Vec<Document> = if files.is_empty() {
-        policy::rules(None, home())?
-    } else {
-        files.iter().map(|path| policy::document(path)).collect::<Result<_, _>>()?
+    let mut documents = match files {
+        [] => policy::rules(None, home())?,
+        // What they extend may be among those.
+        _ => sereno_config::shipped_rules(),
     };
-    let outcome = sereno_config::read(&[], &documents);
-    let tested: Vec<Listed<'_>> = named(&outcome.policy)
-        .filter(|(_, file)| documents.iter().any(|document| document.name == *file))
-        .map(|(rule, file)| Listed::new(rule, file))
+    let first = if files.is_empty() { 0 } else { documents.len() };
+    for path in files {
+        documents.push(policy::document(path)?);
+    }
+    let outcome = sereno_config::test(&documents);
+    let asked = &documents[first..];
+    let tested: Vec<Listed<'_>> = listed(&outcome.policy)
+        .filter(|rule| asked.iter().any(|document| rule.stands_in(&document.name)))
         .collect();
     if json {
         let problems = outcome.problems.iter().map(Told::new).collect();
@@ -103,11 +112,11 @@ fn test(files: &[PathBuf], json: bool, out: &mut impl Write) -> Outcome {
             writeln!(out, "{problem}\n")?;
         }
         for rule in &tested {
-            let bad =
-                outcome.problems.iter().filter(|problem| problem.file == rule.file).count() as u64;
+            let of_it = |problem: &&Problem| rule.stands_in(&problem.file);
+            let bad = outcome.problems.iter().filter(of_it).count() as u64;
             let patterns = words::patterns(rule.patterns.len() as u64);
             let verdict = if bad == 0 { words::proven(patterns) } else { words::problems(bad) };
-            writeln!(out, "{} ({}): {verdict}", rule.rule, rule.file)?;
+            writeln!(out, "{} ({}): {verdict}", rule.rule, rule.files.join(", "))?;
         }
     }
     out.flush()?;
@@ -116,8 +125,7 @@ fn test(files: &[PathBuf], json: bool, out: &mut impl Write) -> Outcome {
 
 fn list(json: bool, out: &mut impl Write) -> Outcome {
     let outcome = sereno_config::read(&[], &policy::rules(None, home())?);
-    let rules: Vec<Listed<'_>> =
-        named(&outcome.policy).map(|(rule, file)| Listed::new(rule, file)).collect();
+    let rules: Vec<Listed<'_>> = listed(&outcome.policy).collect();
     if json {
         write_json(&rules, out)?;
         return Ok(ExitCode::SUCCESS);
@@ -129,7 +137,7 @@ fn list(json: bool, out: &mut impl Write) -> Outcome {
             text,
             "{}  {}",
             paint.style(paint::HEAD, rule.rule),
-            paint.style(paint::FAINT, rule.file)
+            paint.style(paint::FAINT, &rule.files.join(", "))
         );
         let row = |pattern: &ListedPattern<'_>| {
             vec![
@@ -156,9 +164,9 @@ fn list(json: bool, out: &mut impl Write) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rules with the names of the documents they stand in.
-fn named(policy: &Policy) -> impl Iterator<Item = (&Rule, &str)> {
-    policy.rules.iter().zip(&policy.rule_texts).map(|(rule, text)| (&**rule, text.name.as_str()))
+/// The rules with the documents they stand in.
+fn listed(policy: &Policy) -> impl Iterator<Item = Listed<'_>> {
+    policy.rules.iter().zip(&policy.rule_texts).map(|(rule, texts)| Listed::new(rule, texts))
 }
 
 /// Writes one JSON value and a line break.

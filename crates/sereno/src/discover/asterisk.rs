@@ -1,8 +1,8 @@
 //! Asterisk: which logs it writes, where it listens, and what keeps attacks out of its logs.
 
 use super::conf::{Conf, Setting};
-use super::{bytes, exists, inside, text};
-use sereno_config::facts::{Asterisk, AsteriskNote, LogFile};
+use super::{bytes, exists, has_journal, inside, text};
+use sereno_config::facts::{Asterisk, AsteriskNote, JournalLog, LogFile};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -31,8 +31,21 @@ pub(super) fn gather(root: &Path) -> Option<Asterisk> {
     let head =
         |log: &LogFile| version(&String::from_utf8_lossy(&bytes(&inside(root, &log.path), HEAD)?));
     let version = logs.iter().find_map(head);
+    let journal = logger.as_ref().filter(|_| has_journal(root)).and_then(journal);
     let modules = Modules::read(root);
-    Some(Asterisk { version, logs, ports: ports(root, &modules), notes: notes(root, &modules) })
+    let (ports, notes) = (ports(root, &modules), notes(root, &modules));
+    Some(Asterisk { version, logs, journal, ports, notes })
+}
+
+/// What `[logfiles]` sends to syslog: `syslog.FACILITY => levels`.
+fn journal(conf: &Conf) -> Option<JournalLog> {
+    let channels = conf.section("logfiles").filter(|setting| setting.key.starts_with("syslog."));
+    let channels = channels.map(|setting| channel(&setting.value)).filter(|(json, _)| !json);
+    let levels: BTreeSet<String> = channels.flat_map(|(_, levels)| levels).collect();
+    // By process: `SYSLOG_IDENTIFIER` is what the sender says of himself, and `logger -t
+    // asterisk` says it too.
+    let matches = vec!["_COMM=asterisk".to_owned()];
+    (!levels.is_empty()).then(|| JournalLog { matches, levels: levels.into_iter().collect() })
 }
 
 /// The files of `[logfiles]`: `name => levels`, with the format in brackets before the levels.

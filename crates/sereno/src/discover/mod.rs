@@ -70,6 +70,15 @@ fn exists(root: &Path, path: &str) -> bool {
     inside(root, path).exists()
 }
 
+/// Whether the systemd journal keeps what is said on this machine, and can be read.
+fn has_journal(root: &Path) -> bool {
+    let any = |paths: &[&str]| paths.iter().any(|path| exists(root, path));
+    any(&["usr/bin/journalctl", "bin/journalctl"])
+        && any(&["var/log/journal", "run/log/journal"])
+        // Its directory may be left over; this one is there only while the journal runs.
+        && exists(root, "run/systemd/journal")
+}
+
 /// The first bytes of a regular file.
 fn bytes(path: &Path, most: u64) -> Option<Vec<u8>> {
     // A FIFO in a log directory must not make us wait.

@@ -1,6 +1,6 @@
 //! The SSH server: its ports and its log.
 
-use super::{exists, matching, socket, text};
+use super::{exists, has_journal, matching, socket, text};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use sereno_config::facts::{LogPlace, Sshd};
 use std::io::Read;
@@ -42,12 +42,7 @@ pub(super) fn gather(root: &Path) -> Option<Sshd> {
 
 /// Where its lines are. The journal comes first: the kernel vouches for who wrote them.
 fn logs(root: &Path) -> LogPlace {
-    let any = |paths: &[&str]| paths.iter().any(|path| exists(root, path));
-    let has_journal = any(&["usr/bin/journalctl", "bin/journalctl"])
-        && any(&["var/log/journal", "run/log/journal"])
-        // Its directory may be left over; this one is there only while the journal runs.
-        && any(&["run/systemd/journal"]);
-    if has_journal {
+    if has_journal(root) {
         // By process and not by unit, whose name differs from system to system; of root, as
         // any user can give a process any name.
         let matches = ["_COMM=sshd", "_COMM=sshd-session", "_COMM=sshd-auth", "_UID=0"];

@@ -2,8 +2,9 @@
 
 use super::*;
 use proptest::prelude::*;
+use sereno_config::SourceConf;
 use sereno_config::facts::{AsteriskNote, LogPlace};
-use std::fs;
+use std::{fs, slice};
 
 /// A root directory with these files.
 fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -163,6 +164,36 @@ fn json_logs_are_recognised_and_modules_can_be_out() {
     let line = r#"{"logmsg":{"message":"Asterisk certified/18.9-cert1 built by a"}}"#;
     assert_eq!(asterisk::version(line).as_deref(), Some("certified/18.9-cert1"));
     assert_eq!(asterisk::version("Asterisk \u{1b}[2J built by x"), None);
+}
+
+/// What the machine is guarded by without a configuration.
+fn guarded(root: &Path) -> Vec<Vec<SourceConf>> {
+    let text = sereno_config::suggest(&gather(root), sereno_config::Lang::English);
+    let config = [sereno_config::Document { name: "suggested".to_owned(), text }];
+    let outcome = sereno_config::read(&config, &sereno_config::shipped_rules());
+    assert_eq!(outcome.problems, []);
+    outcome.policy.jails.into_iter().map(|jail| jail.sources).collect()
+}
+
+#[test]
+fn asterisk_may_say_it_to_syslog_only() {
+    let syslog = "syslog.local0 = notice,warning,error,security\n";
+    let logger = |more: &str| format!("[logfiles]\nconsole => notice\n{syslog}{more}");
+    let machine = |logger: &str, more: &[(&str, &str)]| {
+        machine(&[&[("etc/asterisk/logger.conf", logger)], more].concat())
+    };
+    let systemd =
+        [("usr/bin/journalctl", ""), ("run/log/journal/x", ""), ("run/systemd/journal/socket", "")];
+    let journal = vec![SourceConf::Journal(vec!["_COMM=asterisk".to_owned()])];
+    assert_eq!(guarded(machine(&logger(""), &systemd).path()), slice::from_ref(&journal));
+    let useless = machine(&logger("full => verbose,debug\n"), &systemd);
+    assert_eq!(guarded(useless.path()), [journal]);
+    let both = machine(&logger("messages => notice\n"), &systemd);
+    let file = vec![SourceConf::Files(vec!["/var/log/asterisk/messages".to_owned()])];
+    assert_eq!(guarded(both.path()), [file], "one of the two, or lines would count twice");
+    assert!(guarded(machine(&logger(""), &[]).path()).is_empty(), "no journal, no jail");
+    let json = "[logfiles]\nsyslog.local0 => [json]security\nsyslog.local1 => error\n";
+    assert!(guarded(machine(json, &systemd).path()).is_empty(), "nothing there that is understood");
 }
 
 #[test]
