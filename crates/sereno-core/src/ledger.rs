@@ -9,6 +9,7 @@ use crate::jail::Because;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// A ban, as it was decided.
@@ -30,7 +31,8 @@ pub struct Ban {
     pub because: Because,
     /// How many bans the jail (or all, with `bantime.overalljails`) knew of him before.
     pub before: u32,
-    /// The newest lines, or the administrator's reason.
+    /// The newest lines, each behind its time ([`Evidence::dated`]), or the administrator's
+    /// reason.
     pub evidence: Evidence,
 }
 
@@ -41,6 +43,12 @@ pub struct Ban {
 pub struct Evidence(Option<Arc<str>>);
 
 impl Evidence {
+    /// Lines that each begin with their time (RFC 3339) and a space: what a log's lines say
+    /// themselves may be in any form, and those of the journal say nothing.
+    pub fn dated<T: Display>(lines: impl IntoIterator<Item = (Time, T)>) -> Self {
+        lines.into_iter().map(|(at, line)| format!("{at} {line}")).collect()
+    }
+
     /// The lines, oldest first.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.iter().flat_map(|all| all.split('\n'))
@@ -81,6 +89,19 @@ impl Ban {
     #[must_use]
     pub fn hold(&self) -> Hold {
         Hold { scope: self.scope, prefix: self.prefix, until: self.until }
+    }
+
+    /// The lines it was decided on, oldest first, and when each was written, where that is
+    /// known. An administrator's reason is what he wrote, whatever it begins with.
+    pub fn dated_lines(&self) -> impl Iterator<Item = (Option<Time>, &str)> {
+        let by_hand = self.because == Because::Manual;
+        self.evidence.lines().map(move |line| {
+            let dated = line.split_once(' ').filter(|_| !by_hand);
+            match dated.and_then(|(at, text)| Some((at.parse().ok()?, text))) {
+                Some((at, text)) => (Some(at), text),
+                None => (None, line),
+            }
+        })
     }
 
     /// Whether it has ended by itself.

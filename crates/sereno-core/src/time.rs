@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
@@ -52,6 +53,15 @@ impl Time {
 
 fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl FromStr for Time {
+    type Err = jiff::Error;
+
+    /// From RFC 3339, with any offset.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|stamp: jiff::Timestamp| Self(stamp.as_microsecond()))
+    }
 }
 
 impl fmt::Display for Time {

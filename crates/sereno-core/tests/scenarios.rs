@@ -18,12 +18,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
+mod shipped;
+
 use sereno_core::engine::{Action, Clock, Engine, Input, Lifted, Notice, SourceId};
 use sereno_core::gate::Name;
 use sereno_core::jail::{Friend, Friends, JailPolicy};
 use sereno_core::line::Dates;
 use sereno_core::rule::Rule;
-use sereno_core::rule::spec::RuleSpec;
+use sereno_core::rule::spec::{ExtensionSpec, RuleSpec};
 use sereno_core::time::Time;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,8 +45,7 @@ fn root() -> PathBuf {
 }
 
 fn rule(name: &str) -> Arc<Rule> {
-    let text = std::fs::read_to_string(root().join(format!("rules/{name}.toml"))).unwrap();
-    let spec: RuleSpec = toml::from_str(&text).unwrap();
+    let spec = shipped::rules().into_iter().find(|spec| spec.name == name).unwrap();
     Arc::new(Rule::compile(&spec).unwrap())
 }
 

@@ -69,7 +69,7 @@ impl Court {
         }
         let Some(jail) = self.jails.get_mut(index) else { return };
         let name = jail.policy().name;
-        if self.watched {
+        if self.watched && (verdict.good || verdict.weight > 0) {
             actions.push(Action::Saw { jail: name, verdict: verdict.to_owned() });
         }
         if verdict.good {

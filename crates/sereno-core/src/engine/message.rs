@@ -7,10 +7,11 @@ use crate::ledger::Ban;
 use crate::line::Record;
 use crate::rule::session::Verdict;
 use crate::time::Time;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A source of lines, as the shell numbers them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceId(pub u32);
 
 /// What happens to the engine.
@@ -62,9 +63,10 @@ pub enum Lifted {
     Room,
 }
 
-/// Something the administrator should know.
+/// Something the administrator should know. Its written form outlives a restart in the ledger.
 #[allow(missing_docs, reason = "the fields are called what they are")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// A friend failed often enough to be banned; he was not.
     Spared { jail: Name, prefix: Prefix, friend: String, count: u32 },

@@ -20,6 +20,7 @@ use crate::ledger::Evidence;
 use crate::rule::session::Verdict;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 use strangers::Strangers;
@@ -167,6 +168,9 @@ pub struct JailCounts {
 
 /// Addresses with a good login remembered.
 const KNOWN: usize = 16_384;
+/// Addresses from which one account may log in well and be remembered. Who has one account must
+/// not be able to push everybody else out of memory.
+const HOMES: usize = 64;
 /// Failures on an own account, as a multiple of `maxretry`, until patience ends.
 const PATIENCE_FACTOR: u32 = 25;
 
@@ -179,6 +183,8 @@ pub struct Jail {
     /// Who failed at an account; only what no spoofed packet can cause.
     besieged: Capped<u64, Vec<(IpAddr, Time)>>,
     known: Capped<IpAddr, Known>,
+    /// From where an account logged in well, the latest last.
+    homes: Capped<u64, VecDeque<IpAddr>>,
     /// Whose good logins changed since they were last written down.
     greeted: Vec<IpAddr>,
     counts: JailCounts,
@@ -208,6 +214,7 @@ impl Jail {
             networks: Capped::new(if policy.nethosts > 0 { 4096 } else { 1 }),
             besieged: Capped::new(if policy.maxhosts > 0 { 4096 } else { 1 }),
             known: Capped::new(KNOWN),
+            homes: Capped::new(KNOWN),
             greeted: Vec::new(),
             counts: JailCounts::default(),
             policy,
@@ -239,6 +246,7 @@ impl Jail {
         if let Some(track) = self.strangers.get(stranger) {
             track.forgive(verdict.account);
         }
+        self.settle_in(verdict.account, verdict.addr);
         let (known, _) = self.known.entry(verdict.addr);
         if let Some(hosts) = self.besieged.get(&verdict.account) {
             hosts.retain(|(host, _)| *host != verdict.addr);
@@ -256,10 +264,29 @@ impl Jail {
         }
     }
 
+    /// An account is at home at one more address; at the one it left longest ago no more.
+    fn settle_in(&mut self, account: u64, addr: IpAddr) {
+        let (homes, _) = self.homes.entry(account);
+        homes.retain(|home| *home != addr);
+        homes.push_back(addr);
+        if homes.len() <= HOMES {
+            return;
+        }
+        let Some(left) = homes.pop_front() else { return };
+        let Some(known) = self.known.peek_mut(&left) else { return };
+        known.accounts.retain(|(one, _)| *one != account);
+        if known.accounts.is_empty() {
+            self.known.remove(&left);
+        }
+    }
+
     /// Somebody failed. Says whom to ban, if that was enough.
     pub fn failure(&mut self, verdict: &Verdict<'_>) -> Vec<Trip> {
-        if self.bears(verdict) {
+        let Some(weight) = self.weight(verdict) else {
             self.counts.patient += 1;
+            return Vec::new();
+        };
+        if weight == 0 {
             return Vec::new();
         }
         self.counts.failures += 1;
@@ -267,7 +294,8 @@ impl Jail {
         let stranger = self.policy.stranger(verdict.addr);
         let (track, gone) = self.strangers.entry(stranger);
         self.counts.forgotten += u64::from(gone);
-        let tripped = track.count(verdict, &self.policy);
+        let tripped = track.count(verdict, weight, &self.policy);
+        self.strangers.settle(stranger);
         let mut trips = self.siege(verdict);
         if let Some((because, count)) = tripped {
             trips.retain(|trip| trip.prefix != stranger);
@@ -310,30 +338,29 @@ impl Jail {
         strangers.into_iter().map(|s| self.trip(s, verdict.at, count, Because::Hosts)).collect()
     }
 
-    /// Whether the failure is one to be patient with: on an account that logged in from the
-    /// same address not long ago, or of a kind that anybody could fake in the name of an
-    /// address where somebody did.
-    fn bears(&mut self, verdict: &Verdict<'_>) -> bool {
-        if self.known.is_empty() {
-            return false;
-        }
+    /// How much a failure counts; `None` where it is one to be patient with: on an account that
+    /// logged in from the same address not long ago, or of a kind that anybody could fake in the
+    /// name of an address where somebody did. What was borne as such counts when its session
+    /// goes on to what nobody can fake: then it was no fake either.
+    fn weight(&mut self, verdict: &Verdict<'_>) -> Option<u32> {
         let patience = self.policy.patience;
-        let Some(known) = self.known.get(&verdict.addr) else { return false };
+        let Some(known) = self.known.get(&verdict.addr) else { return Some(verdict.weight) };
         known.accounts.retain(|(_, at)| verdict.at.since(*at) <= patience);
         if known.accounts.is_empty() {
-            return false;
+            return Some(verdict.weight);
         }
         let own = verdict.account != 0
             && known.accounts.iter().any(|(account, _)| *account == verdict.account);
         if !own {
-            return verdict.spoofable;
+            return (!verdict.spoofable).then(|| verdict.weight.saturating_add(verdict.proved));
         }
         if verdict.at.since(known.since) > self.policy.findtime {
             known.since = verdict.at;
             known.own = 0;
         }
         known.own = known.own.saturating_add(verdict.weight);
-        known.own < self.policy.maxretry.saturating_mul(PATIENCE_FACTOR)
+        let enough = self.policy.maxretry.saturating_mul(PATIENCE_FACTOR);
+        (known.own >= enough).then_some(verdict.weight)
     }
 
     /// Whether the stranger's neighbours have failed too.
@@ -351,7 +378,7 @@ impl Jail {
             return None;
         }
         let count = hosts.len() as u32;
-        let evidence = hosts.iter().map(|(host, at)| format!("{at} {host}")).collect();
+        let evidence = Evidence::dated(hosts.iter().map(|(host, at)| (*at, host)));
         self.networks.remove(&prefix);
         Some(Trip { prefix, at: verdict.at, count, because: Because::Network, evidence })
     }
@@ -404,6 +431,7 @@ impl Jail {
         self.strangers = old.strangers;
         self.greeted = old.greeted;
         self.known = old.known;
+        self.homes = old.homes;
         self.besieged = old.besieged;
         self.networks = old.networks;
         self.counts = old.counts;
@@ -417,6 +445,9 @@ impl Jail {
 
     /// Puts back a good address remembered before a restart.
     pub fn recall_known(&mut self, addr: IpAddr, known: Known) {
+        for (account, _) in &known.accounts {
+            self.settle_in(*account, addr);
+        }
         *self.known.entry(addr).0 = known;
     }
 }

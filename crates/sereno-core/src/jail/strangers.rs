@@ -1,5 +1,10 @@
 //! The strangers a jail remembers: bounded, fair between networks, and with a list of what
 //! changed since it was last written down.
+//!
+//! Whoever can put false source addresses on his packets could fill the memory with strangers
+//! who do not exist, and be forgotten himself between two tries. So those of whom nothing is
+//! known but one such packet leave first: they have a list of their own, and the others leave
+//! theirs only when it has grown to three quarters of the room.
 
 use super::Track;
 use crate::addr::Prefix;
@@ -13,13 +18,73 @@ const QUARTERS: usize = 256;
 /// The strangers.
 #[derive(Debug)]
 pub(super) struct Strangers {
-    quarters: Vec<Capped<Prefix, Watched>>,
+    quarters: Vec<Quarter>,
     shuffle: RandomState,
     /// Who changed since the last look, each once unless he left and came again meanwhile.
     changed: Vec<Prefix>,
     /// Who is written down and is not remembered any more.
     dropped: Vec<Prefix>,
     most: usize,
+}
+
+/// The strangers of some networks.
+#[derive(Debug)]
+struct Quarter {
+    /// Those whom anybody may have made up.
+    faint: Capped<Prefix, Watched>,
+    /// The others.
+    firm: Capped<Prefix, Watched>,
+    room: usize,
+}
+
+impl Quarter {
+    fn new(room: usize) -> Self {
+        Self { faint: Capped::new(room), firm: Capped::new(room), room }
+    }
+
+    fn len(&self) -> usize {
+        self.faint.len() + self.firm.len()
+    }
+
+    fn peek(&self, who: Prefix) -> Option<&Watched> {
+        self.firm.peek(&who).or_else(|| self.faint.peek(&who))
+    }
+
+    fn peek_mut(&mut self, who: Prefix) -> Option<&mut Watched> {
+        match self.firm.peek_mut(&who) {
+            Some(watched) => Some(watched),
+            None => self.faint.peek_mut(&who),
+        }
+    }
+
+    /// The stranger, touched, made when absent; and who had to leave for him.
+    fn entry(&mut self, who: Prefix) -> (&mut Watched, Option<(Prefix, Watched)>) {
+        let gone = if self.peek(who).is_none() && self.len() >= self.room {
+            self.faint.pop_oldest().or_else(|| self.firm.pop_oldest())
+        } else {
+            None
+        };
+        let list = if self.firm.peek(&who).is_some() { &mut self.firm } else { &mut self.faint };
+        (list.entry(who).0, gone)
+    }
+
+    fn remove(&mut self, who: Prefix) -> Option<Watched> {
+        self.firm.remove(&who).or_else(|| self.faint.remove(&who))
+    }
+
+    /// Puts a stranger on the list to which he belongs by now. He stays on it until he leaves.
+    fn settle(&mut self, who: Prefix) {
+        if !self.faint.peek(&who).is_some_and(|watched| watched.track.firm()) {
+            return;
+        }
+        let Some(watched) = self.faint.remove(&who) else { return };
+        *self.firm.entry(who).0 = watched;
+        if self.firm.len() * 4 > self.room * 3
+            && let Some((left, watched)) = self.firm.pop_oldest()
+        {
+            *self.faint.entry(left).0 = watched;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +101,7 @@ impl Strangers {
     pub(super) fn new(most: usize) -> Self {
         let each = (most / QUARTERS).max(4);
         Self {
-            quarters: (0..QUARTERS).map(|_| Capped::new(each)).collect(),
+            quarters: (0..QUARTERS).map(|_| Quarter::new(each)).collect(),
             shuffle: RandomState::new(),
             changed: Vec::new(),
             dropped: Vec::new(),
@@ -46,7 +111,7 @@ impl Strangers {
 
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
-        self.quarters.iter().map(Capped::len).sum()
+        self.quarters.iter().map(Quarter::len).sum()
     }
 
     /// The stranger's track, to be changed; and whether another had to be forgotten for it.
@@ -68,7 +133,7 @@ impl Strangers {
     /// The track of a stranger who is remembered, to be changed.
     pub(super) fn get(&mut self, who: Prefix) -> Option<&mut Track> {
         let quarter = self.quarter(who);
-        let watched = self.quarters[quarter].get(&who)?;
+        let watched = self.quarters[quarter].peek_mut(who)?;
         if !std::mem::replace(&mut watched.listed, true) {
             self.changed.push(who);
         }
@@ -77,13 +142,13 @@ impl Strangers {
 
     /// Looks without changing anything.
     pub(super) fn peek(&self, who: Prefix) -> Option<&Track> {
-        self.quarters[self.quarter(who)].peek(&who).map(|watched| &watched.track)
+        self.quarters[self.quarter(who)].peek(who).map(|watched| &watched.track)
     }
 
     /// Forgets a stranger.
     pub(super) fn remove(&mut self, who: Prefix) -> Option<Track> {
         let quarter = self.quarter(who);
-        let watched = self.quarters[quarter].remove(&who)?;
+        let watched = self.quarters[quarter].remove(who)?;
         if watched.stored {
             self.dropped.push(who);
         }
@@ -98,6 +163,13 @@ impl Strangers {
         if let Some((left, Watched { stored: true, .. })) = gone {
             self.dropped.push(left);
         }
+        self.settle(who);
+    }
+
+    /// To be called when what is known of a stranger has changed.
+    pub(super) fn settle(&mut self, who: Prefix) {
+        let quarter = self.quarter(who);
+        self.quarters[quarter].settle(who);
     }
 
     /// What changed since the last call, to be written down; `None` for who is to be struck
@@ -107,7 +179,7 @@ impl Strangers {
             std::mem::take(&mut self.dropped).into_iter().map(|who| (who, None)).collect();
         for who in std::mem::take(&mut self.changed) {
             let quarter = self.quarter(who);
-            let Some(watched) = self.quarters[quarter].peek_mut(&who) else { continue };
+            let Some(watched) = self.quarters[quarter].peek_mut(who) else { continue };
             if std::mem::replace(&mut watched.listed, false) {
                 watched.stored = true;
                 changes.push((who, Some(watched.track.clone())));

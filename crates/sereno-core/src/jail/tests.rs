@@ -8,6 +8,7 @@ fn verdict(at: i64, addr: &str, account: u64) -> Verdict<'static> {
         addr: addr.parse().unwrap(),
         good: false,
         weight: 1,
+        proved: 0,
         account,
         spoofable: false,
         pattern: "p".into(),
@@ -29,7 +30,12 @@ fn the_window_slides() {
     }
     let trip = jail.failure(&verdict(1250, "203.0.113.9", 0)).remove(0);
     assert_eq!((trip.count, trip.prefix.to_string()), (3, "203.0.113.9".to_owned()));
-    assert!(trip.evidence.lines().eq(["line 700", "line 1200", "line 1250"]));
+    let dated = [
+        "1970-01-01T00:11:40Z line 700",
+        "1970-01-01T00:20:00Z line 1200",
+        "1970-01-01T00:20:50Z line 1250",
+    ];
+    assert!(trip.evidence.lines().eq(dated));
 }
 
 #[test]
@@ -106,6 +112,47 @@ fn a_flood_from_one_network_forgets_nobody_elsewhere() {
     assert!(same_quarter || jail.track("198.51.100.7".parse().unwrap()).is_some());
     assert!(jail.watching() <= 1024);
     assert!(jail.counts().forgotten > 60_000);
+}
+
+#[test]
+fn made_up_strangers_push_out_nobody_who_is_there() {
+    let mut jail = jail(|p| p.memory = 1024);
+    let flood = |jail: &mut Jail| {
+        for i in 0..4096u32 {
+            let addr = IpAddr::from([203, 0, (i >> 8) as u8, i as u8]);
+            jail.failure(&Verdict { addr, spoofable: true, ..verdict(1, "203.0.113.9", 0) });
+        }
+    };
+    // One whose address is true, and one who was seen twice.
+    let (sure, twice) = ("203.0.200.1".parse().unwrap(), "203.0.200.2".parse().unwrap());
+    jail.failure(&verdict(0, "203.0.200.1", 0));
+    for at in [0, 1] {
+        jail.failure(&Verdict { spoofable: true, ..verdict(at, "203.0.200.2", 0) });
+    }
+    flood(&mut jail);
+    assert!(jail.track(sure).is_some() && jail.track(twice).is_some());
+    assert!(jail.watching() <= 1024);
+    // But nobody holds his place for ever: others come to stay, too.
+    for i in 0..16 {
+        jail.failure(&verdict(2, &format!("203.0.201.{i}"), 0));
+    }
+    assert!(jail.track(sure).is_none());
+}
+
+#[test]
+fn one_account_makes_few_addresses_known() {
+    let mut jail = jail(|p| p.maxretry = 2);
+    let good = |addr: IpAddr, account| Verdict { addr, good: true, ..verdict(0, "::1", account) };
+    let phone: IpAddr = "10.20.30.1".parse().unwrap();
+    jail.success(&good(phone, 7));
+    for i in 0..40_000u32 {
+        jail.success(&good(IpAddr::from([198, 18, (i >> 8) as u8, i as u8]), 8));
+    }
+    assert!(jail.known(phone).is_some(), "somebody with one account pushed out everybody else");
+    assert!(jail.known("198.18.0.1".parse().unwrap()).is_none());
+    for at in 1..9 {
+        assert!(jail.failure(&verdict(at, "10.20.30.1", 7)).is_empty());
+    }
 }
 
 proptest! {

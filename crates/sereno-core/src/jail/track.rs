@@ -30,21 +30,28 @@ pub struct Track {
     /// What the marks weigh together, so that a failure costs the same however many there are.
     sum: u32,
     accounts: Vec<(u64, Time)>,
-    evidence: Vec<Line<'static>>,
+    /// The newest lines, and when each was written.
+    evidence: Vec<(Time, Line<'static>)>,
+    /// Some of it no packet with a false source address can have caused.
+    proved: bool,
 }
 
-/// A track as it is written down; a mark is its time, weight and account.
+/// A track as it is written down; a mark is its time (microseconds since the epoch), weight and
+/// account; evidence is the time and the line.
 #[derive(Serialize, Deserialize)]
 struct Written {
     marks: Vec<(Time, u32, u64)>,
     accounts: Vec<(u64, Time)>,
-    evidence: Vec<Line<'static>>,
+    evidence: Vec<(Time, Line<'static>)>,
+    #[serde(default)]
+    proved: bool,
 }
 
 impl From<Track> for Written {
     fn from(track: Track) -> Self {
         let marks = track.marks.iter().map(|mark| (mark.at, mark.weight, mark.account)).collect();
-        Self { marks, accounts: track.accounts, evidence: track.evidence }
+        let Track { accounts, evidence, proved, .. } = track;
+        Self { marks, accounts, evidence, proved }
     }
 }
 
@@ -53,8 +60,8 @@ impl From<Written> for Track {
         let mark = |(at, weight, account)| Mark { at, weight, account };
         let mut marks: Vec<Mark> = written.marks.into_iter().map(mark).collect();
         marks.sort_by_key(|mark| mark.at);
-        let (accounts, evidence) = (written.accounts, written.evidence);
-        let mut track = Self { marks: marks.into(), sum: 0, accounts, evidence };
+        let Written { accounts, evidence, proved, .. } = written;
+        let mut track = Self { marks: marks.into(), sum: 0, accounts, evidence, proved };
         track.weigh();
         track
     }
@@ -65,16 +72,19 @@ impl Track {
     pub(super) fn count(
         &mut self,
         verdict: &Verdict<'_>,
+        weight: u32,
         policy: &JailPolicy,
     ) -> Option<(Because, u32)> {
-        self.mark(Mark { at: verdict.at, weight: verdict.weight, account: verdict.account });
+        self.proved |= !verdict.spoofable;
+        self.mark(Mark { at: verdict.at, weight, account: verdict.account });
         self.slide(policy);
         if self.evidence.len() < EVIDENCE {
-            self.evidence.push(verdict.line.to_owned());
-        } else if let Some(last) = {
+            self.evidence.push((verdict.at, verdict.line.to_owned()));
+        } else if let Some((at, last)) = {
             self.evidence.rotate_left(1);
             self.evidence.last_mut()
         } {
+            *at = verdict.at;
             last.copy(&verdict.line);
         }
         if self.sum >= policy.maxretry {
@@ -123,6 +133,12 @@ impl Track {
         (tried >= policy.maxaccounts).then_some(tried)
     }
 
+    /// Whether it is worth more than that of somebody whose address was seen once, and whom
+    /// anybody may have made up.
+    pub(super) fn firm(&self) -> bool {
+        self.proved || self.marks.len() > 1
+    }
+
     /// Takes back what was counted on an account, now that somebody proved it is his.
     pub(super) fn forgive(&mut self, account: u64) {
         self.marks.retain(|mark| mark.account != account);
@@ -131,7 +147,7 @@ impl Track {
     }
 
     pub(super) fn into_evidence(self) -> Evidence {
-        self.evidence.iter().map(Line::to_string).collect()
+        Evidence::dated(self.evidence)
     }
 
     /// When the newest failure in the window was.
@@ -140,9 +156,9 @@ impl Track {
         self.marks.back().map(|mark| mark.at)
     }
 
-    /// The newest lines.
+    /// The newest lines, and when each was written.
     #[must_use]
-    pub fn evidence(&self) -> &[Line<'static>] {
+    pub fn evidence(&self) -> &[(Time, Line<'static>)] {
         &self.evidence
     }
 }

@@ -156,6 +156,14 @@ impl Segment {
     }
 }
 
+/// Whether an expression begins with free text.
+pub(super) fn begins_free(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Concat(parts) => parts.first().is_some_and(begins_free),
+        _ => free(hir).is_some(),
+    }
+}
+
 /// Whether a part is free text (any bytes, as many as there are), and the group it fills.
 fn free(part: &Hir) -> Option<Option<usize>> {
     match part.kind() {

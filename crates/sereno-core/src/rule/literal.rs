@@ -120,6 +120,23 @@ fn walk_prefix(hir: &Hir, found: &mut Vec<u8>) -> bool {
     }
 }
 
+/// Whether what a part matches has no line break in it.
+pub(super) fn within_line(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => !literal.0.contains(&b'\n'),
+        HirKind::Class(Class::Bytes(class)) => {
+            class.ranges().iter().all(|range| !(range.start()..=range.end()).contains(&b'\n'))
+        }
+        HirKind::Class(Class::Unicode(class)) => {
+            class.ranges().iter().all(|range| !(range.start()..=range.end()).contains(&'\n'))
+        }
+        HirKind::Repetition(repetition) => within_line(&repetition.sub),
+        HirKind::Capture(capture) => within_line(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(within_line),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,9 +6,11 @@
 
 mod fast;
 mod literal;
+mod partial;
 mod pattern;
 mod prove;
 pub mod scan;
+mod sender;
 pub mod session;
 pub mod spec;
 mod starts;
@@ -33,6 +35,8 @@ pub struct Rule {
     pub patterns: Vec<Pattern>,
     /// Which of the first patterns a text can match, by the way it begins.
     starts: Starts,
+    /// Those of them that begin with fixed text.
+    fixed: Mask,
     /// The gate's literals; empty when some pattern has none, and every line must be looked at.
     literals: Vec<Vec<u8>>,
 }
@@ -93,9 +97,10 @@ impl Rule {
             required.unwrap_or_default().into_iter().flatten().collect();
         reduce(&mut literals);
         let programs = spec.programs.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let mut starts = Starts::default();
+        let (mut starts, mut fixed) = (Starts::default(), 0);
         for (index, pattern) in patterns.iter().enumerate().take(Mask::BITS as usize) {
             pattern.starts.iter().for_each(|start| starts.add(start, 1 << index));
+            fixed |= Mask::from(pattern.starts.iter().all(|start| !start.is_empty())) << index;
         }
         Ok(Self {
             name: spec.name.clone(),
@@ -103,6 +108,7 @@ impl Rule {
             programs,
             patterns,
             starts,
+            fixed,
             literals,
         })
     }
@@ -126,24 +132,39 @@ impl Rule {
         record: &'t Record<'_>,
         memory: &mut Memory,
     ) -> Option<(&'r Pattern, Found<'t>)> {
-        memory.0.resize_with(self.patterns.len(), || None);
+        self.matched(record, memory).1
+    }
+
+    /// The same; and which patterns begin with the fixed text that this one begins with.
+    fn matched<'r, 't>(
+        &'r self,
+        record: &'t Record<'_>,
+        memory: &mut Memory,
+    ) -> (Mask, Option<(&'r Pattern, Found<'t>)>) {
+        memory.0.resize_with(self.patterns.len(), Default::default);
         let headless = self.format == Format::Asterisk && record.level.is_empty();
-        let mut candidates = self.starts.of(&record.text);
-        let first = std::iter::from_fn(|| {
-            let index = candidates.trailing_zeros();
-            candidates &= candidates.wrapping_sub(1);
-            (index < Mask::BITS).then_some(index as usize)
-        });
-        let others = Mask::BITS as usize..self.patterns.len();
-        first.chain(others).find_map(|index| {
-            let pattern = self.patterns.get(index)?;
+        let candidates = self.starts.of(&record.text);
+        let found = self.listed(candidates).find_map(|(index, pattern)| {
             if headless && pattern.kind != Kind::Forgery
                 || !pattern.may_match(&record.file, &record.text)
             {
                 return None;
             }
-            pattern.find(&record.text, memory.0.get_mut(index)?).map(|found| (pattern, found))
-        })
+            let captures = &mut memory.0.get_mut(index)?.captures;
+            pattern.find(&record.text, captures).map(|found| (pattern, found))
+        });
+        (candidates & self.fixed, found)
+    }
+
+    /// The patterns of a mask, and those that are in none.
+    fn listed(&self, mut mask: Mask) -> impl Iterator<Item = (usize, &Pattern)> {
+        let first = std::iter::from_fn(move || {
+            let index = mask.trailing_zeros();
+            mask &= mask.wrapping_sub(1);
+            (index < Mask::BITS).then_some(index as usize)
+        });
+        let others = Mask::BITS as usize..self.patterns.len();
+        first.chain(others).filter_map(|index| Some((index, self.patterns.get(index)?)))
     }
 
     /// The pattern that stands for signs of forgery.
@@ -151,15 +172,38 @@ impl Rule {
         self.patterns.iter().find(|pattern| pattern.kind == Kind::Forgery)
     }
 
-    /// Whether the record begins like one of the patterns without being one.
-    pub(crate) fn begins(&self, record: &Record<'_>) -> bool {
-        self.patterns.iter().any(|p| p.begins(&record.file, &record.text))
+    /// The patterns that a record of Asterisk's, cut off by a line break, may be the beginning of,
+    /// by the way it begins.
+    pub(crate) fn beginnings(
+        &self,
+        record: &Record<'_>,
+    ) -> impl Iterator<Item = (usize, &Pattern)> {
+        let ours = self.format == Format::Asterisk && !record.level.is_empty();
+        let mask = if ours { self.starts.of(&record.text) } else { 0 };
+        self.listed(mask).filter(move |(_, pattern)| ours && pattern.begins(&record.file))
     }
 }
 
-/// Room for captures, one per pattern, so that matching does not allocate.
+/// Room for one pattern's captures and states, so that matching does not allocate.
 #[derive(Debug, Default)]
-pub struct Memory(Vec<Option<Captures>>);
+struct Room {
+    captures: Option<Captures>,
+    states: partial::Room,
+}
+
+/// Room for each pattern of a rule.
+#[derive(Debug, Default)]
+pub struct Memory(Vec<Room>);
+
+impl Memory {
+    /// The room for a pattern's states.
+    fn room(&mut self, pattern: usize) -> &mut partial::Room {
+        if self.0.len() <= pattern {
+            self.0.resize_with(pattern + 1, Default::default);
+        }
+        &mut self.0[pattern].states
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use super::fast::{self, Walk};
 use super::literal;
+use super::partial::Partial;
+use super::sender::Sender;
 use super::spec::{Kind, PatternSpec, SessionKey, Step, Trust};
 use crate::addr::parse_addr;
 use regex_automata::Anchored;
@@ -51,10 +53,14 @@ pub struct Pattern {
     pub trust: Trust,
     /// Whether a packet with a false source address is enough to cause it.
     pub spoofable: bool,
+    /// It begins with free text: what it tells is the end of a record, not its beginning.
+    pub(super) ends: bool,
+    /// Its beginning up to the address, where a stranger writes nothing before that.
+    sender: Option<Sender>,
+    pub(super) partial: Partial,
     pub(super) files: Vec<Vec<u8>>,
     /// The literals of which every matching text begins with one; an empty one says nothing.
     pub(super) starts: Vec<Vec<u8>>,
-    prefix: Vec<u8>,
     pub(super) required: Option<literal::Required>,
     finder: Option<memchr::memmem::Finder<'static>>,
     once: Option<Vec<u8>>,
@@ -67,14 +73,15 @@ pub struct Pattern {
 /// there, and making a hundred of them is most of what a start costs.
 #[derive(Debug)]
 struct Engine {
-    expression: String,
+    expression: Arc<str>,
     made: OnceLock<Option<meta::Regex>>,
 }
 
 impl Engine {
     /// Makes sure that it can be made.
     fn new(expanded: &str, hir: &Hir, walked: bool) -> Result<Self, String> {
-        let this = Self { expression: format!("^(?:{expanded})$"), made: OnceLock::new() };
+        let expression = Arc::from(format!("^(?:{expanded})$"));
+        let this = Self { expression, made: OnceLock::new() };
         if walked {
             let config = NFA::config().nfa_size_limit(Some(SIZE_LIMIT));
             NFA::compiler().configure(config).build_from_hir(hir).map_err(|e| e.to_string())?;
@@ -106,6 +113,7 @@ struct Slots {
     user: Option<usize>,
     session: Option<usize>,
     times: Option<usize>,
+    stream: Option<usize>,
 }
 
 /// What a pattern found in a text.
@@ -121,6 +129,8 @@ pub struct Found<'t> {
     pub session: Option<&'t [u8]>,
     /// How often the line says it happened; at least 1.
     pub times: u16,
+    /// It came over a transport that begins with a handshake: the address is no false one.
+    pub stream: bool,
 }
 
 impl Pattern {
@@ -148,6 +158,7 @@ impl Pattern {
             user: group("user"),
             session: group("session"),
             times: group("times"),
+            stream: group("stream"),
         };
         if spec.session == SessionKey::Field && slots.session.is_none() {
             return Err("session = \"field\" needs <session> in the pattern".to_owned());
@@ -173,9 +184,11 @@ impl Pattern {
             step: spec.step,
             trust: spec.trust,
             spoofable: spec.spoofable,
+            ends: fast::begins_free(&hir),
+            sender: Sender::new(&hir, |part| self::group(part, "addr").is_some()),
+            partial: Partial::new(&engine.expression),
             files: spec.files.iter().map(|f| f.as_bytes().to_vec()).collect(),
             starts: literal::starts(&hir),
-            prefix: literal::prefix(&hir),
             required,
             finder,
             once: spec.once.as_ref().map(|text| text.as_bytes().to_vec()),
@@ -191,12 +204,9 @@ impl Pattern {
             && self.finder.as_ref().is_none_or(|finder| finder.find(text).is_some())
     }
 
-    /// Whether a text begins as this pattern does, whatever follows: the sign of a record that
-    /// was cut by a line break.
-    pub(super) fn begins(&self, file: &[u8], text: &[u8]) -> bool {
-        self.prefix.len() >= 4
-            && text.starts_with(&self.prefix)
-            && (self.files.is_empty() || self.files.iter().any(|f| f == file))
+    /// Whether a record of this file can be the beginning of the pattern's.
+    pub(super) fn begins(&self, file: &[u8]) -> bool {
+        !self.ends && (self.files.is_empty() || self.files.iter().any(|f| f == file))
     }
 
     /// Matches a whole text. An address that does not parse is no match.
@@ -230,7 +240,20 @@ impl Pattern {
             user: get(self.slots.user),
             session: get(self.slots.session),
             times: get(self.slots.times).and_then(number).unwrap_or(1).max(1),
+            stream: get(self.slots.stream).is_some(),
         })
+    }
+
+    /// Who wrote a record of which only the beginning is to be believed; `None` where a
+    /// stranger's text stands before the address.
+    pub(super) fn sender(&self, text: &[u8]) -> Option<Found<'static>> {
+        let (addr, port) = self.sender.as_ref()?.find(text)?;
+        Some(Found { addr: Some(addr), port: port.and_then(number), times: 1, ..Found::default() })
+    }
+
+    /// Whether [`Pattern::sender`] can tell anything.
+    pub(super) fn names_sender(&self) -> bool {
+        self.sender.is_some()
     }
 
     /// The regex engine's answer. `captures` is room to be used again.
@@ -289,6 +312,12 @@ fn number(digits: &[u8]) -> Option<u16> {
 
 /// Replaces the rule's own definitions, then the placeholders.
 fn expand(regex: &str, define: &BTreeMap<String, String>) -> String {
+    let fixed = |name: &str| PLACEHOLDERS.iter().find(|(known, _)| *known == name).map(|(_, e)| *e);
+    replace(&defined(regex, define), fixed)
+}
+
+/// Replaces definitions.
+pub(super) fn defined(regex: &str, define: &BTreeMap<String, String>) -> String {
     // A definition may use others; a few rounds suffice, and one that names itself stays.
     let mut own = regex.to_owned();
     for _ in 0..4 {
@@ -296,8 +325,7 @@ fn expand(regex: &str, define: &BTreeMap<String, String>) -> String {
             own = replace(&own, |name| define.get(name).map(String::as_str));
         }
     }
-    let fixed = |name: &str| PLACEHOLDERS.iter().find(|(known, _)| *known == name).map(|(_, e)| *e);
-    replace(&own, fixed)
+    own
 }
 
 /// Replaces `<name>` by what `meaning` knows of it. `(?P<user>...)` is a group of the

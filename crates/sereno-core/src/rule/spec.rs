@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// One file of `rules/`: everything Sereno knows about one service's log.
+/// A file with a rule: what Sereno knows about one service's log, or the better part of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RuleSpec {
@@ -24,6 +24,34 @@ pub struct RuleSpec {
     /// The patterns, tried in this order; the first that matches decides.
     #[serde(rename = "pattern", default)]
     pub patterns: Vec<PatternSpec>,
+}
+
+/// A file that adds to a rule: it has patterns and nothing else of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExtensionSpec {
+    /// The name of the rule.
+    pub extends: String,
+    /// What it is for, in a sentence.
+    #[serde(default)]
+    pub about: String,
+    /// Pieces of its expressions, beside those of the rule.
+    #[serde(default)]
+    pub define: BTreeMap<String, String>,
+    /// The patterns, tried in this order behind those of the rule.
+    #[serde(rename = "pattern", default)]
+    pub patterns: Vec<PatternSpec>,
+}
+
+impl RuleSpec {
+    /// Adds the patterns of an extension behind those that are here. What it defines holds for
+    /// its own patterns alone, so that no file can change the meaning of another one.
+    pub fn extend(&mut self, more: &ExtensionSpec) {
+        self.patterns.extend(more.patterns.iter().cloned().map(|mut pattern| {
+            pattern.regex = super::pattern::defined(&pattern.regex, &more.define);
+            pattern
+        }));
+    }
 }
 
 /// The framing of a service's log.

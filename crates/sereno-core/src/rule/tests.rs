@@ -2,7 +2,7 @@
 //! shipped rules' own samples, mutated.
 
 use super::scan::{Behind, Scan};
-use super::spec::RuleSpec;
+use super::spec::{ExtensionSpec, RuleSpec};
 use super::{Rule, fast};
 use crate::line::{Dates, Record, Style, parse};
 use crate::time::Time;
@@ -10,17 +10,17 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use std::sync::{Arc, LazyLock};
 
+#[path = "../../tests/shipped/mod.rs"]
+mod shipped;
+
 struct Shipped {
     rule: Arc<Rule>,
     samples: Vec<String>,
 }
 
 static SHIPPED: LazyLock<Vec<Shipped>> = LazyLock::new(|| {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rules");
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        let spec: RuleSpec = toml::from_str(&text).unwrap();
+    for spec in shipped::rules() {
         let of = |p: &super::spec::PatternSpec| {
             p.matches.iter().map(|m| m.line.clone()).chain(p.reject.clone()).collect::<Vec<_>>()
         };

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     pub(super) challenges: u16,
     pub(super) heaviest: u16,
     paid: u32,
+    /// How much of that a packet with a false source address could have caused.
+    doubted: u32,
     pub(super) addr: Option<IpAddr>,
     last: Time,
 }
@@ -48,12 +50,17 @@ impl Tally {
         answers.max(self.contacts().saturating_sub(self.challenges)).max(unknown)
     }
 
-    /// What has to be counted now that was not counted before.
-    pub(super) fn due(&mut self, weight: u16) -> u32 {
+    /// What has to be counted now that was not counted before; and how much that was counted
+    /// before, though it could have been spoofed, is proved by this line, which cannot.
+    pub(super) fn due(&mut self, weight: u16, spoofable: bool) -> (u32, u32) {
         self.heaviest = self.heaviest.max(weight);
         let total = u32::from(self.attempts()) * u32::from(self.heaviest);
         let due = total.saturating_sub(self.paid);
         self.paid = self.paid.max(total);
-        due
+        if spoofable {
+            self.doubted = self.doubted.saturating_add(due);
+            return (due, 0);
+        }
+        (due, std::mem::take(&mut self.doubted))
     }
 }

@@ -8,6 +8,8 @@
 //!   moment without any sign of forgery near it ([`super::spec::Trust`]).
 
 mod attempt;
+mod pair;
+mod shadow;
 mod verdict;
 mod warden;
 
@@ -19,12 +21,14 @@ use crate::cap::{Capped, Hashed};
 use crate::line::Style;
 use crate::time::Time;
 use attempt::Tally;
+use pair::Pair;
+use shadow::Shadow;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
-use verdict::verdict;
-use warden::Warden;
+use verdict::{spoofable, verdict};
+use warden::{Belief, Warden};
 
 /// Sessions remembered per source.
 const SESSIONS: usize = 8_192;
@@ -37,8 +41,8 @@ const HOLD: Duration = Duration::from_secs(1);
 const HELD: usize = 4_096;
 /// How long a log that had security events is expected to have more.
 const SURE_FOR: Duration = Duration::from_secs(86_400);
-/// So many bytes before and behind a forgery are in its shadow: more than one packet can hold.
-const SHADOW: u64 = 64 << 10;
+/// Framed addresses remembered.
+const FRAMED: usize = 4_096;
 /// How long an address that somebody else used as his own is not believed by claim alone.
 const FRAMED_FOR: Duration = Duration::from_secs(3600);
 
@@ -61,12 +65,15 @@ pub struct Desk {
     shuffle: RandomState,
     pairs: Capped<(IpAddr, u16), Pair>,
     held: VecDeque<Held>,
+    /// Sessions of which a security event lost its address, and how many did.
+    cut: Capped<u64, u32, Hashed>,
     framed: Capped<IpAddr, Time>,
+    /// Until when everybody counts as framed.
+    all_framed: Time,
     warden: Warden,
     /// When a security event was last seen: `sure` for a day, then the log may have lost them.
     sure_at: Option<Time>,
-    /// Up to this byte of the source nothing is believed that is not sure.
-    shadow_until: u64,
+    shadow: Shadow,
     kept: Kept,
 }
 
@@ -77,19 +84,13 @@ struct Challenge {
     call: bool,
 }
 
-/// Lines that wait for their other half.
-#[derive(Clone, Debug, Default)]
-struct Pair {
-    since: Time,
-    twins: VecDeque<Verdict<'static>>,
-    vouchers: u32,
-}
-
 #[derive(Clone, Debug)]
 struct Held {
     verdict: Verdict<'static>,
     position: u64,
     spare: bool,
+    /// The hash of the session's name.
+    session: u64,
 }
 
 impl Default for Desk {
@@ -100,10 +101,12 @@ impl Default for Desk {
             shuffle: RandomState::new(),
             pairs: Capped::new(HELD),
             held: VecDeque::new(),
-            framed: Capped::new(1024),
+            cut: Capped::new(FRAMED),
+            framed: Capped::new(FRAMED),
+            all_framed: Time::MIN,
             warden: Warden::default(),
             sure_at: None,
-            shadow_until: 0,
+            shadow: Shadow::default(),
             kept: Kept::default(),
         }
     }
@@ -133,33 +136,44 @@ impl Desk {
     pub fn take(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         self.advance(at, out);
         if hit.stitched || hit.pattern.kind == Kind::Forgery {
-            self.forgery(hit.position);
-            self.kept.forged += 1;
+            // In a log whose records are one line each, or one entry, nobody writes two of them.
+            if !hit.alone {
+                self.forgery(hit, at, out);
+            }
             return;
         }
-        let security = hit.record.level.as_ref() == b"SECURITY";
-        let shadow = hit.position < self.shadow_until;
-        if security
-            && hit.record.style != Style::Json
-            && !self.warden.admits(&hit.record.thread, shadow)
-        {
-            self.kept.forged += 1;
-            return;
+        let shaded = self.shadow.over(hit);
+        if hit.record.level.as_ref() == b"SECURITY" {
+            match self.believed(hit) {
+                Belief::Whole => {
+                    self.sure_at = Some(at);
+                    self.shadow.end(hit.position);
+                }
+                Belief::Held if hit.pattern.kind == Kind::Failure && !shaded => {
+                    return self.failed(hit, at, Belief::Held, out);
+                }
+                Belief::Held | Belief::No => {
+                    self.kept.forged += 1;
+                    return;
+                }
+            }
         }
-        if security {
-            self.sure_at = Some(at);
-        }
+        let belief = if shaded { Belief::No } else { Belief::Whole };
         match hit.pattern.kind {
+            Kind::Neutral if hit.pattern.trust == Trust::Voucher => self.cut_short(hit),
             Kind::Neutral | Kind::Forgery => {}
             Kind::End => drop(self.tallies.remove(&session_key(&self.shuffle, hit))),
             Kind::Success => {
                 self.challenges.remove(&challenge_key(&self.shuffle, hit));
-                if let Some(verdict) = verdict(hit, at, None) {
+                let claimed = hit.pattern.trust == Trust::Voucher;
+                if claimed && hit.found.addr.is_some_and(|addr| self.is_framed(addr, at)) {
+                    self.kept.unvouched += 1;
+                } else if let Some(verdict) = verdict(hit, at, None) {
                     out(&verdict);
                 }
             }
             Kind::Challenge => self.challenged(hit, at, out),
-            Kind::Failure => self.failed(hit, at, out),
+            Kind::Failure => self.failed(hit, at, belief, out),
         }
     }
 
@@ -167,7 +181,7 @@ impl Desk {
     pub fn advance(&mut self, now: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         while self.held.front().is_some_and(|h| h.verdict.at.plus(HOLD) < now) {
             let Some(held) = self.held.pop_front() else { break };
-            if !(held.spare && self.sure(now)) {
+            if self.counts(&held, now) {
                 out(&held.verdict);
             }
         }
@@ -189,25 +203,41 @@ impl Desk {
         }
     }
 
-    fn failed(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
+    /// How far a security event is believed, by who writes it.
+    fn believed(&mut self, hit: &Hit<'_>) -> Belief {
+        match hit.record.style {
+            Style::Json => Belief::Whole,
+            _ => self.warden.judge(&hit.record.thread, self.shadow.alert(hit.position)),
+        }
+    }
+
+    fn failed(
+        &mut self,
+        hit: &Hit<'_>,
+        at: Time,
+        belief: Belief,
+        out: &mut dyn FnMut(&Verdict<'_>),
+    ) {
         // Services without challenges have none to look for.
         let answered = if self.challenges.is_empty() {
             None
         } else {
             self.challenges.remove(&challenge_key(&self.shuffle, hit))
         };
-        if hit.position < self.shadow_until
-            && !matches!(hit.pattern.trust, Trust::Sure | Trust::Voucher)
-        {
-            self.kept.forged += 1;
-            return;
-        }
-        match hit.pattern.trust {
-            Trust::Sure => self.count(hit, at, out),
-            Trust::Voucher => self.vouch(hit, at, answered.as_ref(), out),
-            Trust::Twin if self.sure(at) => self.twin(hit, at, out),
-            Trust::Twin | Trust::Weak => self.hold(hit, at, false, out),
-            Trust::Spare => self.hold(hit, at, true, out),
+        // A record of syslog's has nobody else's lines in it, as a rule.
+        let lines = matches!(hit.record.style, Style::Syslog | Style::Json);
+        match (hit.pattern.trust, belief) {
+            (Trust::Voucher, Belief::Held)
+            | (Trust::Twin | Trust::Weak | Trust::Spare, Belief::No) => {
+                self.kept.forged += 1;
+            }
+            (Trust::Sure, Belief::Held) => self.hold(hit, at, false),
+            (Trust::Sure, _) => self.count(hit, at, out),
+            (Trust::Voucher, _) => self.vouch(hit, at, answered.as_ref(), out),
+            (Trust::Twin, _) if self.sure(at) => self.twin(hit, at, out),
+            (Trust::Twin | Trust::Weak, _) if lines => self.count(hit, at, out),
+            (Trust::Twin | Trust::Weak, _) => self.hold(hit, at, false),
+            (Trust::Spare, _) => self.hold(hit, at, true),
         }
     }
 
@@ -226,9 +256,10 @@ impl Desk {
         tally.refresh(hit.found.addr, at);
         let step = &mut tally.steps[hit.pattern.step as usize];
         *step = step.saturating_add(hit.found.times);
-        let weight = tally.due(hit.pattern.weight);
+        let (weight, proved) = tally.due(hit.pattern.weight, spoofable(hit));
         let addr = tally.addr;
-        (weight > 0).then(|| verdict(hit, at, addr)).flatten().map(|v| Verdict { weight, ..v })
+        let verdict = (weight + proved > 0).then(|| verdict(hit, at, addr)).flatten();
+        verdict.map(|verdict| Verdict { weight, proved, ..verdict })
     }
 
     fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
@@ -238,7 +269,7 @@ impl Desk {
         {
             tally.challenges = tally.challenges.saturating_add(1);
             let heaviest = tally.heaviest;
-            let weight = tally.due(heaviest);
+            let (weight, _) = tally.due(heaviest, true);
             if weight > 0 {
                 out_some(verdict(hit, at, None).map(|v| Verdict { weight, ..v }), out);
             }
@@ -268,88 +299,8 @@ impl Desk {
         }
     }
 
-    /// A security event whose address is the stranger's claim. It lets its twin count.
-    fn vouch(
-        &mut self,
-        hit: &Hit<'_>,
-        at: Time,
-        answered: Option<&Challenge>,
-        out: &mut dyn FnMut(&Verdict<'_>),
-    ) {
-        let Some(addr) = hit.found.addr else { return };
-        // A call's refusal has no twin. It counts when it answers a challenge that went to the
-        // same address, and nobody was caught using that address as his own.
-        if answered.is_some_and(|c| c.call) {
-            if self.is_framed(addr, at) {
-                self.kept.unvouched += 1;
-            } else {
-                self.count(hit, at, out);
-            }
-            return;
-        }
-        let (pair, _) = self.pairs.entry((addr, hit.found.port.unwrap_or(0)));
-        match pair.twins.pop_front() {
-            Some(verdict) => out(&verdict),
-            None => {
-                pair.vouchers = pair.vouchers.saturating_add(1);
-                pair.since = at;
-            }
-        }
-    }
-
-    /// A line whose address is true and which waits for its security event.
-    fn twin(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
-        let Some(verdict) = verdict(hit, at, None) else { return };
-        let (pair, gone) = self.pairs.entry((verdict.addr, hit.found.port.unwrap_or(0)));
-        self.kept.overrun += u64::from(gone.is_some());
-        if pair.vouchers > 0 {
-            pair.vouchers -= 1;
-            out(&verdict);
-        } else if pair.twins.len() < 64 {
-            pair.twins.push_back(verdict.to_owned());
-            pair.since = at;
-        } else {
-            self.kept.overrun += 1;
-        }
-    }
-
-    /// Decides about the halves that found no other half. A stranger who claims another's
-    /// address leaves as many lonely vouchers (with the claimed address) as lonely twins (with
-    /// his own): then the twins count, and the claimed address is remembered as framed. More
-    /// twins than vouchers means that some were made up: none counts.
-    fn settle_pairs(&mut self, now: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
-        let (mut twins, mut claimed, mut vouchers) = (Vec::new(), Vec::new(), 0usize);
-        let Some(until) = self.pairs.oldest().map(|(_, pair)| pair.since.plus(HOLD)) else {
-            return;
-        };
-        // What belongs together came within a moment.
-        while self.pairs.oldest().is_some_and(|(_, pair)| pair.since <= until) {
-            let Some(((addr, _), pair)) = self.pairs.pop_oldest() else { break };
-            twins.extend(pair.twins);
-            if pair.vouchers > 0 {
-                vouchers += pair.vouchers as usize;
-                claimed.push(addr);
-            }
-        }
-        // Who speaks under an address as his own is not framed by using it.
-        claimed.retain(|addr| twins.iter().all(|twin: &Verdict<'_>| twin.addr != *addr));
-        if twins.is_empty() {
-            // Vouchers alone: a log in which the twins are not written, or a framed address.
-            claimed.into_iter().for_each(|addr| self.frame(addr, now));
-            return;
-        }
-        if twins.len() <= vouchers {
-            claimed.into_iter().for_each(|addr| self.frame(addr, now));
-            twins.iter().for_each(out);
-        } else {
-            self.kept.unvouched += twins.len() as u64;
-        }
-    }
-
-    fn hold(&mut self, hit: &Hit<'_>, at: Time, spare: bool, out: &mut dyn FnMut(&Verdict<'_>)) {
-        if matches!(hit.record.style, Style::Syslog | Style::Json) && !spare {
-            return self.count(hit, at, out);
-        }
+    /// Lets a line wait for signs of forgery behind it.
+    fn hold(&mut self, hit: &Hit<'_>, at: Time, spare: bool) {
         if let Some(verdict) = self.tally(hit, at) {
             if self.held.len() >= HELD {
                 self.held.pop_front();
@@ -359,30 +310,59 @@ impl Desk {
                 verdict: verdict.to_owned(),
                 position: hit.position,
                 spare,
+                session: self.shuffle.hash_one((6u8, hit.found.session.unwrap_or_default())),
             });
         }
     }
 
-    /// Somebody wrote line breaks: what stands near it and is not sure is not heard. Nearness is
-    /// counted in bytes: the dates of such lines are the stranger's.
-    fn forgery(&mut self, position: u64) {
-        let before = self.held.len();
-        self.held.retain(|h| h.position + SHADOW < position);
-        self.kept.forged += (before - self.held.len()) as u64;
-        self.shadow_until = position + SHADOW;
+    /// Somebody wrote line breaks. What may be of the same record and is not sure is not heard.
+    fn forgery(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
+        self.kept.forged += 1;
+        if !hit.stitched && hit.pattern.ends {
+            let (before, from) = (self.held.len(), self.shadow.behind(hit));
+            self.held.retain(|held| held.position < from);
+            self.kept.forged += (before - self.held.len()) as u64;
+            return;
+        }
+        let shaded = self.shadow.over(hit);
+        self.shadow.before(hit);
+        // Who wrote it stands before all that he wrote: that much is as good as any line that
+        // could be imitated.
+        if hit.pattern.kind == Kind::Failure && hit.pattern.names_sender() && !shaded {
+            match hit.pattern.trust {
+                Trust::Twin if self.sure(at) => self.twin(hit, at, out),
+                Trust::Spare => self.hold(hit, at, true),
+                _ => self.hold(hit, at, false),
+            }
+        }
+    }
+
+    /// A security event that was too long for its address. It vouches for the spare line of the
+    /// same session.
+    fn cut_short(&mut self, hit: &Hit<'_>) {
+        let Some(session) = hit.found.session else { return };
+        let (events, _) = self.cut.entry(self.shuffle.hash_one((6u8, session)));
+        *events += 1;
+        self.kept.unvouched += 1;
+    }
+
+    /// Whether a line that waited counts.
+    fn counts(&mut self, held: &Held, now: Time) -> bool {
+        if !(held.spare && self.sure(now)) {
+            return true;
+        }
+        match self.cut.get(&held.session) {
+            Some(events) if *events > 0 => {
+                *events -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether the log has security events, which say more than notices do.
     fn sure(&self, now: Time) -> bool {
         self.sure_at.is_some_and(|seen| now.since(seen) < SURE_FOR)
-    }
-
-    fn frame(&mut self, addr: IpAddr, now: Time) {
-        *self.framed.entry(addr).0 = now.plus(FRAMED_FOR);
-    }
-
-    fn is_framed(&self, addr: IpAddr, now: Time) -> bool {
-        self.framed.peek(&addr).is_some_and(|until| *until > now)
     }
 }
 

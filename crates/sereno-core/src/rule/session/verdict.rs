@@ -1,7 +1,7 @@
 //! What a hit amounts to: who, when, how much, and the line that says so.
 
 use crate::rule::scan::Hit;
-use crate::rule::spec::Kind;
+use crate::rule::spec::{Kind, Trust};
 use crate::time::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -22,6 +22,8 @@ pub struct Verdict<'a> {
     pub good: bool,
     /// How much it counts.
     pub weight: u32,
+    /// How much of what was counted before, and could have been spoofed, this line proves.
+    pub proved: u32,
     /// The account's hash; 0 for none.
     pub account: u64,
     /// Whether a spoofed packet could have caused it.
@@ -99,11 +101,18 @@ pub(super) fn verdict<'a>(hit: &Hit<'a>, at: Time, known: Option<IpAddr>) -> Opt
         addr,
         good: hit.pattern.kind == Kind::Success,
         weight: u32::from(hit.pattern.weight) * u32::from(hit.found.times),
+        proved: 0,
         account: account(user),
-        spoofable: hit.pattern.spoofable,
+        spoofable: spoofable(hit),
         pattern: Arc::clone(&hit.pattern.id),
         line: Line::new(hit.line),
     })
+}
+
+/// Whether a packet with a false source address is enough to cause it. Over TCP, TLS and
+/// WebSockets it is not, where the line has the true address.
+pub(super) fn spoofable(hit: &Hit<'_>) -> bool {
+    hit.pattern.spoofable && !(hit.found.stream && hit.pattern.trust == Trust::Sure)
 }
 
 /// The account's name as a number: `102`, `sip:102@host` and `"Ana" <sip:102@host>;tag=1` are

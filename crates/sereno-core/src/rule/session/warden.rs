@@ -9,24 +9,40 @@ pub(super) struct Warden {
     thread: Vec<u8>,
     rival: Vec<u8>,
     rival_seen: u8,
-    /// Threads that spoke up in the current shadow: somebody is guessing.
+    /// Threads that spoke up since the last quiet moment: somebody is guessing.
     guesses: BTreeSet<Vec<u8>>,
 }
 
 /// How often a new thread must speak, unanswered by the old one, to be believed.
 const ENOUGH: u8 = 5;
-/// So many wrong threads in one shadow, and the right one may be a guess.
+/// So many wrong threads near forgeries, and the right one may be a guess.
 const GUESSES: usize = 3;
 
+/// How far a thread is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Belief {
+    /// It is the one.
+    Whole,
+    /// It may be a guess: what it says counts if no sign of forgery follows.
+    Held,
+    /// It is another.
+    No,
+}
+
 impl Warden {
-    /// Whether a line of this thread is believed. In the shadow of a forgery no new thread is,
-    /// and not even the known one once somebody guesses.
-    pub(super) fn admits(&mut self, thread: &[u8], shadow: bool) -> bool {
-        if shadow {
-            if self.thread != thread && self.guesses.len() < GUESSES {
+    /// How far a line of this thread is believed. Near a forgery no new thread is, and the known
+    /// one not at once when somebody guesses.
+    pub(super) fn judge(&mut self, thread: &[u8], alert: bool) -> Belief {
+        if alert {
+            let known = self.thread == thread;
+            if !known && self.guesses.len() < GUESSES {
                 self.guesses.insert(thread.to_vec());
             }
-            return self.thread == thread && self.guesses.len() < GUESSES;
+            return match known {
+                true if self.guesses.len() < GUESSES => Belief::Whole,
+                true => Belief::Held,
+                false => Belief::No,
+            };
         }
         self.guesses.clear();
         if self.thread.is_empty() {
@@ -34,7 +50,7 @@ impl Warden {
         }
         if self.thread == thread {
             self.rival_seen = 0;
-            return true;
+            return Belief::Whole;
         }
         if self.rival != thread {
             self.rival = thread.to_vec();
@@ -44,8 +60,8 @@ impl Warden {
         if self.rival_seen >= ENOUGH {
             self.thread = thread.to_vec();
             self.rival_seen = 0;
-            return true;
+            return Belief::Whole;
         }
-        false
+        Belief::No
     }
 }

@@ -1,0 +1,222 @@
+//! What is done with a line that passed the gate: finding the record around it, and out whether
+//! that is one.
+
+use super::frame::{
+    RECORD_BYTES, TEXT_BYTES, end_of_record, framed, framing, head_of_record, line_end, seam,
+};
+use super::stitch::Open;
+use super::{Behind, Hit, Place, Scan};
+use crate::line::{Record, Style, parse, without_colours};
+use crate::time::Time;
+use std::borrow::Cow;
+
+/// Where reading goes on.
+pub(super) enum Step {
+    /// At this byte.
+    On(usize),
+    /// The record that starts at this byte is not whole: when there is more.
+    Open(usize),
+}
+
+impl Scan {
+    /// Looks at the record around the line at `start`.
+    pub(super) fn candidate(
+        &mut self,
+        block: &[u8],
+        start: usize,
+        behind: Behind,
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> Step {
+        let end = line_end(block, start);
+        if self.multiline && self.frame.is_none() {
+            self.frame = framing(&block[start..end]);
+        }
+        if !self.multiline || self.frame == Some(Style::Json) || start < self.loose {
+            self.one(block, (start, end), now, false, emit);
+            return Step::On(end + 1);
+        }
+        let frame = self.frame;
+        let head = head_of_record(block, start, frame);
+        let first = end;
+        let end = end_of_record(block, end, frame);
+        if end - head > TEXT_BYTES
+            && let Some(seam) = seam(block, head, frame)
+        {
+            return self.seamed(block, (head, seam), now, emit);
+        }
+        if end - head > RECORD_BYTES {
+            return self.endless(block, (head, start, first, end), now, emit);
+        }
+        let next = Step::On(end + 1);
+        if self.one(block, (head, end), now, false, emit) {
+            return next;
+        }
+        match self.opened(&block[head..end]) {
+            Some(open) => self.stitch(block, (head, end), open, behind, now, emit),
+            None => next,
+        }
+    }
+
+    /// A record that was cut for its length. The next follows on the same line.
+    fn seamed(
+        &mut self,
+        block: &[u8],
+        (head, seam): (usize, usize),
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> Step {
+        if !self.one(block, (head, seam), now, false, emit) {
+            let open = self.opened(&block[head..seam]);
+            self.cut(block, head, seam, open, now, emit);
+        }
+        Step::On(seam)
+    }
+
+    /// Lines without headers, more than any record has.
+    fn endless(
+        &mut self,
+        block: &[u8],
+        (head, start, first, end): (usize, usize, usize, usize),
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> Step {
+        let open = self.opened(&block[head..first]);
+        if open.is_some() {
+            self.cut(block, head, end, open, now, emit);
+            return Step::On(end + 1);
+        }
+        // Nobody knows where it began: its lines are read for what they are.
+        self.loose = end;
+        self.one(block, (start, first), now, false, emit);
+        Step::On(first + 1)
+    }
+
+    /// Cut by a line break and followed by lines that have headers: whose are they?
+    fn stitch(
+        &mut self,
+        block: &[u8],
+        (head, first): (usize, usize),
+        mut open: Open,
+        behind: Behind,
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> Step {
+        let mut end = first;
+        loop {
+            if end - head > RECORD_BYTES || self.stitches == 0 {
+                let seam = seam(block, head, self.frame);
+                if seam.is_some() || self.stitches == 0 {
+                    let reach = seam.unwrap_or(head + RECORD_BYTES);
+                    self.cut(block, head, reach, Some(open), now, emit);
+                }
+                return Step::On(seam.unwrap_or(first + 1));
+            }
+            if end + 1 >= block.len() {
+                let closed = behind == Behind::Nothing;
+                return if closed { Step::On(first + 1) } else { Step::Open(head) };
+            }
+            let more = end_of_record(block, line_end(block, end + 1), self.frame);
+            let text = without_colours(&block[end + 1..more]);
+            self.stitches = self.stitches.saturating_sub(text.len());
+            end = more;
+            // As `one` takes the end of a record.
+            let whole = text.strip_suffix(b"\r").unwrap_or(&text);
+            let whole = whole.strip_suffix(b"\n").unwrap_or(whole);
+            if !open.read(&self.rules, &mut self.memories, whole) {
+                return Step::On(first + 1);
+            }
+            if open.arrived(&self.rules, &mut self.memories)
+                && self.one(block, (head, end), now, true, emit)
+            {
+                return Step::On(end + 1);
+            }
+            let rest = [&text[whole.len()..], b"\n"];
+            if !rest.into_iter().all(|rest| open.read(&self.rules, &mut self.memories, rest)) {
+                return Step::On(first + 1);
+            }
+        }
+    }
+
+    /// The patterns that a record may be the beginning of.
+    fn opened(&mut self, line: &[u8]) -> Option<Open> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let clean = without_colours(line);
+        let record = framed(parse(&clean), self.frame, &clean);
+        Open::of(&self.rules, &mut self.memories, &record)
+    }
+
+    /// Reports a record that was cut and whose end is not to be believed, up to `reach`.
+    fn cut(
+        &mut self,
+        block: &[u8],
+        head: usize,
+        reach: usize,
+        open: Option<Open>,
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) {
+        self.counts.unknown += 1;
+        let Some(open) = open else { return };
+        let line = &block[head..line_end(block, head).min(reach)];
+        let clean = without_colours(line);
+        let record = framed(parse(&clean), self.frame, &clean);
+        let place = Place {
+            line,
+            when: record.stamp.and_then(|stamp| self.dates.resolve(stamp, now)),
+            position: self.position + head as u64,
+            number: self.number.unwrap_or(0),
+            stitched: true,
+            repeated: 1,
+            reach: self.position + reach as u64,
+            alone: false,
+        };
+        for (rule, pattern, found) in open.signs(&self.rules, &record.text) {
+            emit(place.hit(rule, pattern, found, &record));
+        }
+    }
+
+    /// Takes one record apart and matches it; says whether it matched.
+    fn one(
+        &mut self,
+        block: &[u8],
+        (start, end): (usize, usize),
+        now: Time,
+        stitched: bool,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> bool {
+        let line = &block[start..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let clean = without_colours(line);
+        let mut record = framed(parse(&clean), self.frame, &clean);
+        if let Some(end) = record.text.strip_suffix(b"\n").map(<[u8]>::len) {
+            record.text = Cow::Owned(record.text[..end].to_vec());
+        }
+        let repeated = unrepeat(&mut record);
+        let when = record.stamp.and_then(|stamp| self.dates.resolve(stamp, now));
+        let position = self.position + start as u64;
+        let reach = position + RECORD_BYTES as u64;
+        let alone = self.frame == Some(Style::Json);
+        let place = Place { line, when, position, number: 0, stitched, repeated, reach, alone };
+        self.matched(&record, place, emit)
+    }
+}
+
+/// rsyslog folds equal lines into `message repeated N times: [ TEXT]`.
+fn unrepeat(record: &mut Record<'_>) -> u16 {
+    const HEAD: &[u8] = b"message repeated ";
+    if record.style != Style::Syslog || !record.text.starts_with(HEAD) {
+        return 1;
+    }
+    let rest = &record.text[HEAD.len()..];
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let times = std::str::from_utf8(&rest[..digits]).ok().and_then(|d| d.parse::<u16>().ok());
+    let inner = rest[digits..].strip_prefix(b" times: [ ").and_then(|r| r.strip_suffix(b"]"));
+    match (times, inner) {
+        (Some(times), Some(inner)) => {
+            record.text = Cow::Owned(inner.to_vec());
+            times.clamp(1, 1000)
+        }
+        _ => 1,
+    }
+}

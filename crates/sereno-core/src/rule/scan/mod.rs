@@ -1,0 +1,299 @@
+//! Reading one source: blocks of lines in, hits out.
+//!
+//! The literal gate runs over the whole block at memory speed; only the lines it stops at are
+//! taken apart. Asterisk writes messages with line breaks that a stranger chose, so for its
+//! text formats a *record* is a line with a header and the lines without one that follow it.
+//! A record that begins like a pattern but does not end like one is stitched to the records
+//! behind it, as long as an automaton says that it can still become whole: if it does, what lies
+//! inside was written by the stranger.
+
+mod candidate;
+mod frame;
+mod stitch;
+mod streak;
+
+pub(super) use frame::RECORD_BYTES;
+
+use super::spec::Format;
+use super::{Found, Memory, Pattern, Rule};
+use crate::line::{Dates, Record, Style, within};
+use crate::time::Time;
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+use candidate::Step;
+use frame::{breaks, last_record};
+use std::sync::Arc;
+use streak::Streaks;
+
+/// A line that matched.
+#[derive(Debug)]
+pub struct Hit<'a> {
+    /// Which of the scan's rules.
+    pub rule: usize,
+    /// The rule's pattern.
+    pub pattern: &'a Pattern,
+    /// What it captured.
+    pub found: Found<'a>,
+    /// The record.
+    pub record: &'a Record<'a>,
+    /// When the line says it happened; `None` when it does not say or cannot mean it.
+    pub when: Option<Time>,
+    /// The record's bytes, without the last line break.
+    pub line: &'a [u8],
+    /// The number of its first line in the source, from 1; 0 unless lines are counted.
+    pub number: u64,
+    /// Where the record starts, in bytes read from this source.
+    pub position: u64,
+    /// Whether the record had to be stitched together: a stranger wrote line breaks.
+    pub stitched: bool,
+    /// The byte of the source up to which its text may go on, if a line break cut it.
+    pub reach: u64,
+    /// Whether it cannot be a part of another: an entry of the journal, or a line of JSON.
+    pub alone: bool,
+}
+
+/// Bytes that are read in one block to find out whether records were cut: beyond it, those that
+/// may have been are taken for it.
+const STITCHED: usize = 2 << 20;
+
+/// What comes behind a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// Nothing: everything is read.
+    Nothing,
+    /// More, at once: the last record is held back, for it may go on.
+    More,
+    /// Perhaps more, some time: the last record is held back only when it began like one of
+    /// ours and is not whole yet.
+    Perhaps,
+}
+
+impl Behind {
+    /// For a file that is read from one end to the other.
+    #[must_use]
+    pub fn block(last: bool) -> Self {
+        if last { Self::Nothing } else { Self::More }
+    }
+}
+
+/// What a scan has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines that passed the gate.
+    pub candidates: u64,
+    /// Lines that matched a pattern.
+    pub hits: u64,
+    /// Lines that a rule cares about, pass the gate, and match nothing: a format that changed?
+    pub unknown: u64,
+    /// How many of these are of one kind of lines that is not understood any more: of the last 128
+    /// that begin alike, if fewer than one in ten matched.
+    pub streak: u64,
+}
+
+/// The reader of one source.
+#[derive(Debug)]
+pub struct Scan {
+    rules: Vec<Arc<Rule>>,
+    memories: Vec<Memory>,
+    gate: Option<AhoCorasick>,
+    multiline: bool,
+    dates: Dates,
+    counts: Counts,
+    streaks: Streaks,
+    number: Option<u64>,
+    /// Bytes read before the current block.
+    position: u64,
+    /// How this log frames its records, by its first candidate. A line framed otherwise is
+    /// text that somebody wrote.
+    frame: Option<Style>,
+    /// What is left of [`STITCHED`] in this block.
+    stitches: usize,
+    /// Up to this byte of the block no line has a header.
+    loose: usize,
+}
+
+impl Scan {
+    /// A reader with these rules; dates without a zone are read by `dates`.
+    ///
+    /// # Errors
+    /// When the gate's automaton cannot be built.
+    pub fn new(rules: Vec<Arc<Rule>>, dates: Dates) -> Result<Self, String> {
+        let every = rules.iter().all(|rule| !rule.literals.is_empty());
+        let literals: Vec<&[u8]> =
+            rules.iter().flat_map(|r| &r.literals).map(Vec::as_slice).collect();
+        let gate = if every && !literals.is_empty() {
+            let built =
+                AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(&literals);
+            Some(built.map_err(|e| e.to_string())?)
+        } else {
+            None
+        };
+        let multiline = rules.iter().any(|rule| rule.format == Format::Asterisk);
+        let memories = rules.iter().map(|_| Memory::default()).collect();
+        Ok(Self {
+            rules,
+            memories,
+            gate,
+            multiline,
+            dates,
+            counts: Counts::default(),
+            streaks: Streaks::default(),
+            number: None,
+            position: 0,
+            frame: None,
+            stitches: STITCHED,
+            loose: 0,
+        })
+    }
+
+    /// The same reader, which also counts lines for [`Hit::number`].
+    #[must_use]
+    pub fn counting_lines(mut self) -> Self {
+        self.number = Some(1);
+        self
+    }
+
+    /// What has been seen so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts { streak: self.streaks.longest(), ..self.counts }
+    }
+
+    /// The rules it reads with.
+    #[must_use]
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// Reads whole lines. Returns how many bytes were used; the caller gives the rest again
+    /// with what follows it, or with [`Behind::Nothing`].
+    pub fn read(
+        &mut self,
+        block: &[u8],
+        behind: Behind,
+        now: Time,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> usize {
+        let end = if behind == Behind::More && self.multiline {
+            last_record(block, self.frame)
+        } else {
+            block.len()
+        };
+        let block = &block[..end];
+        (self.stitches, self.loose) = (STITCHED, 0);
+        let (mut at, mut counted, mut used) = (0, 0, end);
+        while at < block.len() {
+            let Some(hit) = self.next_candidate(block, at) else { break };
+            let start = memchr::memrchr(b'\n', &block[at..hit]).map_or(at, |i| at + i + 1);
+            self.counts.candidates += 1;
+            if let Some(number) = &mut self.number {
+                *number += breaks(&block[counted..start]);
+                counted = start;
+            }
+            match self.candidate(block, start, behind, now, emit) {
+                Step::On(next) => at = next,
+                Step::Open(head) => {
+                    // Its lines are counted when they are given again.
+                    if let Some(number) = &mut self.number {
+                        *number -= breaks(&block[head..start]);
+                    }
+                    used = head;
+                    break;
+                }
+            }
+        }
+        if let Some(number) = &mut self.number {
+            let counted = counted.min(used);
+            *number += breaks(&block[counted..used]);
+        }
+        self.position += used as u64;
+        used
+    }
+
+    /// An entry of the journal: its fields are known, nothing has to be guessed, and whatever line
+    /// breaks are in its text, it is one record.
+    pub fn read_record(&mut self, record: &Record<'_>, when: Time, emit: &mut dyn FnMut(Hit<'_>)) {
+        let gate = self.gate.as_ref();
+        if gate.is_some_and(|gate| !gate.is_match(Input::new(&*record.text))) {
+            return;
+        }
+        self.counts.candidates += 1;
+        self.position += record.text.len() as u64;
+        self.matched(
+            &within(record),
+            Place {
+                line: &record.text,
+                when: Some(when),
+                position: self.position,
+                alone: true,
+                ..Place::default()
+            },
+            emit,
+        );
+    }
+
+    fn next_candidate(&self, block: &[u8], at: usize) -> Option<usize> {
+        match &self.gate {
+            Some(gate) => gate.find(Input::new(block).span(at..block.len())).map(|m| m.start()),
+            None => (at < block.len()).then_some(at),
+        }
+    }
+
+    fn matched(
+        &mut self,
+        record: &Record<'_>,
+        place: Place<'_>,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> bool {
+        let place = Place { number: self.number.unwrap_or(0), ..place };
+        let (mut any, mut cared, mut kind) = (false, false, 0);
+        for (index, (rule, memory)) in self.rules.iter().zip(&mut self.memories).enumerate() {
+            if !rule.cares(record) {
+                continue;
+            }
+            cared = true;
+            let (begins, hit) = rule.matched(record, memory);
+            kind |= begins;
+            if let Some((pattern, mut found)) = hit {
+                any = true;
+                found.times = found.times.saturating_mul(place.repeated.max(1));
+                emit(place.hit(index, pattern, found, record));
+            }
+        }
+        self.counts.hits += u64::from(any);
+        // A line whose program cannot be told might be ours: a header of another form.
+        let ours = cared || record.program.is_empty() && record.style != Style::Json;
+        let unknown = ours && !any && !place.stitched;
+        self.counts.unknown += u64::from(unknown);
+        if unknown || any {
+            self.streaks.note(kind, any);
+        }
+        any
+    }
+}
+
+/// What is known of a record besides itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place<'a> {
+    line: &'a [u8],
+    when: Option<Time>,
+    position: u64,
+    number: u64,
+    stitched: bool,
+    repeated: u16,
+    reach: u64,
+    alone: bool,
+}
+
+impl<'a> Place<'a> {
+    /// A hit at this place.
+    fn hit(
+        self,
+        rule: usize,
+        pattern: &'a Pattern,
+        found: Found<'a>,
+        record: &'a Record<'a>,
+    ) -> Hit<'a> {
+        let Self { line, when, position, number, stitched, reach, alone, .. } = self;
+        Hit { rule, pattern, found, record, when, line, number, position, stitched, reach, alone }
+    }
+}
