@@ -89,6 +89,8 @@ pub struct Journal {
     following: bool,
     wait: Duration,
     start_at: Time,
+    /// It ended, and its successor has not caught up yet.
+    down: bool,
     /// Complained about an unreadable object since the last good one.
     told: bool,
 }
@@ -117,6 +119,7 @@ impl Journal {
             following: false,
             wait: Duration::ZERO,
             start_at: Time::MIN,
+            down: false,
             told: false,
             opts,
         }
@@ -232,6 +235,9 @@ impl Journal {
         self.following = caught_up;
         if caught_up {
             self.start_at = now;
+            if std::mem::take(&mut self.down) {
+                sink.notice(Notice::Resumed);
+            }
         } else {
             self.ended(why, now, sink);
         }
@@ -276,6 +282,7 @@ impl Journal {
     }
 
     fn ended(&mut self, why: String, now: Time, sink: &mut dyn JournalSink) {
+        self.down = true;
         self.wait = (self.wait * 2).clamp(RETRY.0, RETRY.1);
         self.start_at = now.plus(self.wait);
         sink.notice(Notice::Ended { why });

@@ -1,6 +1,5 @@
 //! What a source hands over: blocks of whole lines, and notices about the files themselves.
 
-use std::fmt;
 use std::path::PathBuf;
 
 /// One file, from when it is opened until it is closed; a rotated log's successor is another.
@@ -134,48 +133,8 @@ pub enum Notice {
         /// Reason, for people.
         why: String,
     },
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Opened { path, start, size, rotated, .. } => {
-                let what = if *rotated { "rotated file " } else { "" };
-                write!(f, "reading {what}{} from byte {start} of {size}", path.display())
-            }
-            Self::Named { path, .. } => {
-                write!(f, "{} is a file that is already being read", path.display())
-            }
-            Self::Rotated { path, .. } => write!(f, "{} was rotated away", path.display()),
-            Self::Truncated { path, rescued: true, .. } => {
-                write!(f, "{} was truncated; going on in its copy", path.display())
-            }
-            Self::Truncated { path, lost, .. } => {
-                write!(f, "{} was truncated; {lost} bytes or more unread", path.display())
-            }
-            Self::Closed { path, offset, .. } => {
-                write!(f, "rotated file {} done, {offset} bytes", path.display())
-            }
-            Self::Lost { path, offset } => write!(
-                f,
-                "the file that was {} is gone; read up to byte {offset}, the rest cannot be had",
-                path.display()
-            ),
-            Self::Waiting { path } => write!(f, "{} does not exist yet", path.display()),
-            Self::Unreadable { path, why } => write!(f, "cannot read {}: {why}", path.display()),
-            Self::Unwatched { path, why } => {
-                write!(f, "cannot watch {}: {why}; looking at it now and then", path.display())
-            }
-            Self::LineCut { count, longest, .. } => {
-                write!(f, "{count} lines cut, the longest had {longest} bytes or more")
-            }
-            Self::TooMany { pattern, limit } => {
-                write!(f, "pattern {pattern} matches more than {limit} files; following the newest")
-            }
-            Self::Overflow => write!(f, "change events were dropped; looking at everything again"),
-            Self::Ended { why } => f.write_str(why),
-        }
-    }
+    /// The journal had ended, and is read again: all that was written meanwhile has been read.
+    Resumed,
 }
 
 /// Receives what sources hand over.

@@ -86,7 +86,7 @@ fn what_is_no_log_file_is_refused_with_a_reason() {
     symlink("/dev/zero", dir.path("zero")).unwrap();
     let paths = ["fifo", "dir", "zero"].map(|name| dir.path(name));
     let mut rig = Rig::new(&paths, options());
-    let why: Vec<String> = rig.seen.notices.iter().map(|n| n.to_string()).collect();
+    let why: Vec<String> = rig.seen.notices.iter().map(|n| format!("{n:?}")).collect();
     let joined = why.join("\n");
     assert!(joined.contains("a FIFO") && joined.contains("a directory"), "{joined}");
     assert!(joined.contains("a device"), "{joined}");
@@ -251,7 +251,9 @@ fn a_writer_without_append_leaves_a_hole() {
 #[test]
 fn long_lines_are_cut_and_reported_once_a_minute() {
     let dir = Dir::new();
-    let mut rig = Rig::new(&[dir.path("log")], options());
+    // All of it in one wake: how long a line is shows at its end.
+    let opts = Options { budget: 4 << 20, ..options() };
+    let mut rig = Rig::new(&[dir.path("log")], opts);
     let long = "x".repeat(1_000_000);
     dir.append("log", &format!("{long}\nnext\n"));
     let got = rig.run();

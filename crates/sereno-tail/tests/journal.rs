@@ -216,7 +216,7 @@ fn a_child_that_fails_is_started_again_ever_more_slowly() {
     opts.after = Some("; touch /tmp/never".into());
     let (mut journal, mut seen) = (Journal::new(opts), Seen::default());
     run(&mut journal, &mut seen, |seen| !seen.notices.is_empty());
-    let told = seen.notices[0].to_string();
+    let told = format!("{:?}", seen.notices[0]);
     assert!(told.contains("cursor"), "its own words are passed on: {told}");
     assert!(!Path::new("/tmp/never").exists());
 }

@@ -378,7 +378,7 @@ proptest! {
         world.wake_all();
         world.now = world.now.plus(Duration::from_secs(2 * GRACE));
         world.wake_all();
-        let notices: Vec<String> = world.seen.notices.iter().map(ToString::to_string).collect();
+        let notices: Vec<String> = world.seen.notices.iter().map(|n| format!("{n:?}")).collect();
         world.check().map_err(|e| TestCaseError::fail(format!("{e}\n{}", notices.join("\n"))))?;
     }
 }

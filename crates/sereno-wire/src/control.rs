@@ -17,6 +17,10 @@ pub struct Request {
     pub v: u16,
     /// What is wanted.
     pub ask: Ask,
+    /// The language of the texts in the answer, as a tag of BCP 47 (`es`). English for programs,
+    /// and for what is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lang: String,
 }
 
 /// What a client may ask.
@@ -174,6 +178,13 @@ pub struct SourceStatus {
     pub lag: u64,
     /// When it last gave a line.
     pub last_line: Option<Time>,
+    /// Since when it has said nothing: since its last line, or since it is read.
+    pub quiet_since: Option<Time>,
+    /// The longest it said nothing in the last week, in seconds; absent while less than a day of
+    /// it has been seen.
+    pub longest_pause: Option<u64>,
+    /// Saying nothing for longer than this, in seconds, is an alarm.
+    pub silent_after: u64,
     /// When a line last matched.
     pub last_match: Option<Time>,
     /// Lines that could matter.
@@ -186,6 +197,8 @@ pub struct SourceStatus {
     pub streak: u64,
     /// Lines not believed: forged or unvouched.
     pub disbelieved: u64,
+    /// Those of the last 24 h, to the hour.
+    pub disbelieved_day: u64,
 }
 
 /// How the gate is.

@@ -44,7 +44,9 @@ pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
         documents.push(Document { name: "what was found on this machine".to_owned(), text });
     }
     let rules = rules(args.rules.as_deref(), folder)?;
-    Ok(Loaded { outcome: sereno_config::read(&documents, &rules), files, found })
+    let knows = |zone: &str| jiff::tz::TimeZone::get(zone).is_ok();
+    let outcome = sereno_config::read_where(&documents, &rules, &knows);
+    Ok(Loaded { outcome, files, found })
 }
 
 /// The shipped rules and the administrator's own.

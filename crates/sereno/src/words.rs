@@ -8,13 +8,46 @@ use crate::cli::paint;
 use sereno_config::Lang;
 use sereno_core::jail::Because;
 use sereno_core::rule::spec::Kind;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::sync::OnceLock;
+
+thread_local! {
+    /// The language of whoever is being answered.
+    static ANSWERED: Cell<Option<Lang>> = const { Cell::new(None) };
+}
+
+/// Says something in another language than one's own: a client's.
+pub fn to<T>(listener: Lang, say: impl FnOnce() -> T) -> T {
+    let before = ANSWERED.replace(Some(listener));
+    let said = say();
+    ANSWERED.set(before);
+    said
+}
+
+/// A language as the control protocol names it, and the other way round; what is not known is
+/// English.
+#[must_use]
+pub fn tag(lang: Lang) -> &'static str {
+    match lang {
+        Lang::English => "en",
+        Lang::Spanish => "es",
+    }
+}
+
+/// The language of a [`tag`].
+#[must_use]
+pub fn by_tag(tag: &str) -> Lang {
+    if tag == "es" { Lang::Spanish } else { Lang::English }
+}
 
 /// The language of who is listening, by `LC_ALL`, `LC_MESSAGES`, `LANG`: the first that is set.
 #[must_use]
 pub fn lang() -> Lang {
     static LANG: OnceLock<Lang> = OnceLock::new();
+    if let Some(lang) = ANSWERED.get() {
+        return lang;
+    }
     *LANG.get_or_init(|| {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         match ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set) {
@@ -41,6 +74,9 @@ macro_rules! words {
         }
     )*};
 }
+
+mod run;
+pub use run::*;
 
 /// `name = "thing", "things" | "cosa", "cosas";`: a number with its noun.
 macro_rules! counts {
@@ -73,7 +109,14 @@ words! {
     // Everywhere.
     nobody_answers(socket, why) = "no Sereno answers at {socket}: {why}"
         | "ningún Sereno responde en {socket}: {why}";
+    hung_up() = "the running Sereno ended the conversation" | "el Sereno en marcha cortó la conversación";
+    another_answer() = "the running Sereno gave an answer to another question"
+        | "el Sereno en marcha respondió a otra pregunta";
+    and_also(first, second) = "{first}; {second}" | "{first}; {second}";
+    roots_ledger(nobody, own, system) = "{nobody}; there is no ledger in {own}, and that in {system} only root may read"
+        | "{nobody}; no hay ningún libro en {own}, y el de {system} solo lo puede leer root";
     for_ever() = "for ever" | "para siempre";
+    for_span(span) = "for {span}" | "durante {span}";
     time() = "time" | "hora";
     address() = "address" | "dirección";
     jail() = "jail" | "jaula";
@@ -149,7 +192,7 @@ words! {
     gate_mended(n) = "gate: put back {n} times after somebody else changed it"
         | "puerta: repuesta {n} veces después de que otro la cambiara";
     memory_used(bytes) = "memory: {bytes}" | "memoria: {bytes}";
-    jail_line(name, rule, retry, find, ban, ports) = "jail {name}: rule {rule}, {retry} failures in {find}, out for {ban}, ports {ports}"
+    jail_line(name, rule, retry, find, ban, ports) = "jail {name}: rule {rule}, {retry} failures in {find}, out {ban}, ports {ports}"
         | "jaula {name}: regla {rule}, {retry} fallos en {find}, fuera {ban}, puertos {ports}";
     jail_seen(failures, patient, good, watching, out) = "{failures}, {patient} borne with patience, {good} good logins, {watching} watched, {out} in force"
         | "{failures}, {patient} tolerados, {good} accesos buenos, {watching} observados, {out} en vigor";

@@ -290,6 +290,48 @@ addr = "203.0.113.9"
 }
 
 #[test]
+fn a_file_adds_a_pattern_to_a_shipped_rule() {
+    let folder = folder();
+    let more = r#"extends = "sshd"
+[[pattern]]
+id = "knock"
+kind = "failure"
+regex = 'unwelcome guest <addr>'
+[[pattern.match]]
+line = "Nov 22 10:00:00 pbx sshd[1]: unwelcome guest 203.0.113.9"
+addr = "203.0.113.9"
+"#;
+    fs::create_dir(folder.path().join("rules.d")).unwrap();
+    let own = put(folder.path(), "rules.d/sshd-more.toml", more);
+    let (said, code) = says(&["rules", "test", text(&own)]);
+    let patterns = says(&["rules", "test"]).0;
+    let shipped = patterns.lines().find_map(|line| line.strip_prefix("sshd (rules/sshd.toml): "));
+    let number: usize = shipped.unwrap().split(' ').next().unwrap().parse().unwrap();
+    let both = format!("sshd (rules/sshd.toml, {})", own.display());
+    assert_eq!((said, code), (format!("{both}: {} patterns, all proven\n", number + 1), 0));
+
+    // What it knows counts beside what the rule knows.
+    let log = "Nov 22 10:00:01 pbx sshd[1]: unwelcome guest 203.0.113.9\n\
+        Nov 22 10:00:02 pbx sshd[2]: Failed password for root from 203.0.113.9 port 51001 ssh2\n";
+    let log = put(folder.path(), "auth.log", log);
+    let jail = format!("[jail.sshd]\nlogpath = [\"{}\"]\nmaxretry = 2\n", log.display());
+    let config = put(folder.path(), "sereno.toml", jail);
+    let (said, _) = says(&["replay", "--config", text(&config), "--now", NOW, text(&log)]);
+    assert!(said.contains("\n1 ban of 1 address\n"), "{said}");
+
+    // A mistake is told at its place, and the rule goes on without the file.
+    fs::write(&own, more.replace("knock", "failed")).unwrap();
+    let (said, code) = says(&["check", "--config", text(&config)]);
+    let expected = format!("{}:3:6: pattern failed is also in rules/sshd.toml:", own.display());
+    assert!(said.starts_with(&expected) && said.contains("  remedy: give it"), "{said}");
+    assert_eq!(code, 1);
+    let (said, code) = says(&["rules", "test", "--json", text(&own)]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let rules = said["rules"].as_array().unwrap().len();
+    assert_eq!((rules, &said["problems"][0]["line"], code), (0, &3.into(), 1));
+}
+
+#[test]
 fn check_shows_every_problem_at_its_place() {
     let folder = folder();
     let log = put(folder.path(), "auth.log", LOG);
@@ -377,4 +419,18 @@ fn the_shell_and_the_manual_know_every_command() {
     for page in ["sereno", "sereno-scan", "sereno-replay", "sereno-rules-test", "sereno-why"] {
         assert!(folder.path().join(format!("{page}.1")).exists(), "{page}");
     }
+}
+
+#[test]
+fn check_knows_the_zones_of_this_machine() {
+    let folder = folder();
+    let jail = "[jail.sshd]\nlogpath = [\"/var/log/auth.log\"]\n";
+    let config =
+        put(folder.path(), "a.toml", format!("[sereno]\ntimezone = \"Nowhere/Land\"\n{jail}"));
+    let (said, code) = says(&["check", "--config", text(&config)]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("a.toml:2:12: "), "{said}");
+    assert!(said.contains("Nowhere/Land") && said.contains("remedy: "), "{said}");
+    let config = put(folder.path(), "b.toml", format!("[sereno]\ntimezone = \"UTC\"\n{jail}"));
+    assert_eq!(says(&["check", "--config", text(&config)]).1, 0);
 }

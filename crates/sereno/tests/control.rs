@@ -80,6 +80,77 @@ fn a_reload_keeps_bans_and_refuses_mistakes() {
 }
 
 #[test]
+fn every_line_of_a_ban_has_its_own_time() {
+    let guard = Guard::start(CONFIG);
+    let at = |seconds: u64| program::now().minus(Duration::from_secs(seconds));
+    let (first, second) = (at(90), at(30));
+    guard.log(&wrong_password(first, 1, "203.0.113.7"));
+    guard.until(|g| g.json(&["status", "--json"])["jails"][0]["failures"] == 1);
+    let times = |guard: &Guard| -> Vec<String> {
+        let why = guard.json(&["why", "203.0.113.7", "--json"]);
+        let all = why["timeline"].as_array().unwrap();
+        all.iter().map(|m| m["time"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(times(&guard), [first.to_string()]);
+    guard.log(&wrong_password(second, 2, "203.0.113.7"));
+    guard.until(|g| g.bans().len() == 1);
+    let [first, second] = [first, second].map(|at| at.to_string());
+    assert_eq!(times(&guard), [first, second.clone(), second]);
+    let why = guard.json(&["why", "203.0.113.7", "--json"]);
+    let text = why["timeline"][0]["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("20") && text.contains(" pbx sshd[1]: Failed"),
+        "the line as it was: {text}"
+    );
+}
+
+#[test]
+fn a_reload_says_what_waits_for_a_restart() {
+    let guard = Guard::start(CONFIG);
+    let plain = guard.ask(&["reload"]);
+    assert!(!String::from_utf8_lossy(&plain.stdout).contains("restart"), "{plain:?}");
+    guard.configure(&format!(
+        "[sereno]\ngroup = \"root\"\n{}[jail.in]\nrule = \"sshd\"\nlogpath = [\"-\"]\n",
+        CONFIG.replace("ignoreip = [\"10.20.30.0/24\"]\n", "")
+    ));
+    for _ in 0..2 {
+        let out = guard.ask(&["reload"]);
+        assert!(out.status.success(), "{out:?}");
+        let text = String::from_utf8_lossy(&out.stdout);
+        let line = text.lines().find(|line| line.contains("restart")).unwrap();
+        assert!(line.contains("group") && line.contains("standard input"), "{text}");
+        assert!(!line.contains("socket") && !line.contains("state"), "{text}");
+    }
+    let status = guard.json(&["status", "--json"]);
+    assert_eq!(status["jails"][0]["sources"][0]["files"], 0, "nothing reads it yet");
+    assert!(status["alarms"].to_string().contains("jail in reads nothing"));
+}
+
+#[test]
+fn a_reload_says_of_every_setting_that_it_waits() {
+    let mut guard = Guard::start(CONFIG);
+    assert!(guard.ask(&["stop"]).status.success());
+    guard.child.wait().unwrap();
+    // Without options on the command line, the file decides.
+    let own = "[sereno]\nobserve = true\nstate = \"@DIR@/state\"\nsocket = \"@DIR@/socket\"\n";
+    let rest = "[jail.sshd]\nlogpath = [\"@DIR@/auth.log\"]\n";
+    guard.configure(&format!("{own}{rest}"));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sereno"));
+    command.arg("run").arg("--config").arg(guard.path("sereno.toml")).stderr(Stdio::null());
+    guard.child = command.spawn().unwrap();
+    guard.until(Home::answers);
+    let other =
+        own.replace("/socket", "/other").replace("/state", "/there").replace("true", "false");
+    guard.configure(&format!("{other}{rest}"));
+    let out = guard.ask(&["reload"]);
+    let text = String::from_utf8_lossy(&out.stdout);
+    let line =
+        text.lines().find(|line| line.contains("restart")).unwrap_or_else(|| panic!("{out:?}"));
+    assert!(["state", "socket", "observe"].iter().all(|name| line.contains(name)), "{text}");
+    assert!(!line.contains("group"), "{text}");
+}
+
+#[test]
 fn one_at_a_time_and_a_clean_end() {
     let mut guard = Guard::start(CONFIG);
     let mut second = guard.run(&[]).arg("--observe").spawn().unwrap();

@@ -83,7 +83,8 @@ pub(crate) fn bans(range: std::ops::Range<u32>) -> Batch {
 /// A track with one failure at `at`; only core makes them, so from its written form.
 pub(crate) fn track(at: Time, line: &str) -> Track {
     let marks = serde_json::json!([[at.0, 1, u64::MAX]]);
-    let body = serde_json::json!({"marks": marks, "accounts": [[7, at.0]], "evidence": [line]});
+    let body =
+        serde_json::json!({"marks": marks, "accounts": [[7, at.0]], "evidence": [(at, line)]});
     serde_json::from_value(body).unwrap()
 }
 

@@ -2,8 +2,10 @@
 //! `watch`, `reload`, `stop`.
 
 use super::args::{BanArgs, Json, UnbanArgs, WhyArgs};
-use super::failure::Failure;
+use super::failure::{Failure, NOBODY};
 use super::show;
+use super::talk::{Talk, unexpected};
+use crate::words;
 use serde::Serialize;
 use serde_json::Value;
 use sereno_core::addr::Prefix;
@@ -11,56 +13,14 @@ use sereno_core::gate::Name;
 use sereno_core::jail::Because;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
-use sereno_wire::control::{Ask, Moment, Reply, Request, VERSION};
-use sereno_wire::frame::{Frames, REPLY_CAP, receive, send};
+use sereno_store::StoreError;
+use sereno_wire::control::{Ask, Moment, Reply};
 use std::io::Write;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A conversation with the running program.
-struct Talk {
-    path: PathBuf,
-    stream: UnixStream,
-    frames: Frames,
-}
-
-impl Talk {
-    fn begin(socket: Option<&Path>) -> Result<Self, Failure> {
-        let path: PathBuf = socket.map_or_else(crate::run::setup::default_socket, Path::to_owned);
-        let stream = UnixStream::connect(&path).map_err(|e| Failure::absent(&path, &e))?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(Failure::io)?;
-        Ok(Self { path, stream, frames: Frames::new(REPLY_CAP) })
-    }
-
-    fn ask(&mut self, ask: Ask) -> Result<Reply, Failure> {
-        // An error of the conversation, never one of the output: who hung up before the question
-        // was out has done nothing.
-        let sent = send(&mut self.stream, &Request { v: VERSION, ask });
-        sent.map_err(|e| Failure::absent(&self.path, &e))?;
-        self.hear()
-    }
-
-    fn hear(&mut self) -> Result<Reply, Failure> {
-        let heard = receive(&mut self.stream, &mut self.frames);
-        match heard.map_err(|e| Failure::absent(&self.path, &e))? {
-            Some(Reply::Refused { why }) => Err(Failure::refused(why)),
-            Some(reply) => Ok(reply),
-            None => {
-                let hung_up = std::io::Error::other("the running Sereno ended the conversation");
-                Err(Failure::absent(&self.path, &hung_up))
-            }
-        }
-    }
-}
-
-fn unexpected() -> Failure {
-    Failure::refused("the running Sereno gave an answer to another question".to_owned())
-}
+/// Moments told of somebody at most.
+const MOST: usize = 500;
 
 fn json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, value).map_err(|e| Failure::io(e.into()))?;
@@ -69,7 +29,7 @@ fn json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
 
 /// Turns the times in a status (microseconds on the wire) into RFC 3339.
 fn readable(value: &mut Value) {
-    const TIMES: [&str; 4] = ["since", "last_failure", "last_line", "last_match"];
+    const TIMES: [&str; 5] = ["since", "last_failure", "last_line", "last_match", "quiet_since"];
     match value {
         Value::Array(all) => all.iter_mut().for_each(readable),
         Value::Object(fields) => {
@@ -89,7 +49,7 @@ fn readable(value: &mut Value) {
 /// # Errors
 /// When no Sereno answers.
 pub fn status(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let Reply::Status(status) = Talk::begin(socket)?.ask(Ask::Status)? else {
+    let Reply::Status(status) = Talk::begin(socket, how)?.ask(Ask::Status)? else {
         return Err(unexpected());
     };
     if how.json {
@@ -150,7 +110,7 @@ impl<'a> Happened<'a> {
 /// # Errors
 /// When no Sereno answers.
 pub fn bans(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut talk = Talk::begin(socket)?;
+    let mut talk = Talk::begin(socket, how)?;
     let mut reply = talk.ask(Ask::Bans)?;
     let mut all: Vec<Ban> = Vec::new();
     loop {
@@ -192,7 +152,7 @@ pub fn ban(
         .transpose()
         .map_err(Failure::usage)?;
     let ask = Ask::Ban { prefix: args.addr, jail, seconds, why: args.why.clone() };
-    done(Talk::begin(socket)?.ask(ask)?, args.json, out)
+    done(Talk::begin(socket, args.json)?.ask(ask)?, args.json, out)
 }
 
 /// `sereno unban`: exit code 1 when nobody was out.
@@ -204,7 +164,7 @@ pub fn unban(
     args: &UnbanArgs,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
-    let reply = Talk::begin(socket)?.ask(Ask::Unban { prefix: args.addr })?;
+    let reply = Talk::begin(socket, args.json)?.ask(Ask::Unban { prefix: args.addr })?;
     let none = matches!(reply, Reply::Done { count: 0, .. });
     done(reply, args.json, out)?;
     Ok(ExitCode::from(u8::from(none && !args.all)))
@@ -220,7 +180,7 @@ pub fn order(
     how: Json,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
-    done(Talk::begin(socket)?.ask(ask)?, how, out)
+    done(Talk::begin(socket, how)?.ask(ask)?, how, out)
 }
 
 fn done(reply: Reply, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
@@ -233,7 +193,8 @@ fn done(reply: Reply, how: Json, out: &mut impl Write) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-/// `sereno why`: asks the running program, or the ledger when none runs.
+/// `sereno why`: asks the running program, or the ledger when none runs. Who names a socket means
+/// one Sereno and no other: then only a ledger that is named too can take its place.
 ///
 /// # Errors
 /// When neither answers.
@@ -242,23 +203,14 @@ pub fn why(
     args: &WhyArgs,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
-    let asked = match &args.state {
-        Some(_) => None,
-        None => Talk::begin(socket).ok(),
-    };
-    let (bans, timeline) = if let Some(mut talk) = asked {
-        match talk.ask(Ask::Why { prefix: args.addr })? {
+    let (bans, timeline) = match (&args.state, Talk::begin(socket, args.json)) {
+        (Some(state), _) => (Vec::new(), written(state, args.addr).map_err(|e| said(&e))?),
+        (None, Ok(mut talk)) => match talk.ask(Ask::Why { prefix: args.addr })? {
             Reply::Why { bans, timeline } => (bans, timeline),
             _ => return Err(unexpected()),
-        }
-    } else {
-        let usual = sereno_config::Settings::default().state;
-        let state = args.state.as_deref().unwrap_or(&usual);
-        let store =
-            sereno_store::Store::read_only(state).map_err(|e| Failure::refused(e.to_string()))?;
-        let history =
-            store.history(Some(args.addr), 500).map_err(|e| Failure::refused(e.to_string()))?;
-        (Vec::new(), history.iter().flat_map(crate::run::timeline).collect())
+        },
+        (None, Err(nobody)) if socket.is_some() => return Err(nobody),
+        (None, Err(nobody)) => (Vec::new(), usually_written(args.addr, nobody)?),
     };
     if args.json.json {
         let bans: Vec<Row> = bans.iter().map(Row::of).collect();
@@ -270,18 +222,37 @@ pub fn why(
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a ledger says of somebody.
+fn written(state: &Path, who: Prefix) -> Result<Vec<Moment>, StoreError> {
+    let history = sereno_store::Store::read_only(state)?.history(Some(who), MOST)?;
+    Ok(crate::run::timeline(&history))
+}
+
+/// What the ledger says that a Sereno of this user would have kept. Root's is not his to read.
+fn usually_written(who: Prefix, nobody: Failure) -> Result<Vec<Moment>, Failure> {
+    let system = sereno_config::Settings::default().state;
+    let own = crate::run::setup::usual_state();
+    match written(&own, who) {
+        Err(StoreError::Missing { .. }) if own != system => {
+            let why = words::roots_ledger(nobody, own.display(), system.display());
+            Err(Failure { message: why, code: NOBODY })
+        }
+        written => written.map_err(|e| said(&e)),
+    }
+}
+
+fn said(error: &StoreError) -> Failure {
+    Failure::refused(error.to_string())
+}
+
 /// `sereno watch`: until the program or the reader ends.
 ///
 /// # Errors
 /// When no Sereno answers.
 pub fn watch(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let mut talk = Talk::begin(socket)?;
-    talk.stream.set_read_timeout(None).map_err(Failure::io)?;
-    let broke_off = |e| Failure::absent(&talk.path, &e);
-    send(&mut talk.stream, &Request { v: VERSION, ask: Ask::Watch }).map_err(broke_off)?;
-    while let Some(reply) =
-        receive::<Reply>(&mut talk.stream, &mut talk.frames).map_err(broke_off)?
-    {
+    let mut talk = Talk::begin(socket, how)?;
+    talk.listen()?;
+    while let Some(reply) = talk.next()? {
         if let Reply::Event(moment) = reply {
             if how.json {
                 json(out, &Happened::of(&moment))?;

@@ -57,6 +57,15 @@ impl Failure {
         Self { message, code: NOBODY }
     }
 
+    /// This one, and the one before it.
+    #[must_use]
+    pub fn behind(mut self, before: Option<Self>) -> Self {
+        if let Some(before) = before {
+            self.message = words::and_also(before, &self.message);
+        }
+        self
+    }
+
     /// Says it on `out` and gives the exit code.
     pub fn report(&self, out: &mut impl Write) -> ExitCode {
         if !self.message.is_empty() {

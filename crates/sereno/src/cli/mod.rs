@@ -13,6 +13,7 @@ pub mod replay;
 pub mod rules;
 pub mod scan;
 pub mod show;
+mod talk;
 
 use args::{Cli, Command};
 use clap::Parser;

@@ -59,7 +59,8 @@ pub fn status(status: &Status, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()> {
-    let length = jail.bantime.map_or_else(words::for_ever, |secs| span(Duration::from_secs(secs)));
+    let length =
+        jail.bantime.map_or_else(words::for_ever, |secs| words::for_span(words::seconds(secs)));
     let window = span(Duration::from_secs(jail.findtime));
     let head = words::jail_line(jail.name, &jail.rule, jail.maxretry, window, length, &jail.ports);
     writeln!(out, "{}", paint.style(paint::HEAD, &head))?;
@@ -163,7 +164,7 @@ pub fn moment(moment: &Moment, out: &mut impl Write) -> io::Result<()> {
         "note" => paint::ODD,
         _ => paint::FAINT,
     };
-    let kind = paint.style(style, &format!("{:8}", moment.kind));
+    let kind = paint.style(style, &format!("{:8}", words::happened(&moment.kind)));
     let who =
         moment.addr.map(|addr| paint.style(paint::WHO, &addr.to_string())).unwrap_or_default();
     let text = safe(&moment.text);

@@ -1,7 +1,9 @@
 //! The control socket: clients ask, the program answers, nobody can make it wait or swell.
 
+use crate::words;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
+use sereno_config::Lang;
 use sereno_core::ledger::Ban;
 use sereno_wire::control::{Ask, Moment, Reply, Request, VERSION};
 use sereno_wire::frame::{Frames, REQUEST_CAP, frame};
@@ -26,6 +28,7 @@ pub const FIRST: usize = 1000;
 #[derive(Debug)]
 pub struct Control {
     path: PathBuf,
+    is_own: bool,
     listener: UnixListener,
     clients: BTreeMap<usize, Client>,
     next: usize,
@@ -41,11 +44,14 @@ struct Client {
     /// Bans still to be sent, from the end.
     bans: Option<Vec<Ban>>,
     watching: bool,
+    /// The language of the last request.
+    lang: Lang,
     closing: bool,
 }
 
 impl Control {
     /// Listens at `path`; the group `group` (by number) may connect, besides root and ourselves.
+    /// Who may not give it away to that group keeps it to himself: see [`Control::is_own`].
     ///
     /// # Errors
     /// When somebody listens there already, or the socket cannot be made.
@@ -54,12 +60,12 @@ impl Control {
             std::fs::create_dir_all(parent)?;
         }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            let why = format!("another Sereno listens on {}", path.display());
+            let why = words::another_listens(path.display());
             return Err(io::Error::new(ErrorKind::AddrInUse, why));
         }
         match std::fs::symlink_metadata(path) {
             Ok(meta) if !std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()) => {
-                let why = format!("{} is there and is no socket", path.display());
+                let why = words::is_no_socket(path.display());
                 return Err(io::Error::new(ErrorKind::AlreadyExists, why));
             }
             Ok(_) => std::fs::remove_file(path)?,
@@ -70,21 +76,27 @@ impl Control {
         let made = path.with_extension("new");
         let _ = std::fs::remove_file(&made);
         let listener = UnixListener::bind(&made)?;
-        std::fs::set_permissions(
-            &made,
-            std::fs::Permissions::from_mode(if group.is_some() { 0o660 } else { 0o600 }),
-        )?;
-        if group.is_some() {
-            std::os::unix::fs::chown(&made, None, group)?;
-        }
+        let given = match group.map(|group| std::os::unix::fs::chown(&made, None, Some(group))) {
+            Some(Err(e)) if e.kind() != ErrorKind::PermissionDenied => return Err(e),
+            given => given.is_some_and(|given| given.is_ok()),
+        };
+        let mode = if given { 0o660 } else { 0o600 };
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(mode))?;
         std::fs::rename(&made, path)?;
         Ok(Self {
             path: path.to_owned(),
+            is_own: !given,
             listener,
             clients: BTreeMap::new(),
             next: FIRST,
             ready: Vec::new(),
         })
+    }
+
+    /// Whether only root and this user may connect.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// The listening socket, to be registered.
@@ -109,6 +121,7 @@ impl Control {
                     out: Vec::new(),
                     bans: None,
                     watching: false,
+                    lang: Lang::English,
                     closing: false,
                 };
                 self.clients.insert(token, client);
@@ -116,8 +129,8 @@ impl Control {
         }
     }
 
-    /// Reads what a client says; gives its requests.
-    pub fn read(&mut self, token: usize) -> Vec<Ask> {
+    /// Reads what a client says; gives its requests, and the language of each.
+    pub fn read(&mut self, token: usize) -> Vec<(Lang, Ask)> {
         let Some(client) = self.clients.get_mut(&token) else { return Vec::new() };
         let mut asked = Vec::new();
         let mut chunk = [0; 4096];
@@ -138,10 +151,14 @@ impl Control {
             // Cut after every piece, so that no more than a frame is ever kept.
             loop {
                 match client.frames.take::<Request>() {
-                    Ok(Some(request)) if request.v == VERSION => asked.push(request.ask),
-                    Ok(Some(_)) => client.refuse(
-                        "this Sereno speaks another version; use the same program on both sides",
-                    ),
+                    Ok(Some(request)) => {
+                        client.lang = words::by_tag(&request.lang);
+                        if request.v == VERSION {
+                            asked.push((client.lang, request.ask));
+                        } else {
+                            client.refuse(&words::to(client.lang, words::other_version));
+                        }
+                    }
                     Ok(None) => break,
                     Err(why) => {
                         client.refuse(&why);
@@ -200,12 +217,12 @@ impl Control {
         self.clients.values().any(|client| client.watching)
     }
 
-    /// Tells everybody who watches.
-    pub fn tell(&mut self, moment: &Moment) {
+    /// Tells everybody who watches, each in his language.
+    pub fn tell(&mut self, moment: impl Fn() -> Moment) {
         for client in self.clients.values_mut().filter(|client| client.watching) {
             // A watcher that does not keep up misses events; he cannot hold anything up.
             if client.out.len() < BACKLOG / 16 {
-                client.queue(&Reply::Event(moment.clone()));
+                client.queue(&Reply::Event(words::to(client.lang, &moment)));
             }
         }
     }

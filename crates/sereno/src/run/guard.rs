@@ -5,12 +5,12 @@ use super::control::Control;
 use super::hands::Hands;
 use super::keeper::Keeper;
 use super::sources::{Book, Feed, JournalFeed};
+use crate::words;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine, Input, Lifted, Notice};
 use sereno_core::gate::{Draft, Hold, Name};
-use sereno_core::jail::Because;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use sereno_store::Store;
@@ -166,7 +166,7 @@ impl Guard {
         let reports = self.hands.carry(&[order], now);
         self.stands = matches!(reports.first(), Some(Report::Done));
         if let Some(Report::Refused { why, .. }) = reports.first() {
-            self.notes.push(format!("the gate could not be put in place: {why}"));
+            self.notes.push(words::gate_refused(why));
         }
     }
 
@@ -275,10 +275,7 @@ impl Guard {
                 match (action, report) {
                     (Action::Ban(ban), report) => self.reported(ban, &report, now),
                     (Action::Lift { ban, .. }, Report::Refused { why, .. }) => {
-                        self.notes.push(format!(
-                            "{} could not be let in: {why}; putting the gate in place anew",
-                            ban.prefix
-                        ));
+                        self.notes.push(words::not_let_in(ban.prefix, why));
                         self.look_at = now;
                         self.stands = false;
                     }
@@ -315,7 +312,7 @@ impl Guard {
         let input = match report {
             Report::Done | Report::Observed => Input::Applied { jail, prefix },
             Report::Friend { why } => {
-                self.notes.push(format!("{prefix} is a friend ({why}) and was not banned"));
+                self.notes.push(words::friend_not_banned(prefix, why));
                 Input::Lift { prefix: Some(prefix) }
             }
             Report::Refused { why, gate_lost } => {
@@ -330,14 +327,13 @@ impl Guard {
 
     /// Writes down and passes on what happened.
     fn note(&mut self, action: Action, now: Time) {
-        let moment = moment(&action, now);
-        if self.control.watched() {
-            self.control.tell(&moment);
-        }
+        self.control.tell(|| moment(&action, now));
         if !matches!(action, Action::Saw { .. }) {
+            let moment = moment(&action, now);
             let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
-            let would = if self.hands.observing().is_some() { "observed only: " } else { "" };
-            self.notes.push(format!("{would}{} {who}{}", moment.kind, moment.text));
+            let text = format!("{} {who}{}", words::happened(&moment.kind), moment.text);
+            let observed = self.hands.observing().is_some();
+            self.notes.push(if observed { words::observed_only(text) } else { text });
         }
         self.keeper.note(action, now);
     }
@@ -347,8 +343,7 @@ impl Guard {
         loop {
             let seen = self.hands.look();
             if seen.lost {
-                let who = seen.by.map(|by| format!(" by {by}")).unwrap_or_default();
-                self.notes.push(format!("the gate was changed{who}; putting it back"));
+                self.notes.push(seen.by.map_or_else(words::gate_changed, words::gate_changed_by));
                 self.mended += 1;
                 self.install(now);
             }
@@ -365,7 +360,7 @@ impl Guard {
             self.keeper.purge(now);
         }
         if self.hands.observing().is_none() && !(self.stands && self.hands.stands()) {
-            self.notes.push("the gate is not as it should be; putting it in place".to_owned());
+            self.notes.push(words::gate_gone());
             self.mended += 1;
             self.install(now);
         }
@@ -384,9 +379,9 @@ impl Guard {
         let raised: BTreeMap<_, _> = all.into_iter().map(|a| (a.about, a.text)).collect();
         let before = std::mem::replace(&mut self.alarms, raised);
         let new = self.alarms.iter().filter(|(about, _)| !before.contains_key(*about));
-        self.notes.extend(new.map(|(_, text)| format!("ALARM: {text}")));
+        self.notes.extend(new.map(|(_, text)| words::alarm(text)));
         let over = before.iter().filter(|(about, _)| !self.alarms.contains_key(*about));
-        self.notes.extend(over.map(|(_, text)| format!("over: {text}")));
+        self.notes.extend(over.map(|(_, text)| words::over(text)));
     }
 
     /// Saves what changed, if it is time.
@@ -435,13 +430,8 @@ pub(super) fn moment(action: &Action, now: Time) -> Moment {
     };
     match action {
         Action::Ban(ban) => {
-            let until = ban.until.map_or("for ever".to_owned(), |until| format!("until {until}"));
-            let text = match ban.because {
-                Because::Manual => format!("banned by hand {until}"),
-                because => {
-                    format!("banned by {} {until}: {} {}", ban.jail, ban.count, because.word())
-                }
-            };
+            let until = ban.until.map_or_else(words::for_ever, words::until_time);
+            let text = words::banned(ban.jail, until, ban.count, ban.because);
             moment("ban", Some(ban.jail), Some(ban.prefix), text)
         }
         Action::Lift { ban, why } => let_in(ban.jail, ban.prefix, *why, now),
@@ -458,12 +448,12 @@ pub(super) fn moment(action: &Action, now: Time) -> Moment {
 /// The end of a ban as something that happened.
 pub(super) fn let_in(jail: Name, prefix: Prefix, why: Lifted, at: Time) -> Moment {
     let why = match why {
-        Lifted::Expired => "its time is over",
-        Lifted::Manual => "by hand",
-        Lifted::Friend => "a friend",
-        Lifted::Room => "too many were out, and he was the next to be let in",
+        Lifted::Expired => words::time_over(),
+        Lifted::Manual => words::by_hand(),
+        Lifted::Friend => words::a_friend(),
+        Lifted::Room => words::for_room(),
     };
-    let text = format!("let in again by {jail}: {why}");
+    let text = words::let_in(jail, why);
     Moment { time: at, kind: "lift".to_owned(), jail: Some(jail), addr: Some(prefix), text }
 }
 
@@ -471,23 +461,15 @@ pub(super) fn let_in(jail: Name, prefix: Prefix, why: Lifted, at: Time) -> Momen
 pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
     let (jail, addr, text) = match notice {
         Notice::Spared { jail, prefix, friend, count } => {
-            (Some(*jail), Some(*prefix), format!("not banned after {count}: a friend ({friend})"))
+            (Some(*jail), Some(*prefix), words::spared_friend(count, friend))
         }
-        Notice::FarTimes { off, .. } => {
-            let text = format!(
-                "lines carry times {} s from now; they count as now: check clock and zone",
-                off.as_secs()
-            );
-            (None, None, text)
-        }
+        Notice::FarTimes { off, .. } => (None, None, words::far_times(off.as_secs())),
         Notice::Refused { jail, prefix, why } => {
-            (Some(*jail), Some(*prefix), format!("ban not in force: {why}"))
+            (Some(*jail), Some(*prefix), words::not_in_force(why))
         }
-        Notice::StillTalking { jail, prefix } => (
-            Some(*jail),
-            Some(*prefix),
-            "is banned and still reaches a service: another port or way in?".to_owned(),
-        ),
+        Notice::StillTalking { jail, prefix } => {
+            (Some(*jail), Some(*prefix), words::still_talking())
+        }
     };
     Moment { time: now, kind: "note".to_owned(), jail, addr, text }
 }

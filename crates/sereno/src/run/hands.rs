@@ -1,6 +1,7 @@
 //! The hands: those who do. They take orders, know the friends themselves, and touch nothing
 //! but Sereno's own table.
 
+use crate::words;
 use sereno_core::gate::{Draft, Gate, Name};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
@@ -11,9 +12,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// Holds the firewall, or says why it cannot.
 #[derive(Debug)]
 pub struct Hands {
-    grip: Result<Grip, String>,
+    grip: Result<Grip, Idle>,
     gate: Option<Gate>,
     friends: Friends,
+}
+
+/// Why nothing is held.
+#[derive(Debug)]
+enum Idle {
+    Asked,
+    Refused(Refusal),
 }
 
 #[derive(Debug)]
@@ -36,22 +44,24 @@ pub struct Look {
 }
 
 impl Hands {
-    /// Takes hold of the kernel's tables. `observe` is the reason not to, if there is one.
+    /// Takes hold of the kernel's tables, or is asked only to `observe`.
     #[must_use]
-    pub fn new(friends: Friends, observe: Option<String>) -> Self {
-        let grip = match observe {
-            Some(why) => Err(why),
-            None => Kernel::open()
-                .map(|kernel| Grip { kernel, watch: None })
-                .map_err(|refusal| refusal.to_string()),
+    pub fn new(friends: Friends, observe: bool) -> Self {
+        let grip = if observe {
+            Err(Idle::Asked)
+        } else {
+            Kernel::open().map(|kernel| Grip { kernel, watch: None }).map_err(Idle::Refused)
         };
         Self { grip, gate: None, friends }
     }
 
     /// Why nothing is enforced, when nothing is.
     #[must_use]
-    pub fn observing(&self) -> Option<&str> {
-        self.grip.as_ref().err().map(String::as_str)
+    pub fn observing(&self) -> Option<String> {
+        self.grip.as_ref().err().map(|idle| match idle {
+            Idle::Asked => words::asked_to_observe(),
+            Idle::Refused(refusal) => refusal.to_string(),
+        })
     }
 
     /// Takes a new list of friends.

@@ -7,6 +7,7 @@
 //! writing the main occupation. Nothing is lost by waiting: after a crash, reading goes on
 //! from the places that were saved with the batch, and the same follows again.
 
+use super::health::Health;
 use super::scribe::{Done, Scribe};
 use super::sources::Book;
 use sereno_core::addr::Prefix;
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// The key under which the places in files are kept.
 const FILES: &str = "files";
+/// And that of how the logs usually go.
+const HEALTH: &str = "health";
 /// Where reading stands.
 #[derive(Debug, Default)]
 pub struct Places {
@@ -25,12 +28,14 @@ pub struct Places {
     pub files: Vec<Checkpoint>,
     /// In journals, by [`cursor_key`].
     pub cursors: Vec<(String, String)>,
+    /// How the logs usually go.
+    pub health: Health,
 }
 
 /// Of the time, this part at most is spent on writing: one in so many.
 const SHARE: u32 = 20;
 /// How long a batch without a ban waits for more, at least.
-const CALM: Duration = Duration::from_secs(1);
+const CALM: Duration = Duration::from_secs(3);
 /// And any batch at most, however slow the disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a command waits for its record to be written.
@@ -63,6 +68,9 @@ pub fn restore(store: &Store, engine: &mut Engine, now: Time) -> Result<Places, 
         }
         Remembered::Place(key, text) if key == FILES => {
             places.files = serde_json::from_str(&text).unwrap_or_default();
+        }
+        Remembered::Place(key, text) if key == HEALTH => {
+            places.health = serde_json::from_str(&text).unwrap_or_default();
         }
         Remembered::Place(key, text) => places.cursors.push((key, text)),
     };
@@ -107,8 +115,9 @@ impl Keeper {
                 Event::Lift { jail: ban.jail, prefix: ban.prefix, at: now, why }
             }
             Action::Tell(notice) => {
-                let told = super::guard::tell(&notice, now);
-                Event::Told { about: told.addr, at: now, text: told.text }
+                let about = super::guard::tell(&notice, now).addr;
+                let text = serde_json::to_string(&notice).unwrap_or_default();
+                Event::Told { about, at: now, text }
             }
             Action::Saw { .. } => return,
         };
@@ -145,8 +154,8 @@ impl Keeper {
         self.trouble.as_deref()
     }
 
-    /// Hands over everything that changed, as one transaction. What cannot be saved is kept
-    /// for the next time: a full disk stops recording, not guarding.
+    /// Hands over everything that changed, as one transaction, unless one is on its way. What
+    /// cannot be saved is kept for the next time: a full disk stops recording, not guarding.
     pub fn save(
         &mut self,
         engine: &mut Engine,
@@ -155,6 +164,10 @@ impl Keeper {
         book: &Book,
         now: Time,
     ) {
+        if self.scribe.as_ref().is_ok_and(Scribe::busy) {
+            // A disk that hangs: what changed waits in the jails, what happened in the batch.
+            return;
+        }
         self.dirty = false;
         self.urgent = false;
         self.began = now;
@@ -167,6 +180,9 @@ impl Keeper {
             && let Ok(text) = serde_json::to_string(&follow.checkpoints())
         {
             newer.checkpoints.insert(FILES.to_owned(), Some(text));
+        }
+        if let Ok(text) = serde_json::to_string(&book.health) {
+            newer.checkpoints.insert(HEALTH.to_owned(), Some(text));
         }
         for (journal, (matches, _)) in journals.iter().zip(book.journals()) {
             if let Some(cursor) = journal.cursor() {

@@ -5,6 +5,7 @@ use super::guard::Guard;
 use super::hands::Hands;
 use super::keeper::{self, Places, cursor_key};
 use super::sources::Book;
+use crate::words;
 use sereno_config::{Policy, Settings};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Clock, Engine, scope};
@@ -22,14 +23,16 @@ const FIRST_LOOK: u64 = 1 << 20;
 const STDIN_ROUND: usize = 128 << 10;
 
 /// What the command line adds to the policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The ledger's folder.
     pub state: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
-    /// Why nothing is to be enforced, if so.
-    pub observe: Option<String>,
+    /// Whose members may use it.
+    pub group: String,
+    /// Whether nothing is to be enforced.
+    pub observe: bool,
 }
 
 /// Builds everything, restores what was remembered, puts the gate in place, opens the sources.
@@ -38,8 +41,10 @@ pub struct Place {
 /// When the control socket or the sources cannot be opened. A store that cannot be opened is
 /// an alarm, not an end.
 pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
-    let control = Control::listen(&place.socket, group_id(&policy.settings.group))?;
-    let (mut engine, book) = engine(policy, now)?;
+    let group = group_id(&place.group);
+    let control = Control::listen(&place.socket, group)?;
+    let kept = group.is_some() && control.is_own();
+    let (mut engine, mut book) = engine(policy, now)?;
     let opened = Store::open(&place.state).map_err(|e| e.to_string());
     let restored = opened.and_then(|store| {
         let places = keeper::restore(&store, &mut engine, now)?;
@@ -50,9 +55,13 @@ pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
         Err(why) => (Err(why), Places::default()),
     };
     let (follow, journals) = open(policy, &book, &places)?;
-    let hands = Hands::new(engine.friends().clone(), place.observe.clone());
+    book.adopt(places.health);
+    let hands = Hands::new(engine.friends().clone(), place.observe);
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
+    if kept {
+        guard.notes.push(words::not_in_group(&place.group));
+    }
     guard.install(now);
     guard.follow = follow;
     guard.journals = journals;
@@ -76,8 +85,12 @@ pub fn rebuild(guard: &mut Guard, policy: &Policy, now: Time) -> io::Result<()> 
     let places = Places {
         files: guard.follow.as_ref().map(Follow::checkpoints).unwrap_or_default(),
         cursors: guard.journals.iter().zip(guard.book.journals()).filter_map(cursor).collect(),
+        ..Places::default()
     };
-    let (mut engine, book) = engine(policy, now)?;
+    let (mut engine, mut book) = engine(policy, now)?;
+    if guard.stdin.is_none() {
+        book.leave_stdin();
+    }
     let (follow, journals) = open(policy, &book, &places)?;
     let old = std::mem::replace(
         &mut guard.engine,
@@ -86,6 +99,7 @@ pub fn rebuild(guard: &mut Guard, policy: &Policy, now: Time) -> io::Result<()> 
     engine.inherit(old);
     guard.hands.befriend(engine.friends().clone());
     guard.engine = engine;
+    book.adopt(std::mem::take(&mut guard.book.health));
     guard.book = book;
     guard.draft = draft(policy);
     guard.install(now);
@@ -159,10 +173,7 @@ pub fn fits(draft: &Draft, scope: Name, prefix: Prefix) -> Result<(), String> {
     let gate = Gate::try_from(draft.clone())?;
     gate.set_for(scope, prefix).map(|_| ()).map_err(|_| {
         let lengths = gate.lengths(Family::of(prefix)).iter().map(|bits| format!("/{bits}"));
-        format!(
-            "{prefix} cannot be banned: networks can be {}",
-            lengths.collect::<Vec<_>>().join(", ")
-        )
+        words::sizes(prefix, lengths.collect::<Vec<_>>().join(", "))
     })
 }
 
@@ -204,36 +215,63 @@ fn group_id(name: &str) -> Option<u32> {
 /// somebody who is not root, in his own folders.
 #[must_use]
 pub fn place(policy: &Policy, state: Option<&Path>, socket: Option<&Path>, observe: bool) -> Place {
-    let root = rustix::process::geteuid().is_root();
-    let home = |variable: &str, under: &str| {
-        std::env::var_os(variable).map(|base| PathBuf::from(base).join(under))
-    };
     let usual = Settings::default();
-    let own_state =
-        || home("XDG_STATE_HOME", "sereno").or_else(|| home("HOME", ".local/state/sereno"));
     let state = match state {
         Some(state) => state.to_owned(),
-        None if root || policy.settings.state != usual.state => policy.settings.state.clone(),
-        None => own_state().unwrap_or(usual.state),
+        None if policy.settings.state != usual.state => policy.settings.state.clone(),
+        None => usual_state(),
     };
     let socket = match socket {
         Some(socket) => socket.to_owned(),
         None if policy.settings.socket != usual.socket => policy.settings.socket.clone(),
-        None => default_socket(),
+        None => usual_socket(),
     };
-    let observe = (observe || policy.settings.observe).then(|| "asked to observe only".to_owned());
-    Place { state, socket, observe }
+    let observe = observe || policy.settings.observe;
+    Place { state, socket, group: policy.settings.group.clone(), observe }
 }
 
-/// Where the control socket is when nobody says.
-#[must_use]
-pub fn default_socket() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) if !rustix::process::geteuid().is_root() => {
-            PathBuf::from(folder).join("sereno.sock")
-        }
-        _ => PathBuf::from("/run/sereno/control.sock"),
+impl Place {
+    /// Names of the settings that another place has and this one has not: they are read at the
+    /// start only.
+    #[must_use]
+    pub fn other_than(&self, new: &Self) -> Vec<&'static str> {
+        let settings = [
+            ("state", self.state != new.state),
+            ("socket", self.socket != new.socket),
+            ("group", self.group != new.group),
+            ("observe", self.observe != new.observe),
+        ];
+        settings.into_iter().filter(|(_, other)| *other).map(|(name, _)| name).collect()
     }
+}
+
+/// Where the ledger is when nobody says: the system's, or one's own for who is not root.
+#[must_use]
+pub fn usual_state() -> PathBuf {
+    let own = || home("XDG_STATE_HOME", "sereno").or_else(|| home("HOME", ".local/state/sereno"));
+    own_place(own).unwrap_or(Settings::default().state)
+}
+
+/// Where the control socket is made when nobody says.
+fn usual_socket() -> PathBuf {
+    own_place(|| home("XDG_RUNTIME_DIR", "sereno.sock")).unwrap_or(Settings::default().socket)
+}
+
+/// Where a client looks when nobody says: for one's own Sereno, then for the system's, which is
+/// there for the members of its group too.
+#[must_use]
+pub fn usual_sockets() -> Vec<PathBuf> {
+    let mut places = vec![usual_socket(), Settings::default().socket];
+    places.dedup();
+    places
+}
+
+fn own_place(own: impl Fn() -> Option<PathBuf>) -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() { None } else { own() }
+}
+
+fn home(variable: &str, under: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(|base| PathBuf::from(base).join(under))
 }
 
 /// A jail's name, for commands.

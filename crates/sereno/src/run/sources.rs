@@ -3,6 +3,8 @@
 //! Files that the same jails read are one source to the engine, so that what it remembers of
 //! a log (sessions, threads, challenges) outlives rotation.
 
+use super::health::{Health, Loss};
+use crate::words;
 use sereno_config::{Policy, SourceConf};
 use sereno_core::engine::{Action, Engine, Input, SourceId};
 use sereno_core::gate::Name;
@@ -12,11 +14,11 @@ use sereno_core::time::Time;
 use sereno_tail::{Block, FileId, JournalEntry, JournalSink, Notice, Pattern, Sink};
 use sereno_wire::control::SourceStatus;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Under this name the trouble with the journal is kept.
-const JOURNAL: &str = "journal";
+/// The kind of a journal's trouble that is over when it is read again.
+const ENDED: &str = "ended";
 /// The path that means standard input.
 pub const STDIN: &str = "-";
 
@@ -34,7 +36,9 @@ pub struct Book {
     /// Whether anything was read since this was last asked.
     fed: bool,
     /// Trouble with a path, by path: told once, gone when it is over.
-    trouble: BTreeMap<String, String>,
+    trouble: BTreeMap<String, Notice>,
+    /// How its logs usually are; outlives it.
+    pub health: Health,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +68,7 @@ impl Book {
             next: 0,
             fed: false,
             trouble: BTreeMap::new(),
+            health: Health::default(),
         };
         let mut journals: BTreeMap<Vec<String>, Vec<Name>> = BTreeMap::new();
         for jail in &policy.jails {
@@ -114,6 +119,17 @@ impl Book {
         self.files.contains_key(&FileId::STDIN)
     }
 
+    /// Standard input is not read, whoever wants it: it can be opened at the start only.
+    pub fn leave_stdin(&mut self) {
+        self.files.remove(&FileId::STDIN);
+    }
+
+    /// Whether somebody wants standard input, and it is not read.
+    #[must_use]
+    pub fn lacks_stdin(&self) -> bool {
+        !self.reads_stdin() && self.patterns.iter().any(|(_, path)| path == STDIN)
+    }
+
     fn add(&mut self, engine: &mut Engine, jails: &[Name]) -> Result<SourceId, String> {
         let mut rules: Vec<Arc<Rule>> = Vec::new();
         for rule in jails.iter().filter_map(|jail| self.rules.get(jail)) {
@@ -146,13 +162,13 @@ impl Book {
         self.files.insert(file, Reading { source, old_until });
     }
 
-    /// How the sources of a jail are.
-    #[must_use]
+    /// How the sources of a jail are. Looking is what teaches how they usually are.
     pub fn status(
-        &self,
+        &mut self,
         jail: Name,
         engine: &Engine,
         files: &[sereno_tail::Status],
+        now: Time,
     ) -> Vec<SourceStatus> {
         let mut all = Vec::new();
         for (id, (_, path)) in
@@ -179,10 +195,12 @@ impl Book {
         }
         let wants = |id: SourceId| engine.listens(id, jail);
         for (matches, id) in self.journals.iter().filter(|(_, id)| wants(*id)) {
-            let what = format!("journal {}", matches.join(" "));
+            let what = journal_name(matches);
             let base = SourceStatus { what, files: 1, ..SourceStatus::default() };
             all.push(health(base, std::iter::once(*id), engine));
         }
+        let read = all.iter_mut().filter(|source| source.files > 0);
+        read.for_each(|source| self.health.look(source, now));
         all
     }
 
@@ -191,24 +209,36 @@ impl Book {
         std::mem::take(&mut self.fed)
     }
 
-    /// What is wrong with paths, in words.
-    #[must_use]
-    pub fn trouble(&self) -> Vec<String> {
-        self.trouble.values().cloned().collect()
+    /// What is wrong with sources: with which, and in words.
+    pub fn trouble(&self) -> impl Iterator<Item = (&str, String)> {
+        self.trouble.iter().map(|(about, notice)| (about.as_str(), words::notice(notice)))
     }
 
-    fn note(&mut self, notice: &Notice) {
-        let text = notice.to_string();
+    /// Takes over what is known of how logs usually go, of those that are still read.
+    pub fn adopt(&mut self, mut health: Health) {
+        let what = self.patterns.iter().map(|(_, path)| path.clone());
+        let what: HashSet<String> =
+            what.chain(self.journals.iter().map(|(matches, _)| journal_name(matches))).collect();
+        health.keep_only(|log| what.contains(log));
+        self.health = health;
+    }
+
+    fn note(&mut self, notice: &Notice, now: Time) {
         match notice {
-            Notice::Waiting { path }
-            | Notice::Unreadable { path, .. }
-            | Notice::Lost { path, .. } => {
-                self.trouble.insert(path.display().to_string(), text);
+            Notice::Waiting { path } | Notice::Unreadable { path, .. } => {
+                self.trouble.insert(path.display().to_string(), notice.clone());
+            }
+            Notice::Lost { path, offset: read } => {
+                self.health.lose(path.display().to_string(), Loss::Gone { read: *read }, now);
+            }
+            Notice::Truncated { path, lost: unread @ 1.., .. } => {
+                let loss = Loss::Emptied { unread: *unread };
+                self.health.lose(path.display().to_string(), loss, now);
             }
             Notice::TooMany { pattern, .. } => {
-                drop(self.trouble.insert(format!("pattern {pattern}"), text));
+                drop(self.trouble.insert(format!("pattern {pattern}"), notice.clone()));
             }
-            Notice::Ended { .. } => drop(self.trouble.insert(JOURNAL.to_owned(), text)),
+            Notice::Ended { .. } => drop(self.trouble.insert(STDIN.to_owned(), notice.clone())),
             Notice::Opened { path, patterns, .. } | Notice::Named { path, patterns, .. } => {
                 self.trouble.remove(&path.display().to_string());
                 // What waits for any of many waits under its pattern.
@@ -264,7 +294,7 @@ impl Sink for Feed<'_> {
     }
 
     fn notice(&mut self, notice: Notice) {
-        self.book.note(&notice);
+        self.book.note(&notice, self.now);
         match &notice {
             Notice::Opened { file, patterns, size, .. } => {
                 self.book.opened(self.engine, *file, patterns, *size);
@@ -281,9 +311,13 @@ impl Sink for Feed<'_> {
             }
             _ => {}
         }
-        // A file's name may hold line breaks; a note is one line.
-        self.notes.push(notice.to_string().replace('\n', "\u{fffd}"));
+        self.notes.push(words::notice(&notice));
     }
+}
+
+/// What `status` calls a journal.
+fn journal_name(matches: &[String]) -> String {
+    format!("journal {}", matches.join(" "))
 }
 
 /// Takes what the journal gives.
@@ -297,7 +331,7 @@ pub struct JournalFeed<'a> {
 impl JournalSink for JournalFeed<'_> {
     fn entry(&mut self, entry: JournalEntry) {
         self.feed.book.fed = true;
-        self.feed.book.trouble.remove(JOURNAL);
+        self.over("");
         let pid = entry.trusted.pid.map(|pid| pid.to_string()).unwrap_or_default();
         // What the kernel calls the program beats what it calls itself: anybody may say "sshd".
         let program =
@@ -314,7 +348,33 @@ impl JournalSink for JournalFeed<'_> {
         self.feed.engine.handle(input, self.feed.now, self.feed.actions);
     }
 
+    /// Trouble with a journal is its own, of three kinds: it ended, it may not be read, an entry
+    /// cannot be understood. Reading again ends the first, an entry all of them.
     fn notice(&mut self, notice: Notice) {
-        self.feed.notice(notice);
+        match &notice {
+            Notice::Ended { .. } => self.trouble(ENDED, &notice),
+            Notice::Unreadable { path, .. } => self.trouble(&path.display().to_string(), &notice),
+            Notice::Resumed => self.over(ENDED),
+            _ => {}
+        }
+        self.feed.notes.push(words::notice(&notice));
+    }
+}
+
+impl JournalFeed<'_> {
+    fn key(&self, kind: &str) -> String {
+        format!("journal {} {kind}", self.source.0)
+    }
+
+    fn trouble(&mut self, kind: &str, notice: &Notice) {
+        self.feed.book.trouble.insert(self.key(kind), notice.clone());
+    }
+
+    /// The trouble of a kind is over; of every kind, if none is named.
+    fn over(&mut self, kind: &str) {
+        if !self.feed.book.trouble.is_empty() {
+            let key = self.key(kind);
+            self.feed.book.trouble.retain(|trouble, _| !trouble.starts_with(&key));
+        }
     }
 }

@@ -1,15 +1,15 @@
 //! How everything is: the chain from a log to the kernel, link by link, and what is wrong.
 
 use super::guard::Guard;
+use crate::cli::paint::bytes;
+use crate::words;
 use sereno_core::time::Time;
 use sereno_wire::control::{GateStatus, JailStatus, SourceStatus, Status};
 use std::time::Duration;
 
-/// A log that gave lines and then nothing for so long is worth a look.
-const SILENT: Duration = Duration::from_secs(24 * 3600);
 /// So many lines that could matter, none of which is known: the format changed.
 const STRANGE: u64 = 20;
-/// So many lines not believed: somebody is at it.
+/// So many lines not believed within a day: somebody is at it.
 const DISBELIEVED: u64 = 50;
 /// Bytes behind, above which reading does not keep up.
 const BEHIND: u64 = 64 << 20;
@@ -32,7 +32,7 @@ impl Alarm {
 /// The state of the whole chain, and its alarms.
 #[must_use]
 pub fn status(guard: &mut Guard, now: Time) -> Status {
-    let status = chain(guard);
+    let status = chain(guard, now);
     let alarms = raised(guard, &status, now).into_iter().map(|alarm| alarm.text).collect();
     Status { alarms, ..status }
 }
@@ -40,24 +40,28 @@ pub fn status(guard: &mut Guard, now: Time) -> Status {
 /// The alarms alone.
 #[must_use]
 pub fn alarms(guard: &mut Guard, now: Time) -> Vec<Alarm> {
-    let status = chain(guard);
+    let status = chain(guard, now);
     raised(guard, &status, now)
 }
 
 fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
-    let trouble = guard.book.trouble().into_iter().map(|why| Alarm::new(why.clone(), why));
-    let unkept = guard.keeper.trouble().map(|why| format!("nothing is recorded: {why}"));
+    let trouble = guard.book.trouble().map(|(about, text)| Alarm::new(about, text));
+    let lost = guard.book.health.lost(now);
+    let lost = lost.map(|(path, loss)| Alarm::new(format!("lost {path}"), loss.text(path)));
+    let unkept = guard.keeper.trouble().map(words::alarm_unrecorded);
     let mut all = from_numbers(status, now);
     all.extend(trouble);
+    all.extend(lost);
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
     all
 }
 
-fn chain(guard: &mut Guard) -> Status {
+fn chain(guard: &mut Guard, now: Time) -> Status {
     let files = guard.follow.as_ref().map(sereno_tail::Follow::status).unwrap_or_default();
     let mut jails = Vec::new();
     for (policy, counts) in guard.engine.jails() {
         let name = policy.name;
+        let sources = guard.book.status(name, &guard.engine, &files, now);
         jails.push(JailStatus {
             name,
             rule: policy.rule.clone(),
@@ -72,7 +76,7 @@ fn chain(guard: &mut Guard) -> Status {
             forgotten: counts.forgotten,
             in_force: guard.engine.ledger().count(name) as u64,
             last_failure: counts.last,
-            sources: guard.book.status(name, &guard.engine, &files),
+            sources,
         });
     }
     let gate = GateStatus {
@@ -87,7 +91,7 @@ fn chain(guard: &mut Guard) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         since: guard.since,
-        observing: guard.hands.observing().map(str::to_owned),
+        observing: guard.hands.observing(),
         jails,
         gate,
         alarms: Vec::new(),
@@ -99,59 +103,55 @@ fn chain(guard: &mut Guard) -> Status {
 fn from_numbers(status: &Status, now: Time) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     if let Some(why) = &status.observing {
-        alarms.push(Alarm::new("observing", format!("nobody is banned: {why}")));
+        alarms.push(Alarm::new("observing", words::alarm_observing(why)));
     } else if !status.gate.present {
-        let table = &status.gate.table;
-        let text = format!("the table {table} is not in the kernel: bans are not in force");
-        alarms.push(Alarm::new("gate", text));
+        alarms.push(Alarm::new("gate", words::alarm_gate(&status.gate.table)));
     }
     if status.gate.pending > 0 {
-        let text = format!("{} bans are not in force yet", status.gate.pending);
-        alarms.push(Alarm::new("pending", text));
+        alarms.push(Alarm::new("pending", words::alarm_pending(status.gate.pending)));
     }
     if status.jails.is_empty() {
-        alarms.push(Alarm::new("jails", "no jail is set up: nothing is watched"));
+        alarms.push(Alarm::new("jails", words::alarm_no_jail()));
     }
     for jail in &status.jails {
         let name = jail.name;
         if jail.sources.iter().all(|source| source.files == 0) {
-            alarms.push(Alarm::new(format!("{name} files"), format!("jail {name} reads nothing")));
+            alarms.push(Alarm::new(format!("{name} files"), words::alarm_unread(name)));
         }
         for source in jail.sources.iter().filter(|source| source.files > 0) {
-            alarms.extend(of_source(source, status.since, now).map(|(kind, text)| Alarm {
+            alarms.extend(of_source(source, now).map(|(kind, text)| Alarm {
                 about: format!("{name} {} {kind}", source.what),
-                text: format!("jail {name}: {}: {text}", source.what),
+                text: words::alarm_source(name, &source.what, text),
             }));
         }
     }
     alarms
 }
 
-/// What kind of thing is wrong with a source that has been read since `since`, and in words.
-fn of_source(source: &SourceStatus, since: Time, now: Time) -> Option<(&'static str, String)> {
+/// What kind of thing is wrong with a source, and in words.
+fn of_source(source: &SourceStatus, now: Time) -> Option<(&'static str, String)> {
     if source.lag > BEHIND {
-        return Some(("behind", format!("{} MB unread", source.lag >> 20)));
+        return Some(("behind", words::alarm_behind(bytes(source.lag))));
     }
     if source.candidates >= STRANGE && source.matched == 0 {
-        let n = source.candidates;
-        let text = format!("{n} lines look like this service's, and none is understood");
-        return Some(("strange", text));
+        return Some(("strange", words::alarm_never(source.candidates)));
     }
     if source.streak >= STRANGE {
-        let n = source.streak;
-        let text = format!(
-            "the last {n} lines of this service were not understood: did its format change?"
-        );
-        return Some(("strange", text));
+        return Some(("strange", words::alarm_streak(source.streak)));
     }
-    if source.disbelieved >= DISBELIEVED {
-        let n = source.disbelieved;
-        let text = format!("{n} lines were not believed: somebody writes into this log");
-        return Some(("disbelieved", text));
+    if source.disbelieved_day >= DISBELIEVED {
+        return Some(("disbelieved", words::alarm_doubts(source.disbelieved_day)));
     }
     // A log that died before the start is as dead as one that dies behind it.
-    let last = source.last_line.unwrap_or(since);
-    (now.since(last) > SILENT).then(|| ("silent", format!("silent since {last}")))
+    let since = source.quiet_since?;
+    if now.since(since) <= Duration::from_secs(source.silent_after) {
+        return None;
+    }
+    let text = match source.longest_pause {
+        None => words::alarm_silent(since),
+        Some(pause) => words::alarm_silent_unlike(since, words::seconds(pause)),
+    };
+    Some(("silent", text))
 }
 
 /// Resident memory in bytes, from `/proc/self/statm`.
@@ -168,11 +168,16 @@ mod tests {
     #[test]
     fn silence_does_not_look_like_peace() {
         let (start, day) = (Time::from_secs(1), Time::from_secs(200_000));
-        let alarm = |source: &SourceStatus| of_source(source, start, day).map(|(_, text)| text);
-        let line = |last_line| SourceStatus { last_line, ..SourceStatus::default() };
-        assert!(alarm(&line(Some(start))).unwrap().contains("silent"));
-        assert!(alarm(&line(None)).unwrap().contains("silent"), "never a line since the start");
-        let strange = SourceStatus { candidates: 20, ..line(Some(day)) };
+        let alarm = |source: &SourceStatus| of_source(source, day).map(|(_, text)| text);
+        let quiet = |since| SourceStatus {
+            quiet_since: Some(since),
+            silent_after: 86_400,
+            ..SourceStatus::default()
+        };
+        assert_eq!(alarm(&quiet(start)).unwrap(), "silent since 1970-01-01T00:00:01Z");
+        let usual = SourceStatus { longest_pause: Some(5400), ..quiet(start) };
+        assert!(alarm(&usual).unwrap().ends_with("usually a line at least every 1 h 30 min"));
+        let strange = SourceStatus { candidates: 20, ..quiet(day) };
         assert!(alarm(&strange).unwrap().contains("none is understood"));
         assert_eq!(alarm(&SourceStatus { matched: 1, ..strange.clone() }), None);
         let changed = SourceStatus { matched: 9, streak: 20, ..strange };

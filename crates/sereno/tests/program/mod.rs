@@ -7,6 +7,8 @@
     reason = "helpers of tests; not every test needs all of them"
 )]
 
+pub(crate) mod alarms;
+
 use serde_json::Value;
 use sereno_core::time::Time;
 use std::fs::{self, OpenOptions};
@@ -55,7 +57,8 @@ impl Home {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg("--config").arg(self.path("sereno.toml"));
         command.arg("--state").arg(self.path("state")).arg("--socket").arg(self.socket());
-        command.env("TZ", "UTC").stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        command.env("LC_ALL", "C").env("TZ", "UTC").stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(said);
         command
     }
 
@@ -128,6 +131,11 @@ impl Guard {
     /// The program that was just started here, once it answers.
     pub(crate) fn wait_for(home: Home, child: Child) -> Self {
         home.until(Home::answers);
+        Self::just(home, child)
+    }
+
+    /// The program that was just started here.
+    pub(crate) fn just(home: Home, child: Child) -> Self {
         Self { home, child }
     }
 }

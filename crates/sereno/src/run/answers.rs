@@ -1,0 +1,172 @@
+//! Answers to clients, each in his language.
+
+use super::guard::{let_in, moment, tell};
+use super::{After, Reload, Shell, clock, setup, status};
+use crate::words;
+use sereno_config::Lang;
+use sereno_core::addr::Prefix;
+use sereno_core::engine::{Action, Input, Notice};
+use sereno_core::gate::Name;
+use sereno_core::rule::session::Line;
+use sereno_core::time::Time;
+use sereno_store::Event;
+use sereno_wire::control::{Ask, Moment, Reply};
+use std::time::Duration;
+
+impl Shell {
+    /// Answers a client in his language; what follows besides is said in ours.
+    pub(super) fn answer(&mut self, client: usize, lang: Lang, ask: Ask) -> After {
+        let now = clock();
+        let reply = match ask {
+            Ask::Status => {
+                let status = words::to(lang, || status::status(&mut self.guard, now));
+                Reply::Status(Box::new(status))
+            }
+            Ask::Bans => {
+                let bans = self.guard.engine.ledger().bans().collect();
+                self.guard.control.answer_bans(client, bans);
+                return After::GoOn;
+            }
+            Ask::Ban { prefix, jail, seconds, why } => {
+                let length = seconds.map(Duration::from_secs);
+                let done = self.ban(prefix, jail, length, &why, lang);
+                done.unwrap_or_else(|why| Reply::Refused { why })
+            }
+            Ask::Unban { prefix } => {
+                let actions = self.guard.command(Input::Lift { prefix }, now);
+                let count =
+                    actions.iter().filter(|a| matches!(a, Action::Lift { .. })).count() as u64;
+                Reply::Done { count, notes: Vec::new() }
+            }
+            Ask::Why { prefix } => {
+                self.guard.flush(now);
+                words::to(lang, || self.why(prefix))
+            }
+            Ask::Watch => {
+                self.guard.control.watch(client);
+                return After::GoOn;
+            }
+            Ask::Reload => {
+                let became = self.reload();
+                let notes = words::to(lang, || became.words());
+                match became {
+                    Reload::Done { .. } => Reply::Done { count: 0, notes },
+                    Reload::Refused(_) => Reply::Refused { why: notes.join("\n") },
+                }
+            }
+            Ask::Stop => {
+                self.guard.control.answer(client, &Reply::Done { count: 0, notes: Vec::new() });
+                return After::Stop;
+            }
+        };
+        self.guard.control.answer(client, &reply);
+        After::GoOn
+    }
+
+    /// # Errors
+    /// Why not.
+    fn ban(
+        &mut self,
+        prefix: Prefix,
+        jail: Option<Name>,
+        length: Option<Duration>,
+        why: &str,
+        lang: Lang,
+    ) -> Result<Reply, String> {
+        if let Some(jail) = jail
+            && self.guard.engine.jail(jail).is_none()
+        {
+            return Err(words::to(lang, || words::unknown_jail(jail)));
+        }
+        let jail = jail.map_or_else(|| Name::new("all"), Ok)?;
+        let scope =
+            self.guard.engine.jail(jail).map_or(jail, |j| sereno_core::engine::scope(j.policy()));
+        words::to(lang, || setup::fits(&self.guard.draft, scope, prefix))?;
+        let why: String = why.chars().filter(|c| !c.is_control()).take(200).collect();
+        let actions = self.guard.command(Input::Ban { jail, prefix, length, why }, clock());
+        words::to(lang, || {
+            if let Some(Action::Tell(Notice::Spared { friend, .. })) = actions.first() {
+                return Err(words::is_friend(prefix, friend));
+            }
+            let mut notes = Vec::new();
+            notes.extend(self.guard.hands.observing().map(words::noted_only));
+            notes.extend(self.guard.engine.is_waiting(jail, prefix).then(words::not_taken_yet));
+            Ok(Reply::Done { count: 1, notes })
+        })
+    }
+
+    fn why(&mut self, prefix: Prefix) -> Reply {
+        /// Moments told at most.
+        const MOST: usize = 500;
+        let bans = self.guard.engine.ledger().touching(prefix).collect();
+        let mut timeline = timeline(&self.guard.keeper.history(prefix, MOST));
+        for (policy, _) in self.guard.engine.jails() {
+            let stranger = policy.stranger(prefix.addr());
+            let Some(track) =
+                self.guard.engine.jail(policy.name).and_then(|jail| jail.track(stranger))
+            else {
+                continue;
+            };
+            let moment = |(at, line): &(Time, Line<'static>)| Moment {
+                time: *at,
+                kind: "failure".to_owned(),
+                jail: Some(policy.name),
+                addr: Some(stranger),
+                text: line.to_string(),
+            };
+            timeline.extend(track.evidence().iter().map(moment));
+        }
+        timeline.sort_by_key(|moment| moment.time);
+        Reply::Why { bans, timeline }
+    }
+}
+
+/// Events and the lines that led to them, oldest first.
+#[must_use]
+pub fn timeline(events: &[Event]) -> Vec<Moment> {
+    let mut all: Vec<Moment> = events.iter().flat_map(with_evidence).collect();
+    all.sort_by_key(|moment| moment.time);
+    all
+}
+
+fn with_evidence(event: &Event) -> Vec<Moment> {
+    let mut all = Vec::new();
+    if let Event::Ban(ban) = event {
+        let line = |(at, line): (Option<Time>, &str)| Event::Evidence {
+            jail: ban.jail,
+            prefix: ban.prefix,
+            at: at.unwrap_or(ban.since),
+            line: line.to_owned(),
+        };
+        all.extend(ban.dated_lines().map(|dated| told(&line(dated))));
+    }
+    all.push(told(event));
+    all
+}
+
+/// What the store remembers, as a moment.
+fn told(event: &Event) -> Moment {
+    let at = event.at();
+    match event {
+        Event::Ban(ban) => moment(&Action::Ban(ban.clone()), at),
+        Event::Lift { jail, prefix, why, .. } => let_in(*jail, *prefix, *why, at),
+        // A notice in its written form, or what of it there was room for.
+        Event::Told { about, text, .. } => match serde_json::from_str(text) {
+            Ok(notice) => tell(&notice, at),
+            Err(_) => Moment {
+                time: at,
+                kind: "note".to_owned(),
+                jail: None,
+                addr: *about,
+                text: text.clone(),
+            },
+        },
+        Event::Evidence { jail, prefix, line, .. } => Moment {
+            time: at,
+            kind: "evidence".to_owned(),
+            jail: Some(*jail),
+            addr: Some(*prefix),
+            text: line.clone(),
+        },
+    }
+}

@@ -1,0 +1,181 @@
+//! What the guard says: notes as things happen, alarms, answers to commands.
+
+use super::{lang, reason};
+use crate::cli::paint;
+use sereno_config::Lang;
+use sereno_core::jail::Because;
+use sereno_tail::Notice;
+use std::fmt::Display;
+
+words! {
+    // At the start and the end.
+    jail_guards(jail, failures, window, length, ports) = "jail {jail}: {failures} in {window}, out {length}, ports {ports}"
+        | "jaula {jail}: {failures} en {window}, fuera {length}, puertos {ports}";
+    guarding_with(table) = "guarding; table inet {table}" | "vigila; tabla inet {table}";
+    listens_at(socket) = "control socket {socket}" | "socket de control {socket}";
+    no_jails_yet() = "no jail is set up; `sereno init` shows what was found on this machine"
+        | "no hay ninguna jaula; `sereno init` muestra lo que se encontró en esta máquina";
+    stopped() = "stopped; the bans stay in force" | "parado; los vetos siguen en vigor";
+    stopped_observing() = "stopped; nobody was banned" | "parado; no se vetó a nadie";
+    asked_to_observe() = "asked to observe only" | "se pidió solo observar";
+    not_in_group(group) = "only this user may use the control socket: he is not in group {group}"
+        | "solo este usuario puede usar el socket de control: no está en el grupo {group}";
+    another_listens(socket) = "another Sereno listens on {socket}" | "otro Sereno escucha en {socket}";
+    is_no_socket(path) = "{path} is there and is no socket" | "{path} existe y no es un socket";
+    // reload
+    reloaded() = "reloaded" | "recargado";
+    after_restart(names) = "only after a restart: {names}" | "solo tras reiniciar: {names}";
+    standard_input() = "standard input" | "la entrada estándar";
+    not_reloaded(why) = "not reloaded, the old configuration stands: {why}"
+        | "sin recargar, sigue la configuración anterior: {why}";
+    // Bans and lifts.
+    observed_only(what) = "observed only: {what}" | "solo observado: {what}";
+    until_time(time) = "until {time}" | "hasta {time}";
+    banned_by_hand(until) = "banned by hand {until}" | "vetado a mano {until}";
+    banned_by(jail, until, count, reason) = "banned by {jail} {until}: {count} {reason}"
+        | "vetado por {jail} {until}: {count} {reason}";
+    let_in(jail, why) = "let in again by {jail}: {why}" | "readmitido por {jail}: {why}";
+    time_over() = "its time is over" | "se acabó su tiempo";
+    by_hand() = "by hand" | "a mano";
+    a_friend() = "a friend" | "es amigo";
+    for_room() = "too many were out, and he was the next to be let in"
+        | "había demasiados fuera, y era el próximo en volver";
+    not_let_in(who, why) = "{who} could not be let in: {why}; putting the gate in place anew"
+        | "no se pudo readmitir a {who}: {why}; se repone la puerta";
+    friend_not_banned(who, why) = "{who} is a friend ({why}) and was not banned"
+        | "{who} es amigo ({why}) y no fue vetado";
+    spared_friend(count, friend) = "not banned after {count}: a friend ({friend})"
+        | "sin vetar tras {count}: es amigo ({friend})";
+    far_times(seconds) = "lines carry times {seconds} s from now; they count as now: check clock and zone"
+        | "las líneas llevan horas a {seconds} s de ahora; cuentan como ahora: revise el reloj y la zona";
+    not_in_force(why) = "ban not in force: {why}" | "veto sin efecto: {why}";
+    still_talking() = "is banned and still reaches a service: another port or way in?"
+        | "está vetado y aún llega a un servicio: ¿otro puerto u otra entrada?";
+    // The gate.
+    gate_refused(why) = "the gate could not be put in place: {why}" | "no se pudo poner la puerta: {why}";
+    gate_changed() = "the gate was changed; putting it back" | "la puerta fue cambiada; se repone";
+    gate_changed_by(who) = "the gate was changed by {who}; putting it back"
+        | "{who} cambió la puerta; se repone";
+    gate_gone() = "the gate is not as it should be; putting it in place"
+        | "la puerta no está como debe; se pone";
+    // Answers to commands.
+    unknown_jail(jail) = "there is no jail {jail}" | "no hay ninguna jaula {jail}";
+    is_friend(who, why) = "{who} is a friend: {why}" | "{who} es amigo: {why}";
+    sizes(who, sizes) = "{who} cannot be banned: networks can be {sizes}"
+        | "{who} no se puede vetar: las redes pueden ser {sizes}";
+    noted_only(why) = "noted only, nobody is banned: {why}" | "solo anotado, no se veta a nadie: {why}";
+    not_taken_yet() = "the kernel has not taken it yet; see `sereno status`"
+        | "el núcleo aún no lo aceptó; vea `sereno status`";
+    other_version() = "this Sereno speaks another version; use the same program on both sides"
+        | "este Sereno habla otra versión; use el mismo programa en los dos lados";
+}
+
+words! {
+    // Alarms.
+    over(text) = "over: {text}" | "pasó: {text}";
+    alarm_observing(why) = "nobody is banned: {why}" | "no se veta a nadie: {why}";
+    alarm_gate(table) = "the table {table} is not in the kernel: bans are not in force"
+        | "la tabla {table} no está en el núcleo: los vetos no están en vigor";
+    alarm_pending(n) = "{n} bans are not in force yet" | "{n} vetos aún no están en vigor";
+    alarm_no_jail() = "no jail is set up: nothing is watched" | "no hay ninguna jaula: no se vigila nada";
+    alarm_unread(jail) = "jail {jail} reads nothing" | "la jaula {jail} no lee nada";
+    alarm_unrecorded(why) = "nothing is recorded: {why}" | "no se registra nada: {why}";
+    alarm_source(jail, source, what) = "jail {jail}: {source}: {what}" | "jaula {jail}: {source}: {what}";
+    alarm_behind(size) = "{size} unread" | "{size} por leer";
+    alarm_never(n) = "{n} lines look like this service's, and none is understood"
+        | "{n} líneas parecen de este servicio, y no se entiende ninguna";
+    alarm_streak(n) = "{n} of the last lines of a kind were not understood: did their format change?"
+        | "no se entendieron {n} de las últimas líneas de una clase: ¿cambió su formato?";
+    alarm_doubts(n) = "{n} lines of the last 24 h were not believed: somebody writes into this log, or its dateformat changed"
+        | "{n} líneas de las últimas 24 h no se creyeron: alguien escribe en este registro, o cambió su dateformat";
+    alarm_silent(since) = "silent since {since}" | "en silencio desde {since}";
+    alarm_silent_unlike(since, pause) = "silent since {since}, usually a line at least every {pause}"
+        | "en silencio desde {since}, y suele haber una línea al menos cada {pause}";
+}
+
+words! {
+    // Sources.
+    source_opened(path, start, size) = "reading {path} from byte {start} of {size}"
+        | "se lee {path} desde el byte {start} de {size}";
+    source_rotated_opened(path, start, size) = "reading rotated file {path} from byte {start} of {size}"
+        | "se lee el archivo rotado {path} desde el byte {start} de {size}";
+    source_named(path) = "{path} is a file that is already being read"
+        | "{path} es un archivo que ya se está leyendo";
+    source_rotated(path) = "{path} was rotated away" | "{path} fue rotado";
+    source_rescued(path) = "{path} was truncated; going on in its copy"
+        | "{path} fue truncado; se sigue en su copia";
+    source_truncated(path, bytes) = "{path} was truncated; {bytes} bytes or more unread"
+        | "{path} fue truncado; {bytes} bytes o más sin leer";
+    source_closed(path, bytes) = "rotated file {path} done, {bytes} bytes"
+        | "archivo rotado {path} terminado, {bytes} bytes";
+    source_lost(path, bytes) = "the file that was {path} is gone; read up to byte {bytes}, the rest cannot be had"
+        | "ya no está el archivo que era {path}; se leyó hasta el byte {bytes}, el resto no se puede recuperar";
+    source_waiting(path) = "{path} does not exist yet" | "{path} todavía no existe";
+    source_unreadable(path, why) = "cannot read {path}: {why}" | "no se puede leer {path}: {why}";
+    source_unwatched(path, why) = "cannot watch {path}: {why}; looking at it now and then"
+        | "no se puede vigilar {path}: {why}; se mira de vez en cuando";
+    source_cut(lines, longest) = "{lines} lines cut, the longest had {longest} bytes or more"
+        | "{lines} líneas cortadas, la más larga tenía {longest} bytes o más";
+    source_too_many(pattern, limit) = "pattern {pattern} matches more than {limit} files; following the newest"
+        | "el patrón {pattern} abarca más de {limit} archivos; se siguen los más nuevos";
+    source_overflow() = "change events were dropped; looking at everything again"
+        | "se perdieron avisos de cambios; se vuelve a mirar todo";
+    source_resumed() = "the journal is read again" | "se vuelve a leer el journal";
+}
+
+/// Which limit was reached, behind a count.
+#[must_use]
+pub fn banned(jail: impl Display, until: impl Display, count: u32, because: Because) -> String {
+    match because {
+        Because::Manual => banned_by_hand(until),
+        because => banned_by(jail, until, count, reason(because)),
+    }
+}
+
+/// Something about a source. A file's name may hold line breaks; this is one line.
+#[must_use]
+pub fn notice(notice: &Notice) -> String {
+    let text = match notice {
+        Notice::Opened { path, start, size, rotated: false, .. } => {
+            source_opened(path.display(), start, size)
+        }
+        Notice::Opened { path, start, size, .. } => {
+            source_rotated_opened(path.display(), start, size)
+        }
+        Notice::Named { path, .. } => source_named(path.display()),
+        Notice::Rotated { path, .. } => source_rotated(path.display()),
+        Notice::Truncated { path, rescued: true, .. } => source_rescued(path.display()),
+        Notice::Truncated { path, lost, .. } => source_truncated(path.display(), lost),
+        Notice::Closed { path, offset, .. } => source_closed(path.display(), offset),
+        Notice::Lost { path, offset } => source_lost(path.display(), offset),
+        Notice::Waiting { path } => source_waiting(path.display()),
+        Notice::Unreadable { path, why } => source_unreadable(path.display(), why),
+        Notice::Unwatched { path, why } => source_unwatched(path.display(), why),
+        Notice::LineCut { count, longest, .. } => source_cut(count, longest),
+        Notice::TooMany { pattern, limit } => source_too_many(pattern, limit),
+        Notice::Overflow => source_overflow(),
+        Notice::Ended { why } => why.clone(),
+        Notice::Resumed => source_resumed(),
+    };
+    text.replace('\n', "\u{fffd}")
+}
+
+/// What a kind of moment is called in a list; programs read the kind itself.
+#[must_use]
+pub fn happened(kind: &str) -> &str {
+    match (lang(), kind) {
+        (Lang::Spanish, "failure") => "fallo",
+        (Lang::Spanish, "success") => "acceso",
+        (Lang::Spanish, "ban") => "veto",
+        (Lang::Spanish, "lift") => "vuelta",
+        (Lang::Spanish, "note") => "nota",
+        (Lang::Spanish, "evidence") => "prueba",
+        (_, kind) => kind,
+    }
+}
+
+/// A span of seconds.
+#[must_use]
+pub fn seconds(seconds: u64) -> String {
+    paint::span(std::time::Duration::from_secs(seconds))
+}
