@@ -124,7 +124,7 @@ words! {
     count() = "count" | "cuenta";
     because() = "because of" | "a causa de";
     // Reading logs.
-    lines_cut(lines) = "Cut for being over 8 KiB: {lines}" | "Se cortaron por pasar de 8 KiB: {lines}";
+    lines_cut(most, lines) = "Cut for being over {most} KiB: {lines}" | "Se cortaron por pasar de {most} KiB: {lines}";
     // scan
     lines_counted(n, lines) = "{n} of {lines} count" | "Cuentan {n} de {lines}";
     also_understood(what) = "Also understood: {what}" | "También se entiende: {what}";

@@ -132,12 +132,12 @@ fn a_cut_line_ends_like_no_line() {
     // The stranger chose the name's length so that the cut falls behind an address of his choice.
     let head = "Nov 22 10:00:01 pbx sshd[101]: Failed password for invalid user ";
     let forged = " from 192.0.2.1 port 22 ssh2";
-    let filler = "x".repeat(8192 - head.len() - forged.len());
+    let filler = "x".repeat((64 << 10) - head.len() - forged.len());
     let line = format!("{head}{filler}{forged} from 203.0.113.9 port 51001 ssh2\n{LOG}");
     let log = put(folder.path(), "auth.log", line);
     let output = run(&["scan", "--count", text(&log)]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "4\n");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "Cut for being over 8 KiB: 1 line\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "Cut for being over 64 KiB: 1 line\n");
 }
 
 #[test]

@@ -191,7 +191,9 @@ pub enum Trust {
     /// its voucher (the security event of the same attempt) is there too.
     Twin,
     /// It happened, but its address is what the stranger claimed: it vouches for a twin, and
-    /// counts by itself only when the challenge it answers was sent to the same address.
+    /// counts by itself only when the challenge it answers was sent to the same address. Of a
+    /// success: not believed of an address that somebody else used as his own. Of a neutral
+    /// line: it lost its address, and vouches for a spare one of the same session.
     Voucher,
     /// It repeats what a sure line says: it counts only in a log without sure lines.
     Spare,

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 /// Bytes of a block at most: large enough that a read costs nothing, small enough for the cache.
 const BLOCK: usize = 1 << 20;
 /// Bytes of a line at most, without its line break. The core's records are no longer either.
-const LINE: usize = 8 << 10;
+const LINE: usize = 64 << 10;
 /// Kilobytes that an `.xz` file may ask for (`xz -9` makes files that want 64 MB).
 const XZ_KILOBYTES: u32 = 256 << 10;
 /// A file older than this was written in other times: its dates are read as seen from then.
@@ -262,7 +262,7 @@ pub fn tell_of_cuts(cut: u64) {
     use std::io::Write;
     if cut > 0 {
         // Standard error may be closed; there is nobody else to tell.
-        let _ = writeln!(io::stderr(), "{}", words::lines_cut(words::lines(cut)));
+        let _ = writeln!(io::stderr(), "{}", words::lines_cut(LINE >> 10, words::lines(cut)));
     }
 }
 
