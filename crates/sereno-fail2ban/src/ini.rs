@@ -73,6 +73,8 @@ struct Reader {
     section: Option<String>,
     /// The option whose value may go on.
     option: Option<String>,
+    /// The last option of this section that is called as options are.
+    meant: Option<String>,
     /// How far its line was indented, in characters.
     indent: usize,
     /// Empty lines that belong to the value if it goes on.
@@ -130,7 +132,7 @@ impl Reader {
             return self.wrong(Wrong::of(value, message, remedy), notes);
         };
         let Some(delimiter) = text.find(['=', ':']) else {
-            let wrong = paste::stray(value, self.option.as_deref(), self.remark);
+            let wrong = paste::stray(value, self.meant.as_deref(), self.remark);
             return self.wrong(wrong, notes);
         };
         let written = text[..delimiter].trim_end_matches(is_blank);
@@ -140,25 +142,27 @@ impl Reader {
             return self.wrong(wrong, notes);
         }
         let name = written.to_lowercase();
-        if let Some(wrong) = paste::odd_name(value, written) {
-            notes.warn(wrong);
-        }
-        let entry = Entry { name: value.place(0), value: value.trimmed(delimiter + 1..text.len()) };
+        let odd = paste::is_odd(written);
+        let width = written.chars().count();
         let twice = self.config.options(&section).and_then(|options| options.get(&name));
         if let Some(first) = twice.and_then(|first| first.name) {
-            let message = format!(
-                "{} stands in [{section}] of this file twice (line {})",
-                quote(&name),
-                first.line
-            );
-            let remedy =
-                "keep one of the two; if this is a part of the line above, put it back there";
             self.option = None;
-            return self.wrong(
-                Wrong::new(value.place(0), written.chars().count(), message, remedy),
-                notes,
-            );
+            if odd {
+                let wrong = paste::stray(value, self.meant.as_deref(), false);
+                return self.wrong(wrong, notes);
+            }
+            let line = first.line;
+            let message =
+                format!("{} stands in [{section}] of this file twice (line {line})", quote(&name));
+            let wrong = Wrong::new(value.place(0), width, message, "keep one of the two");
+            return self.wrong(wrong, notes);
         }
+        if odd {
+            notes.warn(paste::odd(value, written, self.meant.as_deref()));
+        } else {
+            self.meant = Some(name.clone());
+        }
+        let entry = Entry { name: value.place(0), value: value.trimmed(delimiter + 1..text.len()) };
         if let Some(options) = self.config.options(&section) {
             options.insert(&name, entry);
         }
@@ -166,7 +170,7 @@ impl Reader {
     }
 
     fn head(&mut self, head: &str, value: &Text, notes: &mut Notes) {
-        self.option = None;
+        (self.option, self.meant) = (None, None);
         self.section = Some(head.to_owned());
         if head == DEFAULT {
             return;

@@ -25,6 +25,8 @@
 //! - A filter called `./name` is refused: it would depend on the directory one stands in.
 //! - Of Python's terms, lengths of time may have `+ - * /` and parentheses.
 
+#![forbid(unsafe_code)]
+
 mod budget;
 mod check;
 mod definition;

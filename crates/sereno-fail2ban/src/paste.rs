@@ -67,16 +67,18 @@ pub(crate) fn stray(line: &Text, option: Option<&str>, remark: bool) -> Wrong {
     }
 }
 
-/// A name that no option has: the colon or equals sign of a regular expression or address made
-/// an option of a line that should have been indented.
-pub(crate) fn odd_name(line: &Text, name: &str) -> Option<Wrong> {
-    let fine = |c: char| is_word(c) || "-./?= ".contains(c);
-    if name.chars().all(fine) && !name.contains("  ") {
-        return None;
-    }
+/// Whether no option is called so: the colon or equals sign of a regular expression or address
+/// made one of a line that should have been indented.
+pub(crate) fn is_odd(name: &str) -> bool {
+    !name.chars().all(|c| is_word(c) || "-./?=".contains(c))
+}
+
+/// An option that is called as none is; `option` is the one above it.
+pub(crate) fn odd(line: &Text, name: &str, option: Option<&str>) -> Wrong {
     let message = format!("this makes an option called {}, which nothing reads", quote(name));
-    let remedy = "if it is one more line of the option above, begin it with blanks";
-    Some(Wrong::new(line.place(0), name.chars().count(), message, remedy))
+    let option = option.unwrap_or("the option above");
+    let remedy = format!("if it is one more line of {option}, begin it with blanks");
+    Wrong::new(line.place(0), name.chars().count(), message, remedy)
 }
 
 #[cfg(test)]

@@ -128,7 +128,8 @@ impl Notes {
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut list: Vec<&(Severity, Wrong)> = self.list.iter().collect();
         list.sort_by_key(|(severity, wrong)| (wrong.place, *severity, &wrong.message));
-        list.dedup();
+        // One value may be read for several options.
+        list.dedup_by(|a, b| (a.0, a.1.place, &a.1.message) == (b.0, b.1.place, &b.1.message));
         list.iter().take(MOST).map(|(severity, wrong)| self.place(*severity, wrong)).collect()
     }
 

@@ -208,8 +208,8 @@ fn a_page_pasted_as_it_is_printed_is_explained() {
         ),
         ("filter.d/phone.conf:8:1: this is no option, and not indented", "put this back behind it"),
         (
-            "filter.d/phone.conf:9:1: \"notice.* .*\" stands in [Definition] of this file twice",
-            "line above",
+            "filter.d/phone.conf:9:1: this is no option, and not indented, so it is no part of failregex",
+            "begin it with blanks",
         ),
         ("jail.conf:5:11: this [ is not closed", "lines that go on must begin with blanks"),
         ("jail.conf:7:11: here # begins no remark", "behind a ;"),

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     clippy::disallowed_types,
     dead_code,
     reason = "a test asks the real program"
