@@ -9,9 +9,9 @@
 //! Nothing here touches a file, a clock or the network: files come through [`Files`]. Time and
 //! memory grow with the size of what was read, whatever it says.
 //!
-//! The format is that of fail2ban 1.0, as its manual page `jail.conf(5)`, its own files and the
-//! output of its client show it. Each module names what it follows. Where this reading differs on
-//! purpose:
+//! The format is that of fail2ban 1.0, as its manual page `jail.conf(5)`, its own files, the output
+//! of its client and, where these are silent, what its program does show it. Each module names what
+//! it follows. Where this reading differs on purpose:
 //!
 //! - What is wrong stops the jail it stands in. fail2ban passes over a jail alone if its filter or
 //!   action is missing or its brackets are wrong, takes a wrong number for none, and reads nothing
