@@ -1,0 +1,94 @@
+//! A fail2ban configuration tree, read in fail2ban's order and with its precedence.
+//!
+//! [`read`] takes a directory such as `/etc/fail2ban` and gives its [`Tree`]: the global options,
+//! and the jails with everything put together: their options, the filter's regular expressions,
+//! the actions' commands. Whatever is wrong is said with its file, line, column, the line itself
+//! and what to write instead; a jail with an error is set aside, the others stand. [`commands`]
+//! gives what `fail2ban-client -d` would print.
+//!
+//! Nothing here touches a file, a clock or the network: files come through [`Files`]. Time and
+//! memory grow with the size of what was read, whatever it says.
+//!
+//! The format is that of fail2ban 1.0, as its manual page `jail.conf(5)`, its own files, the output
+//! of its client and, where these are silent, what its program does show it. Each module names what
+//! it follows. Where this reading differs on purpose:
+//!
+//! - What is wrong stops the jail it stands in. fail2ban passes over a jail alone if its filter or
+//!   action is missing or its brackets are wrong, takes a wrong number for none, and reads nothing
+//!   at all after anything else.
+//! - Everything that `fail2ban-client -t` lets pass and that can be seen here is an error or a
+//!   warning: lengths of time, numbers, flags, `ignoreip`, `usedns`, `backend`, `datepattern`,
+//!   `logpath`, two actions of one name, options that nothing reads, includes that are not there.
+//! - A file that begins with a byte order mark is read; fail2ban refuses it.
+//! - A parameter may have a condition, as in newer releases: `name[key?family=inet6=value]`.
+//! - A quote that is not closed in brackets is an error; fail2ban makes it a part of the value.
+//! - A filter called `./name` is refused: it would depend on the directory one stands in.
+//! - Of Python's terms, lengths of time may have `+ - * /` and parentheses.
+
+#![forbid(unsafe_code)]
+
+mod budget;
+mod check;
+mod definition;
+mod dict;
+mod dump;
+mod files;
+mod global;
+mod ini;
+mod interpolate;
+mod jail;
+mod near;
+mod options;
+mod params;
+mod paste;
+mod problem;
+mod settings;
+mod tags;
+mod text;
+mod time;
+mod tree;
+mod unknown;
+mod words;
+
+pub use dict::Dict;
+pub use dump::{Value, commands};
+pub use files::Files;
+pub use problem::{Problem, Severity};
+pub use settings::{IgnoreCache, Length, LogPath, Settings};
+pub use text::{Place, Text};
+pub use time::{TimeError, seconds};
+pub use tree::{Action, Family, Filter, Jail, Tree};
+
+use files::{Loader, join};
+use ini::{Config, Entry};
+
+/// The release whose reading this follows; `%(fail2ban_version)s` in jails.
+pub const VERSION: &str = "1.0.2";
+
+/// Reads the tree under the directory `base`.
+#[must_use]
+pub fn read(files: &dyn Files, base: &str) -> Tree {
+    let base = if base.len() > 1 { base.trim_end_matches('/') } else { base };
+    let mut loader = Loader::new(files);
+    let global = global::read(&mut loader, base);
+    let config = loader.config(&join(base, "jail"));
+    if config.is_none() {
+        let message = "there is no jail.conf and no jail.local, so there are no jails".to_owned();
+        loader.whole(
+            &join(base, "jail.conf"),
+            message,
+            "give the directory that has jail.conf in it",
+        );
+    }
+    let mut config = config.map(|config| Config::clone(&config)).unwrap_or_default();
+    for (name, value) in [("fail2ban_version", VERSION), ("fail2ban_confpath", base)] {
+        config.defaults.insert(name, Entry { name: None, value: Text::plain(value) });
+    }
+    unknown::check_defaults(&mut loader, &config);
+    let shadow = |name: &str| name.starts_with("KNOWN/") || name == "INCLUDES";
+    let names = config.sections.keys().filter(|name| !shadow(name)).map(ToOwned::to_owned);
+    let names: Vec<String> = names.collect();
+    let jails = names.iter().map(|name| jail::read(&mut loader, base, &mut config, name)).collect();
+    let problems = loader.notes.problems();
+    Tree { base: base.to_owned(), global, jails, problems, notes: loader.notes }
+}
