@@ -9,6 +9,7 @@
 pub mod addr;
 pub mod cap;
 pub mod engine;
+pub mod filter;
 pub mod gate;
 pub mod jail;
 pub mod ledger;

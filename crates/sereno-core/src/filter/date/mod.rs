@@ -1,0 +1,1 @@
+//! Dates anywhere in a line, found as fail2ban finds them.
