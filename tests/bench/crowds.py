@@ -68,6 +68,7 @@ def restore(work, count, peers):
         yield f"{many:,} bans in a row", guard.name, row
         guard.stop()
         flush()
+        time.sleep(2)  # the kernel frees what was flushed in the background, and after a boot there is nothing to free
         # Nobody listens: while anybody does, the kernel tells of every element, at twice the price.
         counter = kernel.Counter() if peer is not guards.Sereno else None
         start = time.monotonic()
