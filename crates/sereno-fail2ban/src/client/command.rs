@@ -155,6 +155,12 @@ pub fn read(words: &[String]) -> Result<Command, Refusal> {
     })
 }
 
+/// Cuts a line into words, as a POSIX shell does; `None` if a quote is not closed.
+#[must_use]
+pub fn split(line: &str) -> Option<Vec<String>> {
+    words::shell(line)
+}
+
 /// A word that has to be there.
 pub(crate) fn word(words: &[String], at: usize) -> Result<&str, Refusal> {
     words.get(at).map(String::as_str).ok_or(Refusal::Incomplete)

@@ -24,7 +24,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn printed(&self) -> Printed {
+    /// What `fail2ban-client` prints then.
+    #[must_use]
+    pub fn printed(&self) -> Printed {
         let (out, argument) = match self {
             Self::UnknownJail(name) => {
                 (format!("Sorry but the jail '{name}' does not exist"), name)
