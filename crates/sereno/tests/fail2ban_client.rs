@@ -202,6 +202,36 @@ fn what_comes_back_is_printed_whole() {
 }
 
 #[test]
+fn thousands_of_addresses_go_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut frames) = (stream.unwrap(), Frames::new(REQUEST_CAP));
+            while let Some(request) = receive::<Request>(&mut stream, &mut frames).unwrap() {
+                let Ask::Fail2ban { words } = request.ask else { panic!("another question") };
+                assert!(words[0] == "unban" || words[..3] == ["set", "one", "banip"]);
+                let count = words.iter().filter(|word| word.starts_with("10.")).count();
+                let absent = words.iter().any(|word| word == "10.0.77.7");
+                let (out, code) =
+                    if absent { ("no\n".into(), 255) } else { (format!("{count}\n"), 0) };
+                send(&mut stream, &Reply::fail2ban(&out, "", code)[0]).unwrap();
+            }
+        }
+    });
+    let ours = link(folder.path(), "fail2ban-client");
+    let ids: Vec<String> = (0..15_000).map(|n| format!("10.1.{}.{}", n / 256, n % 256)).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for head in [&["set", "one", "banip"][..], &["unban"]] {
+        let words = [&["-s", socket.to_str().unwrap()], head, &ids].concat();
+        assert_eq!(said(&call(&ours, &words)), ("15000\n".into(), String::new(), 0));
+        let wrong = [&words[..], &["10.0.77.7"]].concat();
+        assert_eq!(said(&call(&ours, &wrong)), ("no\n".into(), String::new(), 255));
+    }
+}
+
+#[test]
 fn commands_come_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");

@@ -4,17 +4,17 @@
 //! and what comes back is printed. Output, errors and exit codes are those of fail2ban.
 
 mod config;
+mod many;
 mod say;
 
 use super::failure::{NOBODY, Outcome};
-use super::talk::{Talk, unexpected};
+use super::talk::Talk;
 use super::{args::Json, failure::Failure};
 use crate::run::setup::usual_sockets;
 use say::Say;
 use sereno_fail2ban::VERSION;
 use sereno_fail2ban::client::args::{Invocation, Program, read};
 use sereno_fail2ban::client::{Command, FAILED, Refusal, command};
-use sereno_wire::control::{Ask, Reply};
 use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
 use std::os::unix::net::UnixStream;
@@ -134,7 +134,7 @@ impl<W: Write> Face<'_, W> {
             return self.start(invocation);
         }
         let talk = Talk::begin(self.socket.as_deref(), Json { json: true });
-        match talk.and_then(|talk| heard(talk, words)) {
+        match talk.and_then(|talk| many::ask(talk, known.as_ref(), words)) {
             Ok((out, err, code)) => {
                 if let (Some(Command::Sleep(seconds)), 0) = (known, code) {
                     let long = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
@@ -204,20 +204,5 @@ impl<W: Write> Face<'_, W> {
             Ok(_) => failure.message.clone(),
         };
         self.say.error(&text);
-    }
-}
-
-/// Asks, and puts the frames of the answer together.
-fn heard(mut talk: Talk, words: &[String]) -> Result<(String, String, u8), Failure> {
-    let mut reply = talk.ask(Ask::Fail2ban { words: words.to_vec() })?;
-    let (mut all_out, mut all_err) = (String::new(), String::new());
-    loop {
-        let Reply::Fail2ban { out, err, code, more } = reply else { return Err(unexpected()) };
-        all_out += &out;
-        all_err += &err;
-        if !more {
-            return Ok((all_out, all_err, code));
-        }
-        reply = talk.hear()?;
     }
 }
