@@ -29,6 +29,7 @@
 
 mod budget;
 mod check;
+pub mod client;
 mod definition;
 mod dict;
 mod dump;

@@ -14,6 +14,7 @@ mod batch;
 mod checkpoint;
 mod dir;
 mod error;
+pub mod fail2ban;
 mod place;
 mod read;
 mod schema;

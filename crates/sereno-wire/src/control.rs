@@ -58,6 +58,11 @@ pub enum Ask {
     Reload,
     /// Stop cleanly; the bans stay in force.
     Stop,
+    /// A command of `fail2ban-client`.
+    Fail2ban {
+        /// What stands behind its options.
+        words: Vec<String>,
+    },
 }
 
 /// An answer.
@@ -89,11 +94,56 @@ pub enum Reply {
     },
     /// To [`Ask::Watch`].
     Event(Moment),
+    /// To [`Ask::Fail2ban`]; more frames follow while `more`, and what they say belongs behind
+    /// this. See [`Reply::fail2ban`].
+    Fail2ban {
+        /// For standard output, in whole lines or a piece of that.
+        out: String,
+        /// For standard error, in whole lines without what `fail2ban-client` writes before each;
+        /// in the last frame.
+        err: String,
+        /// The exit code; that of the last frame counts.
+        code: u8,
+        /// Whether another frame follows.
+        more: bool,
+    },
     /// It was not done.
     Refused {
         /// Why, in words.
         why: String,
     },
+}
+
+/// Bytes of text in one frame of [`Reply::Fail2ban`]: of standard output, and of standard error.
+/// JSON writes a byte of it in six at most.
+const PIECE: usize = 512 << 10;
+const ERRORS: usize = 64 << 10;
+
+/// A text cut in two, the first part at most `most` bytes long.
+fn cut(text: &str, most: usize) -> (&str, &str) {
+    let mut at = most.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    text.split_at(at)
+}
+
+impl Reply {
+    /// What a command of `fail2ban-client` says, as frames: lists of bans may be longer than one.
+    /// Of standard error the first 64 KiB are kept.
+    pub fn fail2ban(out: &str, err: &str, code: u8) -> Vec<Self> {
+        let mut frames = Vec::new();
+        let mut rest = out;
+        while rest.len() > PIECE {
+            let (piece, after) = cut(rest, PIECE);
+            let (out, err) = (piece.to_owned(), String::new());
+            frames.push(Self::Fail2ban { out, err, code, more: true });
+            rest = after;
+        }
+        let (out, err) = (rest.to_owned(), cut(err, ERRORS).0.to_owned());
+        frames.push(Self::Fail2ban { out, err, code, more: false });
+        frames
+    }
 }
 
 /// Something that happened.
@@ -216,4 +266,48 @@ pub struct GateStatus {
     pub dropped: Vec<(Name, u64)>,
     /// How often somebody else removed it and it was put back.
     pub mended: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Frames, REPLY_CAP, REQUEST_CAP, frame};
+    use proptest::prelude::*;
+
+    /// Everything said in some frames.
+    fn heard(frames: &[Reply]) -> (String, String, u8) {
+        let mut all = (String::new(), String::new(), 0);
+        for (at, reply) in frames.iter().enumerate() {
+            let mut stream = Frames::new(REPLY_CAP);
+            stream.push(&frame(reply).unwrap());
+            let Ok(Some(Reply::Fail2ban { out, err, code, more })) = stream.take() else {
+                panic!("another answer")
+            };
+            assert_eq!(more, at + 1 < frames.len());
+            all = (all.0 + &out, all.1 + &err, code);
+        }
+        all
+    }
+
+    #[test]
+    fn long_answers_go_in_frames_that_may_be_sent() {
+        for (text, count) in [("", 1), ("\u{1}", 3), ("é", 3), ("a\n", 3)] {
+            let out = text.repeat(3 * PIECE / text.len().max(1) - 1);
+            let frames = Reply::fail2ban(&out, "NOK: ('nix',)\n", 255);
+            assert_eq!(frames.len(), count, "{text:?}");
+            assert_eq!(heard(&frames), (out, "NOK: ('nix',)\n".to_owned(), 255));
+        }
+        let control = "\u{1f}".repeat(PIECE);
+        assert_eq!(heard(&Reply::fail2ban(&control, &control, 1)).1.len(), ERRORS);
+    }
+
+    proptest! {
+        #[test]
+        fn words_arrive_as_they_are(words in proptest::collection::vec(".{0,20}", 0..6)) {
+            let request = Request { v: VERSION, ask: Ask::Fail2ban { words }, lang: String::new() };
+            let mut frames = Frames::new(REQUEST_CAP);
+            frames.push(&frame(&request).unwrap());
+            prop_assert_eq!(frames.take::<Request>().unwrap(), Some(request));
+        }
+    }
 }

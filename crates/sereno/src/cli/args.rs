@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. Help texts teach: each command says what it is for.
 
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The night watchman of a Linux server.
@@ -65,6 +66,20 @@ pub enum Command {
     Reload(Json),
     /// Stop the running Sereno; bans stay in force.
     Stop(Json),
+    /// Speak to the running Sereno as fail2ban's client does; also by a link of this name.
+    #[command(disable_help_flag = true)]
+    Fail2banClient {
+        /// Options and a command, as for fail2ban-client; -h lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<OsString>,
+    },
+    /// The same as fail2ban-server.
+    #[command(disable_help_flag = true, hide = true)]
+    Fail2banServer {
+        /// Options and a command, as for fail2ban-server.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<OsString>,
+    },
     /// Print the completion script for a shell.
     Completion {
         /// Which shell.

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod check;
 pub mod client;
+pub mod fail2ban;
 pub mod failure;
 pub mod init;
 pub mod pages;
@@ -18,17 +19,28 @@ mod talk;
 use args::{Cli, Command};
 use clap::Parser;
 use failure::Outcome;
+use sereno_fail2ban::client::args::Program;
 use sereno_wire::control::Ask;
 use std::io::{BufWriter, Write, stderr, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Reads the command line, does what it says, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let called = fail2ban::called();
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
-    let outcome = run(&cli, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
+    let outcome = match called {
+        Some((program, args)) => fail2ban::run(program, &args, socket().as_deref(), &mut out),
+        None => run(&Cli::parse(), &mut out),
+    };
+    let outcome = outcome.and_then(|code| Ok(out.flush().map(|()| code)?));
     outcome.unwrap_or_else(|failure| failure.report(&mut stderr()))
+}
+
+/// What the environment says about the control socket; clap reads it for every other name.
+fn socket() -> Option<PathBuf> {
+    std::env::var_os("SERENO_SOCKET").map(PathBuf::from)
 }
 
 fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
@@ -50,5 +62,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Watch(how) => client::watch(socket, *how, out),
         Command::Reload(how) => client::order(socket, Ask::Reload, *how, out),
         Command::Stop(how) => client::order(socket, Ask::Stop, *how, out),
+        Command::Fail2banClient { words } => fail2ban::run(Program::Client, words, socket, out),
+        Command::Fail2banServer { words } => fail2ban::run(Program::Server, words, socket, out),
     }
 }
