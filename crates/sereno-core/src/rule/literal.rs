@@ -8,56 +8,159 @@ use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// A set of literals of which every matching text holds at least one.
-pub(super) type Required = Vec<Vec<u8>>;
+pub(crate) type Required = Vec<Vec<u8>>;
 
 /// How many alternatives are worth carrying.
 const WIDEST: usize = 24;
 
+/// Fewer bytes are in too many texts.
+const SHORTEST: usize = 3;
+
+/// What literals are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader {
+    /// Bytes that may be in one.
+    plain: fn(u8) -> bool,
+    /// A place where at most so many characters may stand is written out with each of them.
+    choices: usize,
+}
+
+/// Bytes that look the same in JSON and in plain text, as they stand in the pattern.
+const RULES: Reader = Reader {
+    plain: |byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\',
+    choices: 1,
+};
+
+/// All bytes of a line, in small letters and capitals where these count as the same.
+pub(crate) const LINES: Reader = Reader { plain: |byte| byte != b'\n', choices: 4 };
+
+/// What may stand at one place of a literal.
+type Choices = Vec<Vec<u8>>;
+
 /// The best set of required literals of `hir`, or `None` when there is none worth having.
 /// Only bytes that look the same in JSON and in plain text take part.
 pub(super) fn required(hir: &Hir) -> Option<Required> {
-    match hir.kind() {
-        HirKind::Literal(literal) => best_run(&literal.0).map(|run| vec![run]),
-        HirKind::Capture(capture) => required(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min >= 1 => required(&repetition.sub),
-        HirKind::Alternation(branches) => {
-            let mut all = Required::new();
-            for branch in branches {
-                all.extend(required(branch)?);
+    RULES.required(hir)
+}
+
+impl Reader {
+    /// The best set of required literals of `hir`, or `None` when there is none worth having.
+    pub(crate) fn required(self, hir: &Hir) -> Option<Required> {
+        match hir.kind() {
+            HirKind::Literal(literal) => self.best_run(&bytes(&literal.0)),
+            HirKind::Capture(capture) => self.required(&capture.sub),
+            HirKind::Repetition(repetition) if repetition.min >= 1 => {
+                self.required(&repetition.sub)
             }
-            all.sort();
-            all.dedup();
-            (all.len() <= WIDEST).then_some(all)
+            HirKind::Alternation(branches) => {
+                let mut all = Required::new();
+                for branch in branches {
+                    all.extend(self.required(branch)?);
+                    if all.len() > 4 * WIDEST {
+                        return None;
+                    }
+                }
+                all.sort();
+                all.dedup();
+                (all.len() <= WIDEST).then_some(all)
+            }
+            HirKind::Concat(parts) => self.concat(parts),
+            HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) | HirKind::Repetition(_) => None,
         }
-        HirKind::Concat(parts) => concat(parts),
-        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) | HirKind::Repetition(_) => None,
+    }
+
+    /// Neighbouring literals (and classes of few bytes) of a sequence are one literal; of all the
+    /// candidates in a sequence, the best one decides.
+    fn concat(self, parts: &[Hir]) -> Option<Required> {
+        let mut best: Option<Required> = None;
+        let mut run = Vec::new();
+        let mut consider = |candidate: Option<Required>| {
+            if let Some(candidate) = candidate
+                && best.as_ref().is_none_or(|best| score(&candidate) > score(best))
+            {
+                best = Some(candidate);
+            }
+        };
+        for part in parts {
+            match self.places(part) {
+                Some(places) => run.extend(places),
+                None => {
+                    consider(self.best_run(&run));
+                    run.clear();
+                    consider(self.required(part));
+                }
+            }
+        }
+        consider(self.best_run(&run));
+        best
+    }
+
+    /// The places of a part that is a literal, or one of few.
+    fn places(self, hir: &Hir) -> Option<Vec<Choices>> {
+        if let Some(literal) = single(hir) {
+            return Some(bytes(&literal));
+        }
+        let options: Choices = match hir.kind() {
+            HirKind::Class(Class::Bytes(class)) => {
+                let all = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+                all.take(self.choices + 1).map(|byte| vec![byte]).collect()
+            }
+            HirKind::Alternation(branches) if branches.len() <= self.choices => {
+                let mut all = Choices::new();
+                for branch in branches {
+                    let [place] = <[Choices; 1]>::try_from(self.places(branch)?).ok()?;
+                    all.extend(place);
+                }
+                all
+            }
+            _ => return None,
+        };
+        (options.len() <= self.choices).then(|| vec![options])
+    }
+
+    /// The best stretch of places of which all ways to fill them are few.
+    fn best_run(self, run: &[Choices]) -> Option<Required> {
+        let plain = |place: &Choices| place.iter().flatten().all(|byte| (self.plain)(*byte));
+        let (mut best, mut best_score) = (None, 0);
+        for stretch in run.split(|place| !plain(place)) {
+            let (mut from, mut ways) = (0, 1);
+            for (to, place) in stretch.iter().enumerate() {
+                ways *= place.len();
+                while ways > WIDEST {
+                    ways /= stretch[from].len();
+                    from += 1;
+                }
+                let length = to + 1 - from;
+                let score = score_of(length, ways);
+                // Of the windows that grow into each other the longest.
+                if length >= SHORTEST && (score, length) >= best_score_of(best_score, &best) {
+                    (best, best_score) = (Some(&stretch[from..=to]), score);
+                }
+            }
+        }
+        best.map(fill)
     }
 }
 
-/// Neighbouring literals (and classes of one byte) of a sequence are one literal; of all the
-/// candidates in a sequence, the best one decides.
-fn concat(parts: &[Hir]) -> Option<Required> {
-    let mut best: Option<Required> = None;
-    let mut run = Vec::new();
-    let mut consider = |candidate: Option<Required>| {
-        if let Some(candidate) = candidate
-            && best.as_ref().is_none_or(|best| score(&candidate) > score(best))
-        {
-            best = Some(candidate);
-        }
-    };
-    for part in parts {
-        match single(part) {
-            Some(bytes) => run.extend_from_slice(&bytes),
-            None => {
-                consider(best_run(&run).map(|run| vec![run]));
-                run.clear();
-                consider(required(part));
-            }
-        }
+fn best_score_of(score: usize, best: &Option<&[Choices]>) -> (usize, usize) {
+    (score, best.map_or(0, <[Choices]>::len))
+}
+
+/// Each byte a place of its own.
+fn bytes(literal: &[u8]) -> Vec<Choices> {
+    literal.iter().map(|byte| vec![vec![*byte]]).collect()
+}
+
+/// All ways to fill the places.
+fn fill(places: &[Choices]) -> Required {
+    let mut all = vec![Vec::new()];
+    for place in places {
+        let longer = |head: &Vec<u8>| {
+            place.iter().map(|tail| [head.as_slice(), tail].concat()).collect::<Vec<_>>()
+        };
+        all = all.iter().flat_map(longer).collect();
     }
-    consider(best_run(&run).map(|run| vec![run]));
-    best
+    all
 }
 
 fn single(hir: &Hir) -> Option<Vec<u8>> {
@@ -69,20 +172,13 @@ fn single(hir: &Hir) -> Option<Vec<u8>> {
     }
 }
 
-/// The longest stretch of bytes that JSON does not escape; at least three of them.
-fn best_run(bytes: &[u8]) -> Option<Vec<u8>> {
-    let plain = |b: &u8| (0x20..0x7f).contains(b) && *b != b'"' && *b != b'\\';
-    bytes
-        .split(|b| !plain(b))
-        .map(<[u8]>::to_vec)
-        .filter(|run| run.len() >= 3)
-        .max_by_key(|run| score(std::slice::from_ref(run)))
-}
-
 /// Longer is better, fewer is better. Beyond some length a literal is as rare as it gets.
 fn score(literals: &[Vec<u8>]) -> usize {
-    let shortest = literals.iter().map(Vec::len).min().unwrap_or(0).min(12);
-    (shortest * 8).saturating_sub(literals.len())
+    score_of(literals.iter().map(Vec::len).min().unwrap_or(0), literals.len())
+}
+
+fn score_of(shortest: usize, literals: usize) -> usize {
+    (shortest.min(12) * 8).saturating_sub(literals)
 }
 
 /// Literals of which every matching text starts with one; an empty one when nothing is known.

@@ -5,7 +5,7 @@
 //! lines of one login attempt.
 
 mod fast;
-mod literal;
+pub(crate) mod literal;
 mod partial;
 mod pattern;
 mod prove;

@@ -1,0 +1,309 @@
+//! Parentheses.
+
+use super::super::ast::Node;
+use super::super::wrong::Fault;
+use super::{Flags, Parser, Result, no_such_group};
+
+/// The greatest group number that is read.
+const GREATEST: u32 = 1 << 20;
+
+/// What the sign after `(?` says about the inside.
+enum Opened {
+    Capture(Option<String>),
+    Plain(Flags),
+    Atomic,
+    Look { behind: bool, negated: bool },
+}
+
+impl Parser<'_> {
+    /// Behind `(`. `None`: flags of the whole expression or a comment. `first`: nothing stands
+    /// before it.
+    pub(super) fn group(&mut self, flags: Flags, depth: u32, first: bool) -> Result<Option<Node>> {
+        let from = self.at - 1;
+        let opened = if self.eat('?') {
+            match self.next() {
+                None => return Err(self.unclosed(from)),
+                Some('P') if self.eat('=') => return self.named_reference(from, flags).map(Some),
+                Some('P') if self.eat('<') => Opened::Capture(Some(self.new_name(from)?)),
+                Some(':') => Opened::Plain(flags),
+                Some('>') => Opened::Atomic,
+                Some('#') => return self.comment(from).map(|()| None),
+                Some('=') => Opened::Look { behind: false, negated: false },
+                Some('!') => Opened::Look { behind: false, negated: true },
+                Some('<') if self.eat('=') => Opened::Look { behind: true, negated: false },
+                Some('<') if self.eat('!') => Opened::Look { behind: true, negated: true },
+                Some('(') => return self.condition(from, flags, depth).map(Some),
+                Some(c) if "iLmstuxa-".contains(c) => match self.flags(c, from, flags, first)? {
+                    Some(flags) => Opened::Plain(flags),
+                    None => return Ok(None),
+                },
+                Some(_) => return Err(self.unknown_extension(from)),
+            }
+        } else {
+            Opened::Capture(None)
+        };
+        self.inside(opened, from, flags, depth + 1).map(Some)
+    }
+
+    fn inside(&mut self, opened: Opened, from: usize, flags: Flags, depth: u32) -> Result<Node> {
+        match opened {
+            Opened::Plain(flags) => self.closed(from, flags, depth),
+            Opened::Atomic => Ok(Node::Atomic(Box::new(self.closed(from, flags, depth)?))),
+            Opened::Capture(name) => {
+                let index = self.groups.len() as u32;
+                self.groups.push(None);
+                if let Some(name) = name {
+                    self.names.insert(name, index);
+                }
+                let node = self.closed(from, flags, depth)?;
+                self.groups[index as usize] = Some(node.width(&self.groups));
+                Ok(Node::Group { index, node: Box::new(node) })
+            }
+            Opened::Look { behind, negated } => {
+                let outer = self.behind;
+                if behind && outer.is_none() {
+                    self.behind = Some(self.groups.len() as u32);
+                }
+                let node = self.closed(from, flags, depth)?;
+                self.behind = outer;
+                let (low, high) = node.width(&self.groups);
+                if behind && low != high {
+                    let message = "what a look-behind looks for must have one fixed length";
+                    let remedy = "leave * + ? and branches of different length out of it, or write one look-behind per length";
+                    return Err(self.fault(from, message, remedy));
+                }
+                Ok(Node::Look { behind: behind.then_some(low), negated, node: Box::new(node) })
+            }
+        }
+    }
+
+    /// Up to and with the `)` of the group that was opened at `from`.
+    fn closed(&mut self, from: usize, flags: Flags, depth: u32) -> Result<Node> {
+        let node = self.choice(flags, depth)?;
+        if self.eat(')') { Ok(node) } else { Err(self.unclosed(from)) }
+    }
+
+    fn unclosed(&self, from: usize) -> Fault {
+        let remedy = r"write the ), or \( for the character";
+        self.fault(from, "this ( is never closed by a )", remedy).narrow(1)
+    }
+
+    fn unknown_extension(&mut self, from: usize) -> Fault {
+        if self.text[from..].starts_with("(?<") || self.text[from..].starts_with("(?P>") {
+            let remedy = "write (?P<name>...) for a group with a name, (?P=name) to refer to it";
+            return self.fault(from, "Python has no such parentheses", remedy);
+        }
+        let remedy = r"write (?:...) for a group that remembers nothing, or \( for the character";
+        self.fault(from, "Python has no such parentheses", remedy)
+    }
+
+    fn comment(&mut self, from: usize) -> Result<()> {
+        loop {
+            match self.skip()? {
+                Some(')') => return Ok(()),
+                Some(_) => {}
+                None => return Err(self.unclosed(from)),
+            }
+        }
+    }
+
+    /// A name up to `end`, which is passed over.
+    fn name(&mut self, from: usize, end: char) -> Result<String> {
+        let name = self.take(usize::MAX, |c| c != end).to_owned();
+        if !self.eat(end) {
+            let remedy = format!("write {end} behind the name");
+            return Err(self.fault(from, "this name has no end", remedy).narrow(3));
+        }
+        if name.is_empty() {
+            return Err(self.fault(
+                from,
+                "here a name is missing",
+                "write a name of letters, digits and _",
+            ));
+        }
+        Ok(name)
+    }
+
+    fn new_name(&mut self, from: usize) -> Result<String> {
+        let start = self.at;
+        let name = self.name(from, '>')?;
+        if !identifier(&name) {
+            return Err(self.bad_name(start, &name));
+        }
+        if self.names.contains_key(&name) {
+            let message = format!("there is a group called {name} already");
+            let remedy = "give it another name; fail2ban puts <F-ALT_X_1>, <F-ALT_X_2> and so on together with <F-X>";
+            return Err(self.fault(start, message, remedy));
+        }
+        Ok(name)
+    }
+
+    fn bad_name(&self, start: usize, name: &str) -> Fault {
+        let message = format!("{name} cannot be the name of a group");
+        self.fault(start, message, "use letters, digits and _, and no digit first")
+    }
+
+    fn unknown_name(&self, start: usize, name: &str) -> Fault {
+        let near = self.names.keys().find(|known| known.eq_ignore_ascii_case(name));
+        let remedy = match near {
+            Some(near) => format!("write {near}"),
+            None => format!("name a group before it: (?P<{name}>...)"),
+        };
+        self.fault(start, format!("no group before this is called {name}"), remedy)
+    }
+
+    fn named_reference(&mut self, from: usize, flags: Flags) -> Result<Node> {
+        let start = self.at;
+        let name = self.name(from, ')')?;
+        if !identifier(&name) {
+            return Err(self.bad_name(start, &name));
+        }
+        match self.names.get(&name) {
+            Some(group) => self.backreference(*group, from, flags),
+            None => Err(self.unknown_name(start, &name)),
+        }
+    }
+
+    /// What is inside a look-behind cannot be looked at from there.
+    pub(super) fn outside_behind(&self, group: u32, from: usize) -> Result<()> {
+        let Some(before) = self.behind else { return Ok(()) };
+        if self.groups.get(group as usize).is_none_or(Option::is_none) {
+            return Err(self.open_group(from));
+        }
+        if group >= before {
+            let message = "this refers to a group of the same look-behind";
+            return Err(self.fault(from, message, "take the look-behind apart"));
+        }
+        Ok(())
+    }
+
+    /// Behind `(?(`: `(?(group)yes|no)`.
+    fn condition(&mut self, from: usize, flags: Flags, depth: u32) -> Result<Node> {
+        let start = self.at;
+        let name = self.name(from, ')')?;
+        let group = if identifier(&name) {
+            match self.names.get(&name) {
+                Some(group) => *group,
+                None => return Err(self.unknown_name(start, &name)),
+            }
+        } else {
+            let number = name.parse().ok().filter(|_| name.bytes().all(|b| b.is_ascii_digit()));
+            let Some(number) = number else { return Err(self.bad_name(start, &name)) };
+            let span = (start, start + name.len());
+            if number == 0 || number >= GREATEST {
+                return Err(no_such_group(number, span));
+            }
+            self.asked.push((number, span));
+            number
+        };
+        self.outside_behind(group, start)?;
+        if depth > super::DEEPEST {
+            return Err(self.fault(
+                from,
+                "groups stand too deep in each other",
+                "take the expression apart",
+            ));
+        }
+        let yes = self.sequence(flags, depth + 1, false)?;
+        let no = if self.eat('|') {
+            self.sequence(flags, depth + 1, false)?
+        } else {
+            Node::Sequence(Vec::new())
+        };
+        if self.peek() == Some('|') {
+            let message = "a condition has two branches at most";
+            return Err(self.fault(self.at, message, "put (?:...) around one of them"));
+        }
+        if !self.eat(')') {
+            return Err(self.unclosed(from));
+        }
+        Ok(Node::Condition { group, yes: Box::new(yes), no: Box::new(no) })
+    }
+
+    /// Flags of which the first was read. `None`: they are for the whole expression.
+    fn flags(&mut self, c: char, from: usize, flags: Flags, first: bool) -> Result<Option<Flags>> {
+        let (mut on, mut off) = (String::new(), String::new());
+        let mut turning_off = false;
+        let mut c = Some(c);
+        loop {
+            match c {
+                Some(')') if !turning_off => {
+                    self.add_global(&on, from, first)?;
+                    return Ok(None);
+                }
+                Some(':') if !turning_off || !off.is_empty() => break,
+                Some('-') if !turning_off => turning_off = true,
+                Some(c) if "imsxau".contains(c) => {
+                    if turning_off { &mut off } else { &mut on }.push(c)
+                }
+                None => return Err(self.unclosed(from)),
+                Some(_) => {
+                    let remedy = "the flags are a i m s u x: (?i) before everything, (?i:...) or (?i-s:...) for a part";
+                    return Err(self.fault(from, "there is no such flag", remedy));
+                }
+            }
+            c = self.next();
+        }
+        let types = |flags: &str| (flags.contains('a'), flags.contains('u'));
+        if off.contains(['a', 'u'])
+            || types(&on) == (true, true)
+            || on.contains(|c| off.contains(c))
+        {
+            let message = "these flags contradict each other";
+            return Err(self.fault(
+                from,
+                message,
+                "a and u exclude each other and cannot be switched off",
+            ));
+        }
+        Ok(Some(flags.with(&on, true).with(&off, false)))
+    }
+
+    fn add_global(&mut self, on: &str, from: usize, first: bool) -> Result<()> {
+        if !first {
+            let message = "flags for the whole expression stand at its very beginning";
+            let remedy =
+                format!("move them there, or write (?{on}:...) around the part they are for");
+            return Err(self.fault(from, message, remedy));
+        }
+        let mut flags = self.global;
+        for c in on.chars() {
+            flags = flags.with(c.encode_utf8(&mut [0; 4]), true);
+            flags.ascii |= self.global.ascii;
+            flags.unicode |= self.global.unicode;
+        }
+        if (on.contains('a') || self.global.ascii) && (on.contains('u') || self.global.unicode) {
+            return Err(self.fault(
+                from,
+                "a and u exclude each other",
+                "remove one of the two flags",
+            ));
+        }
+        self.global = flags;
+        Ok(())
+    }
+}
+
+impl Flags {
+    fn with(mut self, letters: &str, value: bool) -> Self {
+        for letter in letters.chars() {
+            match letter {
+                'i' => self.ignore_case = value,
+                'm' => self.multiline = value,
+                's' => self.dot_all = value,
+                'x' => self.verbose = value,
+                'a' => (self.ascii, self.unicode) = (true, false),
+                'u' => (self.ascii, self.unicode) = (false, true),
+                _ => {}
+            }
+        }
+        self
+    }
+}
+
+/// Whether Python takes it for a name.
+fn identifier(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c == '_' || c.is_alphabetic())
+        && chars.all(|c| c == '_' || c.is_alphanumeric())
+}
