@@ -41,11 +41,14 @@ def make(request):
             one.template.hits = 0
             one.template._compileRegex()
     except Exception as error:
+        detector = None
         return {"refused": str(error)[:200]}
     return {"templates": [one.name for one in detector.templates]}
 
 
 def ask(request):
+    if detector is None:
+        return {}
     now[0] = request["now"]
     MyTime.setTime(request["now"])
     line = request["line"]
@@ -65,7 +68,7 @@ def ask(request):
 
 
 def hits(request):
-    return [[one.name, one.hits] for one in detector.templates]
+    return [[one.name, one.hits] for one in detector.templates] if detector else []
 
 
 def stock(request):

@@ -65,10 +65,11 @@ pub(super) fn count(text: &str, at: usize) -> usize {
     text.get(..at).map_or(at, |head| if head.is_ascii() { at } else { head.chars().count() })
 }
 
-/// The byte offset of the character with this number; the end of the text when there are fewer.
-pub(super) fn offset(text: &str, count: usize) -> usize {
+/// The byte offset of the character with this number, or of the text's end after the last;
+/// `None` when there are fewer.
+pub(super) fn offset(text: &str, count: usize) -> Option<usize> {
     match text.as_bytes().get(..count) {
-        Some(head) if head.is_ascii() => count,
-        _ => text.char_indices().nth(count).map_or(text.len(), |(at, _)| at),
+        Some(head) if head.is_ascii() => Some(count),
+        _ => text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(count),
     }
 }

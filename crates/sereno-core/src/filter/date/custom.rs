@@ -76,9 +76,7 @@ impl Custom {
         }
         let said = |number: usize| group(number).and_then(|range| text.get(range));
         let stamp = match self.epoch {
-            Some(long) => {
-                said(2).and_then(|text| epoch::value(text, long)).map(Stamp::At)
-            }
+            Some(long) => said(2).and_then(|text| epoch::value(text, long)).map(Stamp::At),
             None => self.civil(said).map(Stamp::Civil),
         };
         let date = group(if self.from.is_some_and(|from| from == 1) { 2 } else { 1 });
@@ -107,8 +105,18 @@ impl Custom {
 /// Sets one field; `None` for a value it cannot have.
 fn field(civil: &mut Civil, letter: u8, text: &str, half: Option<&str>) -> Option<()> {
     const MONTHS: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september",
-        "october", "november", "december",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
     const DAYS: [&str; 7] =
         ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -176,9 +184,9 @@ fn hoist(python: &str) -> (String, usize) {
     };
     let tail = body.trim_end_matches(')').len();
     let look = body.match_indices("(?=").filter(|(at, _)| body[..*at].ends_with(')') || *at > 0);
-    let look = look.filter_map(|(at, _)| Some((at, closing(&body, at)?))).find(|(_, close)| {
-        *close >= tail && body[close + 1..].bytes().all(|b| b == b')')
-    });
+    let look = look
+        .filter_map(|(at, _)| Some((at, closing(&body, at)?)))
+        .find(|(_, close)| *close >= tail && body[close + 1..].bytes().all(|b| b == b')'));
     let (ahead, body) = match look {
         Some((at, close)) => {
             (body[at + 3..close].to_owned(), format!("{}{}", &body[..at], &body[close + 1..]))
@@ -188,12 +196,8 @@ fn hoist(python: &str) -> (String, usize) {
     if behind.is_empty() && ahead.is_empty() {
         return (python.to_owned(), 0);
     }
-    let width = expression(&[behind.to_owned()])
-        .ok()
-        .map_or(0, |_| 4 * behind.chars().count());
-    let text = format!(
-        "{flags}(?:{behind})(?P<{FROM}>){begin}{body}{end}(?P<{TO}>)(?:{ahead})"
-    );
+    let width = expression(&[behind.to_owned()]).ok().map_or(0, |_| 4 * behind.chars().count());
+    let text = format!("{flags}(?:{behind})(?P<{FROM}>){begin}{body}{end}(?P<{TO}>)(?:{ahead})");
     (text, width)
 }
 

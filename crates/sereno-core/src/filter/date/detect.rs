@@ -121,7 +121,8 @@ impl Round<'_, '_> {
         let (start, end) = (chars::offset(line, last.start), chars::offset(line, last.end));
         let same = last.same_place(line, start, end);
         let found = if same {
-            self.searcher.part(template, start, end)
+            let length = line.len();
+            self.searcher.part(template, start.unwrap_or(length), end.unwrap_or(length))
         } else {
             self.searcher.whole(template)
         };
@@ -129,7 +130,7 @@ impl Round<'_, '_> {
         let Some(found) = found else { return Again::Search { reserve: None, skip } };
         self.state.slots[last.slot].matched = true;
         let distance = chars::count(line, found.start);
-        let there = found.start == start && found.end == end && distance == last.start;
+        let there = Some(found.start) == start && Some(found.end) == end;
         if self.templates.len() == 1 || there {
             return Again::Won(found, distance);
         }
@@ -224,18 +225,11 @@ impl State {
 }
 
 impl Last {
-    const NOWHERE: Self = Self {
-        slot: 0,
-        start: 0,
-        end: 0,
-        before: None,
-        first: None,
-        last: None,
-        after: None,
-    };
+    const NOWHERE: Self =
+        Self { slot: 0, start: 0, end: 0, before: None, first: None, last: None, after: None };
 
     fn of(line: &str, won: &Match, distance: usize, slot: usize) -> Self {
-        let around = Around::of(line, won.start, won.end);
+        let around = Around::of(line, Some(won.start), Some(won.end));
         Self {
             slot,
             start: distance,
@@ -250,18 +244,8 @@ impl Last {
 
     /// Whether what surrounds the place is what surrounded the last date: on either side the
     /// same character outside, or the same inside that is no letter and no digit.
-    fn same_place(&self, line: &str, start: usize, end: usize) -> bool {
-        let mut here = Around::of(line, start, end);
-        // A place beyond the line's end has nothing around it.
-        let length_known = chars::count(line, end) == self.end;
-        if !length_known {
-            here.last = None;
-            here.after = None;
-        }
-        if chars::count(line, start) != self.start {
-            here.before = None;
-            here.first = None;
-        }
+    fn same_place(&self, line: &str, start: Option<usize>, end: Option<usize>) -> bool {
+        let here = Around::of(line, start, end);
         let inside = |here: Option<char>, then: Option<char>| {
             here == then && then.is_none_or(|c| !chars::is_alphanumeric(c))
         };
@@ -279,9 +263,15 @@ struct Around {
 }
 
 impl Around {
-    fn of(line: &str, start: usize, end: usize) -> Self {
-        let ahead = |at: usize| line.get(at..).and_then(|rest| rest.chars().next());
-        let behind = |at: usize| line.get(..at).and_then(|head| head.chars().next_back());
-        Self { before: behind(start), first: ahead(start), last: behind(end), after: ahead(end) }
+    /// A place beyond the line's end has nothing around it.
+    fn of(line: &str, start: Option<usize>, end: Option<usize>) -> Self {
+        let ahead = |at: usize| line.get(at..)?.chars().next();
+        let behind = |at: usize| line.get(..at)?.chars().next_back();
+        Self {
+            before: start.and_then(behind),
+            first: start.and_then(ahead),
+            last: end.and_then(behind),
+            after: end.and_then(ahead),
+        }
     }
 }

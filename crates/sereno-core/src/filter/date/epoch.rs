@@ -15,9 +15,8 @@ pub(super) fn value(text: &str, long: bool) -> Option<Time> {
         return None;
     }
     let whole = digits_of(whole)?.checked_mul(power)?;
-    let small = (0..digits).fold(0, |sum, i| {
-        sum * 10 + fraction.as_bytes().get(i).map_or(0, |b| i64::from(b - b'0'))
-    });
+    let small = (0..digits)
+        .fold(0, |sum, i| sum * 10 + fraction.as_bytes().get(i).map_or(0, |b| i64::from(b - b'0')));
     Some(Time(whole.checked_add(small)?))
 }
 

@@ -150,10 +150,9 @@ impl<'p> Translator<'p> {
     fn open(&mut self, at: usize, first: bool) -> Result<(), Fault> {
         let here = &self.python[at..];
         // The boundaries of words: one on either side of them is no word's character.
-        for (look, place) in [
-            (r"(?=^|\b|\W)", r"(?:^|\b|\b{end-half})"),
-            (r"(?=\b|\W|$)", r"(?:\b|\b{end-half})"),
-        ] {
+        for (look, place) in
+            [(r"(?=^|\b|\W)", r"(?:^|\b|\b{end-half})"), (r"(?=\b|\W|$)", r"(?:\b|\b{end-half})")]
+        {
             if here.starts_with(look) {
                 self.skip(look.len() - 1);
                 self.put(place, Item::Something);
@@ -247,10 +246,7 @@ impl<'p> Translator<'p> {
                 format!("\\x{{{code:x}}}")
             }
             _ if c.is_ascii_alphanumeric() => {
-                return Err(fault(
-                    &format!("'\\{c}' means nothing"),
-                    "remove the backslash",
-                ));
+                return Err(fault(&format!("'\\{c}' means nothing"), "remove the backslash"));
             }
             _ => regex_syntax::escape(c.encode_utf8(&mut [0; 4])),
         })

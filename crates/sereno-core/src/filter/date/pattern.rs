@@ -59,8 +59,8 @@ impl List {
         for (shape, pattern) in DEFAULTS {
             match pattern {
                 None => {
-                    front.push(Template::plain(shape, Beginning::Line));
-                    back.push(Template::plain(shape, Beginning::Anywhere));
+                    front.push(Template::plain(shape, Beginning::Line, true));
+                    back.push(Template::plain(shape, Beginning::Anywhere, false));
                 }
                 Some(pattern) => {
                     if !pattern.starts_with(LINE) && !pattern.starts_with('^') {
@@ -130,5 +130,8 @@ fn single(pattern: &str, decades: Decades) -> Result<Template, Fault> {
         "TAI64N" => Shape::Tai64n,
         _ => return Template::pattern(pattern, decades),
     };
-    Ok(Template::plain(shape, beginning))
+    // Only written so it is the default's copy for the beginning; fail2ban's other spelling
+    // makes a template of its own, with the same name.
+    let preferred = key.starts_with(LINE) && shape != Shape::LongEpoch;
+    Ok(Template::plain(shape, beginning, preferred))
 }

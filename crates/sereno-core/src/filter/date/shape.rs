@@ -36,12 +36,7 @@ pub(super) const SHAPES: usize = 18;
 
 /// Reads a date of `shape` that starts at `at`; answers where it ends and what it says. The
 /// boundaries of words on both sides are part of the question; the text ends where `text` ends.
-pub(super) fn at(
-    shape: Shape,
-    text: &str,
-    at: usize,
-    decades: Decades,
-) -> Option<(usize, Stamp)> {
+pub(super) fn at(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<(usize, Stamp)> {
     let mut c = Cursor { text, bytes: text.as_bytes(), at, decades };
     let stamp = match shape {
         Shape::Epoch | Shape::LongEpoch => c.epoch(shape == Shape::LongEpoch)?,
@@ -72,13 +67,13 @@ impl Cursor<'_> {
             Shape::Apache => self.apache(d)?,
             Shape::CPanel => {
                 self.month_day(d, b'/')?;
-                d.year = self.year();
+                d.year = Some(self.year()?);
                 self.one(b':')?;
                 self.clock(d, Hours::Plain)?;
             }
             Shape::MonthDayYear => {
                 self.month_day(d, b'-')?;
-                d.year = self.year();
+                d.year = Some(self.year()?);
                 self.blanks()?;
                 self.clock(d, Hours::Loose)?;
                 self.fraction(b".");
@@ -459,17 +454,17 @@ impl Cursor<'_> {
 
     fn weekday(&mut self) -> Option<()> {
         let name = self.lower_three()?;
-        let known = matches!(
-            &name,
-            b"mon" | b"tue" | b"wed" | b"thu" | b"fri" | b"sat" | b"sun"
-        );
+        let known = matches!(&name, b"mon" | b"tue" | b"wed" | b"thu" | b"fri" | b"sat" | b"sun");
         known.then(|| self.at += 3)
     }
 
     fn lower_three(&self) -> Option<[u8; 3]> {
         let [a, b, c] = *self.bytes.get(self.at..)?.first_chunk()?;
-        (a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_alphabetic())
-            .then_some([a | 0x20, b | 0x20, c | 0x20])
+        (a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_alphabetic()).then_some([
+            a | 0x20,
+            b | 0x20,
+            c | 0x20,
+        ])
     }
 
     fn clock(&mut self, d: &mut Civil, hours: Hours) -> Option<()> {
@@ -495,8 +490,8 @@ impl Cursor<'_> {
         let digits = c.digits(7);
         c.at += digits;
         // What may follow without a word's end between is a zone's letter, which only ISO has.
-        let zone = points.len() > 1 && c.zone(Case::Matters, Cursor::ended).is_some();
-        if (1..=6).contains(&digits) && (c.ended() || zone) {
+        let ended = c.ended() || points.len() > 1 && c.zone(Case::Matters, Cursor::ended).is_some();
+        if (1..=6).contains(&digits) && ended {
             self.at += 1 + digits;
         }
     }

@@ -42,17 +42,11 @@ pub(super) const LINE: &str = "{^LN-BEG}";
 /// fail2ban's own templates that are patterns, in its order; `None` is where Epoch stands.
 /// TAI64N follows as the last.
 pub(super) const DEFAULTS: [(Shape, Option<&str>); 17] = [
-    (
-        Shape::Iso,
-        Some(r"%ExY(?P<_sep>[-/.])%m(?P=_sep)%d(?:T|  ?)%H:%M:%S(?:[.,]%f)?(?:\s*%z)?"),
-    ),
+    (Shape::Iso, Some(r"%ExY(?P<_sep>[-/.])%m(?P=_sep)%d(?:T|  ?)%H:%M:%S(?:[.,]%f)?(?:\s*%z)?")),
     (Shape::Asctime, Some(r"(?:%a )?%b %d %k:%M:%S(?:\.%f)?(?: %ExY)?")),
     (Shape::AsctimeYear, Some(r"(?:%a )?%b %d %ExY %k:%M:%S(?:\.%f)?")),
     (Shape::DayMonthYear, Some(r"%d(?P<_sep>[-/])%m(?P=_sep)(?:%ExY|%Exy) %k:%M:%S")),
-    (
-        Shape::Apache,
-        Some(r"%d(?P<_sep>[-/])%b(?P=_sep)%ExY[ :]?%H:%M:%S(?:\.%f)?(?: %z)?"),
-    ),
+    (Shape::Apache, Some(r"%d(?P<_sep>[-/])%b(?P=_sep)%ExY[ :]?%H:%M:%S(?:\.%f)?(?: %z)?")),
     (Shape::CPanel, Some(r"%m/%d/%ExY:%H:%M:%S")),
     (Shape::MonthDayYear, Some(r"%m-%d-%ExY %k:%M:%S(?:\.%f)?")),
     (Shape::Epoch, None),
@@ -61,10 +55,7 @@ pub(super) const DEFAULTS: [(Shape, Option<&str>); 17] = [
     (Shape::MySql, Some(r"%Exy%Exm%Exd  ?%H:%M:%S")),
     (Shape::Tomcat, Some(r"%b %d, %ExY %I:%M:%S %p")),
     (Shape::Assp, Some(r"^%b-%d-%Exy %k:%M:%S")),
-    (
-        Shape::Compact,
-        Some(r"%ExY%Exm%Exd(?:T|  ?)%ExH%ExM%ExS(?:[.,]%f)?(?:\s*%z)?"),
-    ),
+    (Shape::Compact, Some(r"%ExY%Exm%Exd(?:T|  ?)%ExH%ExM%ExS(?:[.,]%f)?(?:\s*%z)?")),
     (Shape::ZoneName, Some(r"(?:%Z )?(?:%a )?%b %d %k:%M:%S(?:\.%f)?(?: %ExY)?")),
     (Shape::ZoneOffset, Some(r"(?:%z )?(?:%a )?%b %d %k:%M:%S(?:\.%f)?(?: %ExY)?")),
     (Shape::Tai64n, None),
@@ -78,14 +69,13 @@ pub(super) type Fault = (usize, usize, String, String);
 
 impl Template {
     /// A template without fields: Epoch, `LongEpoch` or TAI64N.
-    pub(super) fn plain(shape: Shape, beginning: Beginning) -> Self {
+    pub(super) fn plain(shape: Shape, beginning: Beginning, preferred: bool) -> Self {
         let line = beginning == Beginning::Line;
         let name = match shape {
             Shape::Epoch => "Epoch",
             Shape::LongEpoch => "LongEpoch",
             _ => "TAI64N",
         };
-        let preferred = line && shape != Shape::LongEpoch;
         Self {
             name: if line { format!("{LINE}{name}") } else { name.to_owned() },
             pattern: None,
@@ -325,11 +315,7 @@ fn without_stars(regex: &str) -> String {
 
 /// Replaces every occurrence of one of `words` (in capitals here, in any case there) that no
 /// backslash stands before.
-pub(super) fn replace_word(
-    text: &str,
-    words: &[&str],
-    with: impl Fn(&str) -> String,
-) -> String {
+pub(super) fn replace_word(text: &str, words: &[&str], with: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {

@@ -45,13 +45,15 @@ impl Zone {
     ) -> Result<Self, Wrong> {
         let log = match offset(text) {
             Offset::Minutes(minutes) => Log::Fixed(minutes),
-            Offset::Unsaid | Offset::Unknown => Log::Named(named(text).ok_or_else(|| Wrong {
-                at: 0,
-                width: text.len(),
-                message: format!("there is no time zone '{text}'"),
-                remedy: "write an offset (UTC+0200), an abbreviation (CEST) or a name \
+            Offset::Unsaid | Offset::Unknown => Log::Named(named(text).ok_or_else(|| {
+                Wrong {
+                    at: 0,
+                    width: text.len(),
+                    message: format!("there is no time zone '{text}'"),
+                    remedy: "write an offset (UTC+0200), an abbreviation (CEST) or a name \
                          (Europe/Madrid)"
-                    .to_owned(),
+                        .to_owned(),
+                }
             })?),
         };
         Ok(Self { log, ..self })
@@ -90,9 +92,8 @@ fn minutes(text: &str) -> Option<i16> {
 }
 
 static NAMES: LazyLock<HashMap<&'static str, i16>> = LazyLock::new(|| {
-    let names = |&(minutes, names): &(i16, &'static str)| {
-        names.split(' ').map(move |name| (name, minutes))
-    };
+    let names =
+        |&(minutes, names): &(i16, &'static str)| names.split(' ').map(move |name| (name, minutes));
     ABBREVIATIONS.iter().flat_map(names).collect()
 });
 
