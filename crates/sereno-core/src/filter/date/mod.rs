@@ -1,1 +1,143 @@
 //! Dates anywhere in a line, found as fail2ban finds them.
+//!
+//! A [`Detector`] holds the templates of one `datepattern` and the zone; a [`State`] what is
+//! remembered of one reader's lines. [`Detector::find`] says which part of a line is its date
+//! (a jail's expressions see the line without it), [`Detector::time`] what it means. The peer
+//! is fail2ban 1.0.2 (`server/datedetector.py`, `datetemplate.py`, `strptime.py`), whose
+//! answers these are, second by second, with these exceptions, all on purpose:
+//!
+//! * Digits are ASCII, and so are the letters of names: a date in Arabic digits, or `ſep` with
+//!   a long s, is none. No log has them, only attackers' text does.
+//! * Where fail2ban stumbles over an exception of Python's (an unknown zone's name, a month
+//!   without a day, an hour of a clock with twelve whose half was not written, a year before 1
+//!   by its zone) the date has no time, as a thirteenth hour has none.
+//! * fail2ban counts whether a template was ever of use over all jails of the process; here it
+//!   is counted per reader, so that one log's lines do not change how another's are read.
+//! * Of the hour that happens twice when summer time ends, fail2ban takes one or the other by
+//!   what was asked before; here it is the later, unless that has not come yet.
+//! * `%ExY` takes the years from 2000 to the decade three years from the detector's making, as
+//!   in a fail2ban started then.
+//! * Expressions that look around elsewhere than at their ends, or refer back to more than one
+//!   character, are refused.
+
+mod chars;
+mod civil;
+mod custom;
+mod detect;
+mod epoch;
+mod expression;
+mod fields;
+mod meaning;
+mod pattern;
+mod scan;
+mod search;
+mod shape;
+mod stamp;
+mod template;
+mod zone;
+
+pub use detect::State;
+pub use zone::Zone;
+
+use crate::time::Time;
+use scan::Shapes;
+use search::Searcher;
+use stamp::{Decades, Stamp};
+use std::ops::Range;
+use template::Template;
+
+/// What is wrong with a setting's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The byte where it begins.
+    pub at: usize,
+    /// How many bytes it is wide.
+    pub width: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+/// All templates of one `datepattern`, and where dates without a zone are at home.
+#[derive(Debug)]
+pub struct Detector {
+    templates: Vec<Template>,
+    anywhere: Shapes,
+    decades: Decades,
+    zone: Zone,
+}
+
+/// A date in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The bytes to cut out of the line. Empty when the template finds lines that need no
+    /// date (`{NONE}`): they happened now, or when the line before them did.
+    pub range: Range<usize>,
+    /// Which template found it; see [`Detector::templates`].
+    pub template: usize,
+    stamp: Stamp,
+}
+
+/// A template and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing<'a> {
+    /// As fail2ban prints it.
+    pub name: &'a str,
+    /// As it was written, its fields unreplaced; `None` for Epoch and TAI64N.
+    pub pattern: Option<&'a str>,
+    /// Which template it is, whatever its place in the order.
+    pub template: usize,
+    /// How many lines' dates it found.
+    pub hits: u32,
+    /// What a hit counts for when templates are ordered: 100 or 1.
+    pub weight: f64,
+}
+
+impl Detector {
+    /// The templates of a `datepattern`, one per line; fail2ban's own without one. `now` says
+    /// which years are near enough for `%ExY`.
+    ///
+    /// # Errors
+    /// When a line is no pattern, or two are the same.
+    pub fn new(datepattern: Option<&str>, zone: Zone, now: Time) -> Result<Self, Wrong> {
+        let decades = Decades::from(now);
+        let templates = pattern::templates(datepattern.unwrap_or_default(), decades)?;
+        let anywhere = templates.iter().fold(Shapes::default(), |all, one| one.anywhere(all));
+        Ok(Self { templates, anywhere, decades, zone })
+    }
+
+    /// The date of a line (without its line end) that is read at `now`.
+    pub fn find(&self, state: &mut State, line: &str, now: Time) -> Option<Found> {
+        let mut searcher = Searcher::new(line, self.anywhere, self.decades);
+        detect::find(&self.templates, &mut searcher, state, now)
+    }
+
+    /// When a date found in a line that is read at `now` was; `None` for one no calendar has,
+    /// and for an empty one. Whole seconds, except of an epoch with a fraction.
+    pub fn time(&self, state: &mut State, found: &Found, now: Time) -> Option<Time> {
+        if found.range.is_empty() {
+            return None;
+        }
+        meaning::time(&found.stamp, &self.zone, &mut state.memory, now)
+    }
+
+    /// The templates in the order `state` has brought them into.
+    pub fn templates<'a>(
+        &'a self,
+        state: &'a State,
+    ) -> impl ExactSizeIterator<Item = Standing<'a>> + 'a {
+        (0..self.templates.len()).map(|place| {
+            let (template, hits) =
+                state.slots.get(place).map_or((place, 0), |slot| (slot.template, slot.hits));
+            let known = &self.templates[template];
+            Standing {
+                name: &known.name,
+                pattern: known.pattern.as_deref(),
+                template,
+                hits,
+                weight: known.weight,
+            }
+        })
+    }
+}

@@ -1,0 +1,533 @@
+//! The shapes of fail2ban's own date templates, each read by hand.
+//!
+//! [`at`] asks whether a date of one shape stands exactly at a place, and reads it as Python's
+//! backtracking would: the alternatives of a field exclude each other once the literal after it
+//! is known, so that one look ahead replaces the backtracking. Digits and letters are ASCII.
+
+use super::chars::{is_space, word_at, word_before};
+use super::stamp::{Civil, Decades, Offset, Stamp};
+use super::{epoch, zone};
+
+/// A shape; the order is fail2ban's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Iso,
+    Asctime,
+    AsctimeYear,
+    DayMonthYear,
+    Apache,
+    CPanel,
+    MonthDayYear,
+    Epoch,
+    Clock,
+    Angle,
+    MySql,
+    Tomcat,
+    Assp,
+    Compact,
+    ZoneName,
+    ZoneOffset,
+    Tai64n,
+    LongEpoch,
+}
+
+/// How many shapes there are.
+pub(super) const SHAPES: usize = 18;
+
+/// Reads a date of `shape` that starts at `at`; answers where it ends and what it says. The
+/// boundaries of words on both sides are part of the question; the text ends where `text` ends.
+pub(super) fn at(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<(usize, Stamp)> {
+    let mut c = Cursor { text, bytes: text.as_bytes(), at, decades };
+    let stamp = match shape {
+        Shape::Epoch | Shape::LongEpoch => c.epoch(shape == Shape::LongEpoch)?,
+        Shape::Tai64n => c.tai64n()?,
+        _ => Stamp::Civil(c.civil(shape)?),
+    };
+    Some((c.at, stamp))
+}
+
+/// A reader; after `None` its place means nothing, except where a method says otherwise.
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    decades: Decades,
+}
+
+impl Cursor<'_> {
+    fn civil(&mut self, shape: Shape) -> Option<Civil> {
+        let mut said = Civil::default();
+        let d = &mut said;
+        match shape {
+            Shape::Iso => self.iso(d)?,
+            Shape::Asctime => self.asctime(d, false)?,
+            Shape::AsctimeYear => self.asctime(d, true)?,
+            Shape::DayMonthYear => self.day_month_year(d)?,
+            Shape::Apache => self.apache(d)?,
+            Shape::CPanel => {
+                self.month_day(d, b'/')?;
+                d.year = Some(self.year()?);
+                self.one(b':')?;
+                self.clock(d, Hours::Plain)?;
+            }
+            Shape::MonthDayYear => {
+                self.month_day(d, b'-')?;
+                d.year = Some(self.year()?);
+                self.blanks()?;
+                self.clock(d, Hours::Loose)?;
+                self.fraction(b".");
+            }
+            Shape::Clock => self.clock(d, Hours::Plain)?,
+            Shape::Angle => return self.angle(d).map(|()| said),
+            Shape::MySql => self.my_sql(d)?,
+            Shape::Tomcat => self.tomcat(d)?,
+            Shape::Assp => self.assp(d)?,
+            Shape::Compact => self.compact(d)?,
+            Shape::ZoneName => return self.zone_name(),
+            Shape::ZoneOffset => return self.zone_offset(),
+            Shape::Epoch | Shape::LongEpoch | Shape::Tai64n => return None,
+        }
+        self.ended().then_some(said)
+    }
+
+    fn iso(&mut self, d: &mut Civil) -> Option<()> {
+        d.year = Some(self.year()?);
+        let separator = self.any(b"-/.")?;
+        d.month = self.month()?;
+        self.one(separator)?;
+        d.day = self.day()?;
+        self.one(b'T').or_else(|| self.blanks())?;
+        self.clock(d, Hours::Plain)?;
+        self.fraction_and_zone(d);
+        Some(())
+    }
+
+    /// What ISO dates may end with; nothing taken that leaves a word cut in two.
+    fn fraction_and_zone(&mut self, d: &mut Civil) {
+        self.fraction(b".,");
+        let mut c = *self;
+        while let Some(space) = c.text.get(c.at..).and_then(|rest| rest.chars().next()) {
+            if !is_space(space) {
+                break;
+            }
+            c.at += space.len_utf8();
+        }
+        if let Some(offset) = c.zone(Case::Matters, Cursor::ended) {
+            d.offset = offset;
+            self.at = c.at;
+        }
+    }
+
+    fn asctime(&mut self, d: &mut Civil, year: bool) -> Option<()> {
+        self.weekday_and_month(d)?;
+        d.day = self.day()?;
+        if year {
+            self.one(b' ')?;
+            d.year = Some(self.year()?);
+        }
+        self.blanks()?;
+        self.clock(d, Hours::Loose)?;
+        self.fraction(b".");
+        if !year {
+            self.trailing_year(d);
+        }
+        Some(())
+    }
+
+    /// An optional day of the week, which says nothing that the date does not, and a month's
+    /// name; a blank after either.
+    fn weekday_and_month(&mut self, d: &mut Civil) -> Option<()> {
+        let name = self.month_name();
+        d.month = match name {
+            Some(month) => month,
+            None => {
+                self.weekday()?;
+                self.one(b' ')?;
+                self.month_name()?
+            }
+        };
+        self.one(b' ')
+    }
+
+    fn trailing_year(&mut self, d: &mut Civil) {
+        let mut c = *self;
+        if let Some(year) = c.one(b' ').and_then(|()| c.year())
+            && c.ended()
+        {
+            d.year = Some(year);
+            self.at = c.at;
+        }
+    }
+
+    fn day_month_year(&mut self, d: &mut Civil) -> Option<()> {
+        d.day = self.day()?;
+        let separator = self.any(b"-/")?;
+        d.month = self.month()?;
+        self.one(separator)?;
+        let short = self.bytes.get(self.at + 2) == Some(&b' ');
+        d.year = Some(if short { self.short_year()? } else { self.year()? });
+        self.blanks()?;
+        self.clock(d, Hours::Loose)
+    }
+
+    fn apache(&mut self, d: &mut Civil) -> Option<()> {
+        d.day = self.day()?;
+        let separator = self.any(b"-/")?;
+        d.month = self.month_name()?;
+        self.one(separator)?;
+        d.year = Some(self.year()?);
+        self.any(b" :");
+        self.clock(d, Hours::Plain)?;
+        self.fraction(b".");
+        let mut c = *self;
+        if c.one(b' ').is_some()
+            && let Some(offset) = c.zone(Case::Ignored, Cursor::ended)
+        {
+            d.offset = offset;
+            self.at = c.at;
+        }
+        Some(())
+    }
+
+    fn month_day(&mut self, d: &mut Civil, separator: u8) -> Option<()> {
+        d.month = self.month()?;
+        self.one(separator)?;
+        d.day = self.day()?;
+        self.one(separator)
+    }
+
+    fn angle(&mut self, d: &mut Civil) -> Option<()> {
+        self.one(b'<')?;
+        self.month_day(d, b'/')?;
+        d.year = Some(self.short_year()?);
+        self.one(b'@')?;
+        self.clock(d, Hours::Plain)?;
+        self.one(b'>')
+    }
+
+    fn my_sql(&mut self, d: &mut Civil) -> Option<()> {
+        d.year = Some(self.short_year()?);
+        d.month = self.number(2).filter(|month| (1..=12).contains(month))? as u8;
+        d.day = self.number(2).filter(|day| (1..=31).contains(day))? as u8;
+        self.blanks()?;
+        self.clock(d, Hours::Plain)
+    }
+
+    fn tomcat(&mut self, d: &mut Civil) -> Option<()> {
+        d.month = self.month_name()?;
+        self.one(b' ')?;
+        d.day = self.day()?;
+        self.one(b',')?;
+        self.one(b' ')?;
+        d.year = Some(self.year()?);
+        self.one(b' ')?;
+        self.clock(d, Hours::Twelve)?;
+        self.one(b' ')?;
+        let half = self.any(b"aApP")?.to_ascii_lowercase();
+        self.any(b"mM")?;
+        d.hour = d.hour % 12 + if half == b'p' { 12 } else { 0 };
+        Some(())
+    }
+
+    fn assp(&mut self, d: &mut Civil) -> Option<()> {
+        d.month = self.month_name()?;
+        self.one(b'-')?;
+        d.day = self.day()?;
+        self.one(b'-')?;
+        d.year = Some(self.short_year()?);
+        self.blanks()?;
+        self.clock(d, Hours::Loose)
+    }
+
+    fn compact(&mut self, d: &mut Civil) -> Option<()> {
+        d.year = Some(self.year()?);
+        d.month = self.number(2).filter(|month| (1..=12).contains(month))? as u8;
+        d.day = self.number(2).filter(|day| (1..=31).contains(day))? as u8;
+        self.one(b'T').or_else(|| self.blanks())?;
+        d.hour = self.number(2).filter(|hour| *hour < 24)? as u8;
+        d.minute = self.number(2).filter(|minute| *minute < 60)? as u8;
+        d.second = self.number(2).filter(|second| *second < 62)? as u8;
+        self.fraction_and_zone(d);
+        Some(())
+    }
+
+    /// Asctime after a zone's name, which may also be any word of its length ("from Jan 1");
+    /// without one when that does not fit.
+    fn zone_name(&mut self) -> Option<Civil> {
+        let letters =
+            self.bytes[self.at..].iter().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
+        let name = self.text.get(self.at..self.at + letters)?;
+        let named = matches!(letters, 3..=5) || name.eq_ignore_ascii_case("z");
+        let mut c = Self { at: self.at + letters, ..*self };
+        if named && c.one(b' ').is_some() {
+            let offset = zone::offset(name);
+            if let Some(said) = c.zoned(offset) {
+                self.at = c.at;
+                return Some(said);
+            }
+        }
+        self.zoned(Offset::Unsaid)
+    }
+
+    fn zone_offset(&mut self) -> Option<Civil> {
+        let mut c = *self;
+        if let Some(offset) = c.zone(Case::Ignored, |c| c.peek() == Some(b' ')) {
+            c.at += 1;
+            if let Some(said) = c.zoned(offset) {
+                self.at = c.at;
+                return Some(said);
+            }
+        }
+        self.zoned(Offset::Unsaid)
+    }
+
+    fn zoned(&mut self, offset: Offset) -> Option<Civil> {
+        let mut said = Civil { offset, ..Civil::default() };
+        self.asctime(&mut said, false)?;
+        self.ended().then_some(said)
+    }
+
+    /// A run of digits of a length seconds have, or with `long` also milli- and microseconds.
+    /// fail2ban's looks at what surrounds it (`[..]`, `audit(..:1)`) never refuse one, because
+    /// each has an alternative that does not look.
+    fn epoch(&mut self, long: bool) -> Option<Stamp> {
+        let start = self.at;
+        let digits = self.digits(18);
+        let (fraction, least) = match digits {
+            10 | 11 if long => (false, 0),
+            10 | 11 => (true, 3),
+            13 | 14 if long => (true, 1),
+            16 | 17 if long => (false, 0),
+            _ => return None,
+        };
+        self.at += digits;
+        if !self.ended() {
+            return None;
+        }
+        if fraction && self.peek() == Some(b'.') {
+            let mut c = Self { at: self.at + 1, ..*self };
+            let digits = c.digits(7);
+            c.at += digits;
+            if (least..=6).contains(&digits) && c.ended() {
+                self.at = c.at;
+            }
+        }
+        epoch::value(self.text.get(start..self.at)?, long).map(Stamp::At)
+    }
+
+    /// The label of D. J. Bernstein's TAI64N: the seconds are the 15 digits after the first,
+    /// taken as Unix time as fail2ban does, without the leap seconds between.
+    fn tai64n(&mut self) -> Option<Stamp> {
+        self.one(b'@')?;
+        let label = self.text.get(self.at..self.at + 24)?;
+        if !label.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        self.at += 24;
+        if !self.ended() {
+            return None;
+        }
+        epoch::tai64n(label).map(Stamp::At)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Matters,
+    Ignored,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hours {
+    /// 0 to 23.
+    Plain,
+    /// 0 to 29; what is over 23 is no time, but still a date.
+    Loose,
+    /// 1 to 12.
+    Twelve,
+}
+
+/// The pieces of dates.
+impl Cursor<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn digit(&self, ahead: usize) -> Option<u8> {
+        self.bytes.get(self.at + ahead).filter(|b| b.is_ascii_digit()).map(|b| b - b'0')
+    }
+
+    /// Takes nothing when it is another byte.
+    fn one(&mut self, wanted: u8) -> Option<()> {
+        (self.peek()? == wanted).then(|| self.at += 1)
+    }
+
+    /// Takes nothing when it is another byte.
+    fn any(&mut self, wanted: &[u8]) -> Option<u8> {
+        let byte = self.peek().filter(|byte| wanted.contains(byte))?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// One or two blanks.
+    fn blanks(&mut self) -> Option<()> {
+        self.one(b' ')?;
+        self.one(b' ');
+        Some(())
+    }
+
+    /// How many digits stand here, at most `most`.
+    fn digits(&self, most: usize) -> usize {
+        self.bytes[self.at.min(self.bytes.len())..]
+            .iter()
+            .take(most)
+            .take_while(|b| b.is_ascii_digit())
+            .count()
+    }
+
+    fn number(&mut self, digits: usize) -> Option<i16> {
+        let mut value = 0;
+        for ahead in 0..digits {
+            value = value * 10 + i16::from(self.digit(ahead)?);
+        }
+        self.at += digits;
+        Some(value)
+    }
+
+    fn year(&mut self) -> Option<i16> {
+        self.number(4).filter(|year| self.decades.holds(*year))
+    }
+
+    fn short_year(&mut self) -> Option<i16> {
+        self.number(2).map(|year| year + 2000)
+    }
+
+    /// One digit, or two that start with one of `tens`; what follows is never a digit.
+    fn short(&mut self, tens: std::ops::RangeInclusive<u8>, most: u8) -> Option<u8> {
+        let first = self.digit(0)?;
+        let Some(second) = self.digit(1) else {
+            self.at += 1;
+            return Some(first);
+        };
+        let value = first * 10 + second;
+        if !tens.contains(&first) || value > most {
+            return None;
+        }
+        self.at += 2;
+        Some(value)
+    }
+
+    /// 1 to 31, with a zero or a blank before a single digit or nothing.
+    fn day(&mut self) -> Option<u8> {
+        if self.peek() == Some(b' ') {
+            let day = self.digit(1).filter(|day| *day > 0 && self.digit(2).is_none())?;
+            self.at += 2;
+            return Some(day);
+        }
+        self.short(0..=3, 31).filter(|day| *day > 0)
+    }
+
+    fn month(&mut self) -> Option<u8> {
+        self.short(0..=1, 12).filter(|month| *month > 0)
+    }
+
+    fn month_name(&mut self) -> Option<u8> {
+        let month = match &self.lower_three()? {
+            b"jan" => 1,
+            b"feb" => 2,
+            b"mar" => 3,
+            b"apr" => 4,
+            b"may" => 5,
+            b"jun" => 6,
+            b"jul" => 7,
+            b"aug" => 8,
+            b"sep" => 9,
+            b"oct" => 10,
+            b"nov" => 11,
+            b"dec" => 12,
+            _ => return None,
+        };
+        self.at += 3;
+        Some(month)
+    }
+
+    fn weekday(&mut self) -> Option<()> {
+        let name = self.lower_three()?;
+        let known = matches!(&name, b"mon" | b"tue" | b"wed" | b"thu" | b"fri" | b"sat" | b"sun");
+        known.then(|| self.at += 3)
+    }
+
+    fn lower_three(&self) -> Option<[u8; 3]> {
+        let [a, b, c] = *self.bytes.get(self.at..)?.first_chunk()?;
+        (a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_alphabetic()).then_some([
+            a | 0x20,
+            b | 0x20,
+            c | 0x20,
+        ])
+    }
+
+    fn clock(&mut self, d: &mut Civil, hours: Hours) -> Option<()> {
+        d.hour = match hours {
+            Hours::Plain => self.short(0..=2, 23)?,
+            Hours::Loose => self.short(0..=2, 29)?,
+            Hours::Twelve => self.short(0..=1, 12).filter(|hour| *hour > 0)?,
+        };
+        self.one(b':')?;
+        d.minute = self.short(0..=5, 59)?;
+        self.one(b':')?;
+        d.second = self.short(0..=6, 61)?;
+        Some(())
+    }
+
+    /// A point and one to six digits that end a word; nothing taken otherwise. Its value counts
+    /// for nothing: fail2ban's times are whole seconds.
+    fn fraction(&mut self, points: &[u8]) {
+        let mut c = *self;
+        if c.any(points).is_none() {
+            return;
+        }
+        let digits = c.digits(7);
+        c.at += digits;
+        // What may follow without a word's end between is a zone's letter, which only ISO has.
+        let ended = c.ended() || points.len() > 1 && c.zone(Case::Matters, Cursor::ended).is_some();
+        if (1..=6).contains(&digits) && ended {
+            self.at += 1 + digits;
+        }
+    }
+
+    /// `Z`, `UTC`, `GMT` or an offset, of which `fits` says whether it may end there.
+    fn zone(&mut self, case: Case, fits: impl Fn(&Self) -> bool) -> Option<Offset> {
+        let start = self.at;
+        for name in ["Z", "UTC", "GMT"] {
+            let Some(here) = self.text.get(start..start + name.len()) else { continue };
+            if here == name || (case == Case::Ignored && here.eq_ignore_ascii_case(name)) {
+                self.at = start + name.len();
+                if fits(self) {
+                    return Some(zone::offset(here));
+                }
+            }
+        }
+        self.at = start;
+        self.any(b"+-")?;
+        if self.digit(0)? > 1 {
+            return None;
+        }
+        self.digit(1)?;
+        for long in [6, 5, 3] {
+            let here = self.text.get(start..start + long).map(zone::offset);
+            if let Some(offset @ Offset::Minutes(_)) = here {
+                self.at = start + long;
+                if fits(self) {
+                    return Some(offset);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a word ends here, or the text, or something that is no word begins.
+    fn ended(&self) -> bool {
+        !(word_at(self.text, self.at) && word_before(self.text, self.at))
+    }
+}
