@@ -1,0 +1,407 @@
+//! The stock actions, judged; and what people make of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test reads real files"
+)]
+
+use sereno_fail2ban::act::{Acts, Kind, Operation, Ticket, Value, acts};
+use sereno_fail2ban::{Family, Files, Severity, read};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const STOCK: &str = "/etc/fail2ban";
+
+/// fail2ban's own actions below a jail of ours, and files of ours before its own.
+struct Mixed<'f> {
+    files: &'f [(&'f str, &'f str)],
+}
+
+impl Files for Mixed<'_> {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let name = path.strip_prefix("/etc/fail2ban/").unwrap_or(path);
+        if let Some((_, text)) = self.files.iter().find(|(file, _)| *file == name) {
+            return Ok(Some(text.as_bytes().to_vec()));
+        }
+        let stock = name.starts_with("action.d/");
+        Ok(if stock { std::fs::read(path).ok() } else { None })
+    }
+
+    fn list(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What one jail with this `action` and options comes to.
+fn judged(options: &str, files: &[(&str, &str)]) -> Acts {
+    let jail = format!("[DEFAULT]\nlogpath = /x\n[j]\nenabled = true\nfilter = f\n{options}\n");
+    let mut all = vec![("jail.conf", jail.as_str())];
+    all.push(("filter.d/f.conf", "[Definition]\nfailregex = ^<HOST>$\n"));
+    all.extend(files);
+    let tree = read(&Mixed { files: &all }, STOCK);
+    let errors: Vec<_> = tree.problems.iter().filter(|p| p.severity == Severity::Error).collect();
+    assert!(errors.iter().all(|p| p.message.contains("no [Definition]")), "{errors:?}");
+    acts(&tree, &tree.jails[0])
+}
+
+fn shown(kind: &Kind) -> String {
+    match kind {
+        Kind::Gate(c) => format!("gate {} {:?} {}", c.ports, c.block, c.chain),
+        Kind::Refused(refused) if refused.instead.is_empty() => "refused".to_owned(),
+        Kind::Refused(refused) => format!("refused: {}", refused.instead),
+        Kind::Command(commands) if commands.lasting() => "command".to_owned(),
+        Kind::Command(_) => "message".to_owned(),
+    }
+}
+
+fn one(options: &str, files: &[(&str, &str)]) -> (String, String) {
+    let acts = judged(options, files);
+    let problems: Vec<String> = acts.problems.iter().map(ToString::to_string).collect();
+    (shown(&acts.actions[0].1), problems.join("\n"))
+}
+
+fn installed() -> bool {
+    let there = Path::new(STOCK).join("action.d/iptables.conf").exists();
+    if !there {
+        println!("skipped: fail2ban's files are not installed");
+    }
+    there
+}
+
+/// Every stock action of fail2ban 1.0.2. Files that are only included by others have no ban.
+const EXPECTED: [(&str, &str); 64] = [
+    ("abuseipdb", "message"),
+    ("apf", "command"),
+    ("apprise", "message"),
+    ("blocklist_de", "message"),
+    ("bsd-ipfw", "refused: nftables-multiport"),
+    ("cloudflare", "command"),
+    ("cloudflare-token", "command"),
+    ("complain", "message"),
+    ("dshield", "command"),
+    ("dummy", "command"),
+    ("firewallcmd-allports", "gate all Reject INPUT_direct"),
+    ("firewallcmd-common", "message"),
+    ("firewallcmd-ipset", "gate tcp/22 Reject INPUT_direct"),
+    ("firewallcmd-multiport", "gate tcp/22 Reject INPUT_direct"),
+    ("firewallcmd-new", "gate tcp/22 Reject INPUT_direct"),
+    ("firewallcmd-rich-logging", "gate tcp/22 Reject rich rule"),
+    ("firewallcmd-rich-rules", "gate tcp/22 Reject rich rule"),
+    ("helpers-common", "message"),
+    ("hostsdeny", "command"),
+    ("ipfilter", "refused: nftables-allports"),
+    ("ipfw", "refused: nftables-multiport"),
+    ("iptables", "gate tcp/22 Reject INPUT"),
+    ("iptables-allports", "gate tcp/0-65535 Reject INPUT"),
+    ("iptables-ipset", "gate tcp/22 Reject INPUT"),
+    ("iptables-ipset-proto4", "gate tcp/22 Reject INPUT"),
+    ("iptables-ipset-proto6", "gate tcp/22 Reject INPUT"),
+    ("iptables-ipset-proto6-allports", "gate tcp/0-65535 Reject INPUT"),
+    ("iptables-multiport", "gate tcp/22 Reject INPUT"),
+    ("iptables-multiport-log", "gate tcp/22 Reject INPUT"),
+    ("iptables-new", "gate tcp/22 Reject INPUT"),
+    ("iptables-xt_recent-echo", "gate all Reject INPUT"),
+    ("ipthreat", "message"),
+    ("mail", "message"),
+    ("mail-buffered", "message"),
+    ("mail-whois", "message"),
+    ("mail-whois-common", "message"),
+    ("mail-whois-lines", "message"),
+    ("mynetwatchman", "message"),
+    ("netscaler", "command"),
+    ("nftables", "gate tcp/22 Reject f2b-chain"),
+    ("nftables-allports", "gate tcp/0-65535 Reject f2b-chain"),
+    ("nftables-multiport", "gate tcp/22 Reject f2b-chain"),
+    ("nginx-block-map", "command"),
+    ("npf", "refused: nftables-allports"),
+    ("nsupdate", "command"),
+    ("osx-afctl", "refused: nftables-allports"),
+    ("osx-ipfw", "refused: nftables-multiport"),
+    ("pf", "refused: nftables-multiport"),
+    ("route", "gate all Drop route"),
+    ("sendmail", "message"),
+    ("sendmail-buffered", "message"),
+    ("sendmail-common", "message"),
+    ("sendmail-geoip-lines", "message"),
+    ("sendmail-whois", "message"),
+    ("sendmail-whois-ipjailmatches", "message"),
+    ("sendmail-whois-ipmatches", "message"),
+    ("sendmail-whois-lines", "message"),
+    ("sendmail-whois-matches", "message"),
+    ("shorewall", "gate all Reset shorewall"),
+    ("shorewall-ipset-proto6", "command"),
+    ("symbiosis-blacklist-allports", "command"),
+    ("ufw", "gate all Reset ufw"),
+    ("xarf-login-attack", "message"),
+    ("smtp.py", "refused: sendmail-whois-lines"),
+];
+
+#[test]
+fn every_stock_action_is_what_it_is_known_for() {
+    if !installed() {
+        return;
+    }
+    let mut wrong = Vec::new();
+    for (file, wanted) in EXPECTED {
+        // As jails give them; the older files are for ssh if nobody says.
+        let options = "port=\"ssh\", protocol=\"tcp\"";
+        let (kind, problems) = one(&format!("action = {file}[name=j, {options}]"), &[]);
+        let quiet = problems.is_empty()
+            || ["iptables-multiport-log", "firewallcmd-rich-logging", "smtp.py"].contains(&file);
+        if kind != wanted || !quiet {
+            wrong.push(format!("{file}: {kind}, not {wanted}\n{problems}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let there = std::fs::read_dir(Path::new(STOCK).join("action.d")).unwrap();
+    let names = there.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut unknown: Vec<String> = names
+        .map(|name| name.strip_suffix(".conf").unwrap_or(&name).to_owned())
+        .filter(|name| !EXPECTED.iter().any(|(file, _)| file == name))
+        .collect();
+    unknown.sort();
+    assert_eq!(unknown, Vec::<String>::new());
+}
+
+#[test]
+fn ports_protocols_and_blocktypes_arrive() {
+    if !installed() {
+        return;
+    }
+    for (action, wanted) in [
+        (
+            "iptables-multiport[port=\"http,https,8000:8100\", protocol=\"tcp,udp\", blocktype=DROP]",
+            "gate tcp/80, tcp/443, tcp/8000-8100, udp/80, udp/443, udp/8000-8100 Drop INPUT",
+        ),
+        (
+            "nftables[type=multiport, port=\"sip,5061\", protocol=\"udp,tcp\", blocktype=drop]",
+            "gate tcp/5060-5061, udp/5060-5061 Drop f2b-chain",
+        ),
+        (
+            "nftables[type=allports, protocol=\"udp,tcp\"]",
+            "gate tcp/0-65535, udp/0-65535 Reject f2b-chain",
+        ),
+        ("iptables-allports[protocol=all, chain=DOCKER-USER]", "gate all Reject DOCKER-USER"),
+        (
+            "iptables[port=2222, blocktype=\"REJECT --reject-with tcp-reset\"]",
+            "gate tcp/2222 Reset INPUT",
+        ),
+        ("iptables-multiport[port=\"0:65535\"]", "gate tcp/0-65535 Reject INPUT"),
+        (
+            "firewallcmd-rich-rules[port=\"ssh, http\", protocol=udp]",
+            "gate udp/22, udp/80 Reject rich rule",
+        ),
+        (
+            "firewallcmd-ipset[ipsettype=firewalld, actiontype=<allports>]",
+            "gate tcp/0-65535 Reject INPUT_direct",
+        ),
+        ("ufw[blocktype=deny, kill-mode=conntrack]", "gate all Drop ufw"),
+        (
+            "nftables-multiport[port=ssh, blocktype=\"reject with tcp reset\"]",
+            "gate tcp/22 Reset f2b-chain",
+        ),
+    ] {
+        assert_eq!(
+            one(&format!("action = {action}"), &[]),
+            (wanted.to_owned(), String::new()),
+            "{action}"
+        );
+    }
+}
+
+#[test]
+fn what_differs_from_a_stock_action_is_run_as_it_is_written() {
+    if !installed() {
+        return;
+    }
+    for (file, text) in [
+        (
+            "iptables-multiport",
+            "actionban = <iptables> -I f2b-<name> 1 -s <ip> -j <blocktype>\n  /usr/local/bin/tell <ip>",
+        ),
+        ("iptables-multiport", "actionban = <iptables> -I f2b-<name> 1 -s <ip>/24 -j <blocktype>"),
+        (
+            "iptables-multiport",
+            "actionban = <iptables> -I f2b-<name> 1 -s <ip> -i eth1 -j <blocktype>",
+        ),
+        ("iptables-multiport", "actionban = <iptables> -I other 1 -s <ip> -j <blocktype>"),
+        ("iptables-multiport", "actionban = <iptables> -I f2b-<name> 1 -s <ip> -j TARPIT"),
+        (
+            "iptables-multiport",
+            "actionunban = <iptables> -D f2b-<name> -s <ip> -j <blocktype>; logger <ip>",
+        ),
+        ("iptables-allports", "actionstart = <iptables> -N f2b-<name>"),
+        (
+            "iptables-allports",
+            "actionban = <iptables> -I f2b-<name> 1 -s <ip> -j <blocktype>; echo <ip> >> /tmp/list",
+        ),
+        ("nftables", "actionban = nft add element inet mine blocked \\{ <ip> \\}"),
+        ("nftables", "x = y\n[Init]\nblocktype = queue"),
+        ("nftables", "rule_match-multiport = iif eth0 tcp dport 22"),
+        ("ufw", "actionban = ufw insert 1 deny from <ip> to any port 22"),
+        (
+            "iptables",
+            "actionban = if [ <failures> -gt 9 ]; then <iptables> -I f2b-<name> 1 -s <ip> -j DROP; fi",
+        ),
+        ("route", "actionban = ip route add prohibit <ip> table 7"),
+    ] {
+        let local = format!("[Definition]\n{text}\n");
+        let path = format!("action.d/{file}.local");
+        let (kind, problems) = one(&format!("action = {file}"), &[(&path, &local)]);
+        assert_eq!(kind, "command", "{text}");
+        assert!(problems.contains("not what") && problems.contains("action.d/"), "{problems}");
+    }
+    // The same words under another name are somebody's own.
+    let mine = "[Definition]\nactionban = iptables -I INPUT -s <ip> -j DROP\nactionunban = x\n";
+    let own = one("action = mine", &[("action.d/mine.conf", mine)]);
+    assert_eq!(own, ("command".to_owned(), String::new()));
+}
+
+#[test]
+fn unknown_services_and_ports_are_said_at_their_place() {
+    if !installed() {
+        return;
+    }
+    let (kind, problems) = one("port = shh\naction = iptables-multiport[port=\"%(port)s\"]", &[]);
+    assert_eq!(kind, "command");
+    assert!(
+        problems.contains("\"shh\" is no port") && problems.contains("jail.conf:6:"),
+        "{problems}"
+    );
+    let (kind, problems) = one("action = iptables-allports[protocol=icmp]", &[]);
+    assert_eq!(kind, "command");
+    assert!(problems.contains("icmp"), "{problems}");
+}
+
+#[test]
+fn several_closings_count_together() {
+    if !installed() {
+        return;
+    }
+    let both = judged(
+        "action = iptables-multiport[port=ssh]\n  iptables-multiport[name=k, port=http, protocol=udp]",
+        &[],
+    );
+    assert_eq!(both.closing.map(|c| c.ports.to_string()).as_deref(), Some("tcp/22, udp/80"));
+    assert_eq!(both.problems, []);
+    let both = judged(
+        "action = iptables-multiport[port=ssh]\n  nftables-allports[blocktype=drop]\n  sendmail",
+        &[],
+    );
+    assert_eq!(both.closing.map(|c| c.ports.to_string()).as_deref(), Some("tcp/0-65535"));
+    let said: Vec<String> = both.problems.iter().map(ToString::to_string).collect();
+    assert!(
+        said.len() == 2 && said[0].contains("different ways") && said[1].contains("closes all"),
+        "{said:?}"
+    );
+    assert_eq!(both.actions.len(), 3);
+}
+
+#[test]
+fn commands_know_how_they_are_run() {
+    if !installed() {
+        return;
+    }
+    let get = |options: &str| match judged(options, &[]).actions.remove(0).1 {
+        Kind::Command(commands) => *commands,
+        other => panic!("{other:?}"),
+    };
+    let cloudflare = get("action = cloudflare-token[cftoken=x, timeout=2m]");
+    assert!(cloudflare.by_family && cloudflare.on_demand && !cloudflare.norestored);
+    assert_eq!(cloudflare.timeout.as_secs(), 120);
+    let v6 = &cloudflare.script(Operation::Ban, Family::V6).text;
+    assert!(v6.contains("\"target\":\"ip6\",\"value\":\"'\"${f2bV_ip}\"'\""), "{v6}");
+    let mail = get("action = sendmail-whois-matches");
+    assert!(mail.norestored && !mail.on_demand && !mail.by_family && !mail.lasting());
+    let ban = mail.script(Operation::Ban, Family::V4);
+    let needs: Vec<&str> = ban.needs.iter().map(|one| one.tag()).collect();
+    assert_eq!(needs, ["failures", "fq-hostname", "ip", "matches"]);
+    let mail = get("action = mail");
+    assert!(mail.script(Operation::Ban, Family::V4).text.contains("|f2bV_mail mail -E"));
+    let user = "[Definition]\nactionban = sh -c 'tell <F-USER>'\n";
+    let (kind, problems) = one("action = mine", &[("action.d/mine.conf", user)]);
+    assert_eq!(kind, "refused");
+    assert!(
+        problems.contains("action.d/mine.conf:2:") && problems.contains("sh -c '... \"$1\""),
+        "{problems}"
+    );
+}
+
+/// A folder with programs that note what they are given and read.
+fn stubs(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        let path = folder.path().join(name);
+        let text = "#!/bin/sh\n{ printf '%s: ' \"$0\"; printf '[%s]' \"$@\"; cat; } >> told\n";
+        std::fs::write(&path, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
+    }
+    folder
+}
+
+fn shell(script: &str, options: &[&str], folder: &Path, values: Vec<(String, String)>) -> Output {
+    Command::new("/bin/sh")
+        .args(options)
+        .arg("-c")
+        .arg(script)
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
+        .envs(values)
+        .stdin(Stdio::null())
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn stock_commands_do_nothing_else_whatever_the_log_says() {
+    if !installed() {
+        return;
+    }
+    let programs = ["mail", "sendmail", "curl", "wget", "whois", "dig", "apprise", "geoiplookup"];
+    let evil =
+        "x\n~! touch canary\n`touch canary`$(touch canary)\\n\\176! id\n'\";touch canary;\n.\n";
+    for (file, kind) in EXPECTED.iter().filter(|(_, kind)| !kind.starts_with("refused")) {
+        let mailcmd = "mailcmd=\"mail -s\", mta=mail, file=/dev/null, tmpfile=./t, target=./d";
+        let acts = judged(&format!("action = {file}[{mailcmd}, sender=a, dest=b]"), &[]);
+        let Kind::Command(commands) = &acts.actions[0].1 else { continue };
+        let folder = stubs(&programs);
+        for (operation, family) in
+            Operation::ALL.iter().flat_map(|o| [(*o, Family::V4), (*o, Family::V6)])
+        {
+            let script = commands.script(operation, family);
+            let checked = shell(&script.text, &["-n"], folder.path(), Vec::new());
+            assert!(checked.status.success(), "{file} {operation:?}: {checked:?}\n{}", script.text);
+        }
+        if *kind != "message" {
+            continue;
+        }
+        let mut ticket = Ticket {
+            id: "192.0.2.7".to_owned(),
+            addr: "192.0.2.7".parse().ok(),
+            matches: vec![evil.to_owned()],
+            ..Ticket::default()
+        };
+        ticket.captures.insert("user".to_owned(), evil.to_owned());
+        let script = commands.script(Operation::Ban, Family::V4);
+        let values = ticket.environment(script).unwrap().into_iter();
+        let values = values.map(|(name, value)| match value {
+            Value::Text(text) => (name, text),
+            Value::HostOf(_) => (name, evil.to_owned()),
+            _ => (name, "host".to_owned()),
+        });
+        let output = shell(&script.text, &[], folder.path(), values.collect());
+        assert!(!folder.path().join("canary").exists(), "{file}: {output:?}");
+        let told = std::fs::read_to_string(folder.path().join("told")).unwrap_or_default();
+        if script.text.contains("f2bV_mail") {
+            assert!(!told.contains("\n~"), "{file}: {told}");
+        }
+        if script.needs.iter().any(|one| one.tag() == "matches") {
+            assert!(told.contains("`touch canary`$(touch canary)"), "{file}: {told}");
+        }
+    }
+}
