@@ -4,7 +4,7 @@
 //! [`acts`] judges all actions of a jail. An action that does what a stock file of fail2ban does
 //! with iptables, nft, firewalld, ufw, shorewall or routes becomes a [`Closing`]; one that differs
 //! from it in a single word is run as it is written. Commands become [`Script`]s in which nothing
-//! that a log line says is program text; [`Values`] are what they are told.
+//! that a log line says is program text; a [`Ticket`] is what they are told.
 
 mod closing;
 mod code;
