@@ -8,44 +8,12 @@
     reason = "a test reads real files"
 )]
 
-use sereno_fail2ban::act::{Acts, Kind, Operation, Ticket, Value, acts};
-use sereno_fail2ban::{Family, Files, Severity, read};
+mod acts;
+
+use acts::{EXPECTED, STOCK, installed, judged};
+use sereno_fail2ban::Family;
+use sereno_fail2ban::act::{Kind, Operation};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-
-const STOCK: &str = "/etc/fail2ban";
-
-/// fail2ban's own actions below a jail of ours, and files of ours before its own.
-struct Mixed<'f> {
-    files: &'f [(&'f str, &'f str)],
-}
-
-impl Files for Mixed<'_> {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
-        let name = path.strip_prefix("/etc/fail2ban/").unwrap_or(path);
-        if let Some((_, text)) = self.files.iter().find(|(file, _)| *file == name) {
-            return Ok(Some(text.as_bytes().to_vec()));
-        }
-        let stock = name.starts_with("action.d/");
-        Ok(if stock { std::fs::read(path).ok() } else { None })
-    }
-
-    fn list(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// What one jail with this `action` and options comes to.
-fn judged(options: &str, files: &[(&str, &str)]) -> Acts {
-    let jail = format!("[DEFAULT]\nlogpath = /x\n[j]\nenabled = true\nfilter = f\n{options}\n");
-    let mut all = vec![("jail.conf", jail.as_str())];
-    all.push(("filter.d/f.conf", "[Definition]\nfailregex = ^<HOST>$\n"));
-    all.extend(files);
-    let tree = read(&Mixed { files: &all }, STOCK);
-    let errors: Vec<_> = tree.problems.iter().filter(|p| p.severity == Severity::Error).collect();
-    assert!(errors.iter().all(|p| p.message.contains("no [Definition]")), "{errors:?}");
-    acts(&tree, &tree.jails[0])
-}
 
 fn shown(kind: &Kind) -> String {
     match kind {
@@ -62,82 +30,6 @@ fn one(options: &str, files: &[(&str, &str)]) -> (String, String) {
     let problems: Vec<String> = acts.problems.iter().map(ToString::to_string).collect();
     (shown(&acts.actions[0].1), problems.join("\n"))
 }
-
-fn installed() -> bool {
-    let there = Path::new(STOCK).join("action.d/iptables.conf").exists();
-    if !there {
-        println!("skipped: fail2ban's files are not installed");
-    }
-    there
-}
-
-/// Every stock action of fail2ban 1.0.2. Files that are only included by others have no ban.
-const EXPECTED: [(&str, &str); 64] = [
-    ("abuseipdb", "message"),
-    ("apf", "command"),
-    ("apprise", "message"),
-    ("blocklist_de", "message"),
-    ("bsd-ipfw", "refused: nftables-multiport"),
-    ("cloudflare", "command"),
-    ("cloudflare-token", "command"),
-    ("complain", "message"),
-    ("dshield", "command"),
-    ("dummy", "command"),
-    ("firewallcmd-allports", "gate all Reject INPUT_direct"),
-    ("firewallcmd-common", "message"),
-    ("firewallcmd-ipset", "gate tcp/22 Reject INPUT_direct"),
-    ("firewallcmd-multiport", "gate tcp/22 Reject INPUT_direct"),
-    ("firewallcmd-new", "gate tcp/22 Reject INPUT_direct"),
-    ("firewallcmd-rich-logging", "gate tcp/22 Reject rich rule"),
-    ("firewallcmd-rich-rules", "gate tcp/22 Reject rich rule"),
-    ("helpers-common", "message"),
-    ("hostsdeny", "command"),
-    ("ipfilter", "refused: nftables-allports"),
-    ("ipfw", "refused: nftables-multiport"),
-    ("iptables", "gate tcp/22 Reject INPUT"),
-    ("iptables-allports", "gate tcp/0-65535 Reject INPUT"),
-    ("iptables-ipset", "gate tcp/22 Reject INPUT"),
-    ("iptables-ipset-proto4", "gate tcp/22 Reject INPUT"),
-    ("iptables-ipset-proto6", "gate tcp/22 Reject INPUT"),
-    ("iptables-ipset-proto6-allports", "gate tcp/0-65535 Reject INPUT"),
-    ("iptables-multiport", "gate tcp/22 Reject INPUT"),
-    ("iptables-multiport-log", "gate tcp/22 Reject INPUT"),
-    ("iptables-new", "gate tcp/22 Reject INPUT"),
-    ("iptables-xt_recent-echo", "gate all Reject INPUT"),
-    ("ipthreat", "message"),
-    ("mail", "message"),
-    ("mail-buffered", "message"),
-    ("mail-whois", "message"),
-    ("mail-whois-common", "message"),
-    ("mail-whois-lines", "message"),
-    ("mynetwatchman", "message"),
-    ("netscaler", "command"),
-    ("nftables", "gate tcp/22 Reject f2b-chain"),
-    ("nftables-allports", "gate tcp/0-65535 Reject f2b-chain"),
-    ("nftables-multiport", "gate tcp/22 Reject f2b-chain"),
-    ("nginx-block-map", "command"),
-    ("npf", "refused: nftables-allports"),
-    ("nsupdate", "command"),
-    ("osx-afctl", "refused: nftables-allports"),
-    ("osx-ipfw", "refused: nftables-multiport"),
-    ("pf", "refused: nftables-multiport"),
-    ("route", "gate all Drop route"),
-    ("sendmail", "message"),
-    ("sendmail-buffered", "message"),
-    ("sendmail-common", "message"),
-    ("sendmail-geoip-lines", "message"),
-    ("sendmail-whois", "message"),
-    ("sendmail-whois-ipjailmatches", "message"),
-    ("sendmail-whois-ipmatches", "message"),
-    ("sendmail-whois-lines", "message"),
-    ("sendmail-whois-matches", "message"),
-    ("shorewall", "gate all Reset shorewall"),
-    ("shorewall-ipset-proto6", "command"),
-    ("symbiosis-blacklist-allports", "command"),
-    ("ufw", "gate all Reset ufw"),
-    ("xarf-login-attack", "message"),
-    ("smtp.py", "refused: sendmail-whois-lines"),
-];
 
 #[test]
 fn every_stock_action_is_what_it_is_known_for() {
@@ -328,80 +220,4 @@ fn commands_know_how_they_are_run() {
         problems.contains("action.d/mine.conf:2:") && problems.contains("sh -c '... \"$1\""),
         "{problems}"
     );
-}
-
-/// A folder with programs that note what they are given and read.
-fn stubs(names: &[&str]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for name in names {
-        let path = folder.path().join(name);
-        let text = "#!/bin/sh\n{ printf '%s: ' \"$0\"; printf '[%s]' \"$@\"; cat; } >> told\n";
-        std::fs::write(&path, text).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&path, mode).unwrap();
-    }
-    folder
-}
-
-fn shell(script: &str, options: &[&str], folder: &Path, values: Vec<(String, String)>) -> Output {
-    Command::new("/bin/sh")
-        .args(options)
-        .arg("-c")
-        .arg(script)
-        .env_clear()
-        .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
-        .envs(values)
-        .stdin(Stdio::null())
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
-#[test]
-fn stock_commands_do_nothing_else_whatever_the_log_says() {
-    if !installed() {
-        return;
-    }
-    let programs = ["mail", "sendmail", "curl", "wget", "whois", "dig", "apprise", "geoiplookup"];
-    let evil =
-        "x\n~! touch canary\n`touch canary`$(touch canary)\\n\\176! id\n'\";touch canary;\n.\n";
-    for (file, kind) in EXPECTED.iter().filter(|(_, kind)| !kind.starts_with("refused")) {
-        let mailcmd = "mailcmd=\"mail -s\", mta=mail, file=/dev/null, tmpfile=./t, target=./d";
-        let acts = judged(&format!("action = {file}[{mailcmd}, sender=a, dest=b]"), &[]);
-        let Kind::Command(commands) = &acts.actions[0].1 else { continue };
-        let folder = stubs(&programs);
-        for (operation, family) in
-            Operation::ALL.iter().flat_map(|o| [(*o, Family::V4), (*o, Family::V6)])
-        {
-            let script = commands.script(operation, family);
-            let checked = shell(&script.text, &["-n"], folder.path(), Vec::new());
-            assert!(checked.status.success(), "{file} {operation:?}: {checked:?}\n{}", script.text);
-        }
-        if *kind != "message" {
-            continue;
-        }
-        let mut ticket = Ticket {
-            id: "192.0.2.7".to_owned(),
-            addr: "192.0.2.7".parse().ok(),
-            matches: vec![evil.to_owned()],
-            ..Ticket::default()
-        };
-        ticket.captures.insert("user".to_owned(), evil.to_owned());
-        let script = commands.script(Operation::Ban, Family::V4);
-        let values = ticket.environment(script).unwrap().into_iter();
-        let values = values.map(|(name, value)| match value {
-            Value::Text(text) => (name, text),
-            Value::HostOf(_) => (name, evil.to_owned()),
-            _ => (name, "host".to_owned()),
-        });
-        let output = shell(&script.text, &[], folder.path(), values.collect());
-        assert!(!folder.path().join("canary").exists(), "{file}: {output:?}");
-        let told = std::fs::read_to_string(folder.path().join("told")).unwrap_or_default();
-        if script.text.contains("f2bV_mail") {
-            assert!(!told.contains("\n~"), "{file}: {told}");
-        }
-        if script.needs.iter().any(|one| one.tag() == "matches") {
-            assert!(told.contains("`touch canary`$(touch canary)"), "{file}: {told}");
-        }
-    }
 }

@@ -78,8 +78,12 @@ impl Script {
     /// # Errors
     /// The first variable that may not have its value.
     pub fn admits(&self, value: impl Fn(&Variable) -> Option<String>) -> Result<(), Unfit> {
-        let tame = |c: char| c.is_ascii_alphanumeric() || "._:/@%+,-".contains(c);
-        let wild = |one: &&Variable| value(one).is_some_and(|value| !value.chars().all(tame));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._:/@%+,-".contains(c);
+        // Nor does it lead out of a folder.
+        let tame = |value: &str| {
+            value.chars().all(plain) && !value.contains("..") && !value.starts_with('/')
+        };
+        let wild = |one: &&Variable| value(one).is_some_and(|value| !tame(&value));
         self.plain.iter().find(wild).map_or(Ok(()), |one| Err(Unfit(one.clone())))
     }
 }
@@ -321,7 +325,9 @@ mod tests {
         assert_eq!(script.needs.len(), 3);
         let with = |ip: &'static str| script.admits(move |_| Some(ip.to_owned()));
         assert_eq!(with("2001:db8::/64"), Ok(()));
-        assert!(with("x\"; system(\"id\")").is_err());
+        for wild in ["x\"; system(\"id\")", "../x", "/x"] {
+            assert!(with(wild).is_err());
+        }
     }
 
     #[test]
