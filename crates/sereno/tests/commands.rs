@@ -171,8 +171,16 @@ timeout = 1
     };
     assert!(*after >= Duration::from_secs(1) && output == "x\n");
     let child = scene.text("child").trim().to_owned();
-    let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    let gone = || {
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        state.is_empty() || state.contains(") Z ") || state.contains(") X ")
+    };
+    // A kill is on its way for a moment.
+    let began = Instant::now();
+    while !gone() {
+        assert!(began.elapsed() < Duration::from_secs(3));
+        sleep(Duration::from_millis(10));
+    }
     assert_eq!(scene.text("after"), "");
 }
 
