@@ -11,8 +11,8 @@
 mod acts;
 
 use acts::{EXPECTED, STOCK, installed, judged};
-use sereno_fail2ban::Family;
-use sereno_fail2ban::act::{Kind, Operation};
+use sereno_fail2ban::act::{Kind, Operation, acts};
+use sereno_fail2ban::{Family, Files, read};
 use std::path::Path;
 
 fn shown(kind: &Kind) -> String {
@@ -134,6 +134,7 @@ fn what_differs_from_a_stock_action_is_run_as_it_is_written() {
         ("nftables", "x = y\n[Init]\nblocktype = queue"),
         ("nftables", "rule_match-multiport = iif eth0 tcp dport 22"),
         ("ufw", "actionban = ufw insert 1 deny from <ip> to any port 22"),
+        ("iptables", "x = y\n[Init]\nreturntype = DROP"),
         (
             "iptables",
             "actionban = if [ <failures> -gt 9 ]; then <iptables> -I f2b-<name> 1 -s <ip> -j DROP; fi",
@@ -220,4 +221,51 @@ fn commands_know_how_they_are_run() {
         problems.contains("action.d/mine.conf:2:") && problems.contains("sh -c '... \"$1\""),
         "{problems}"
     );
+}
+
+/// The machine's own tree below a `jail.local` of ours.
+struct Local(String);
+
+impl Files for Local {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        if path == "/etc/fail2ban/jail.local" {
+            return Ok(Some(self.0.clone().into_bytes()));
+        }
+        Ok(std::fs::read(path).ok())
+    }
+
+    fn list(&self, directory: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+}
+
+#[test]
+fn every_stock_jail_closes_its_ports_and_tells() {
+    if !installed() || !Path::new(STOCK).join("jail.conf").exists() {
+        return;
+    }
+    let names = read(&Local(String::new()), STOCK);
+    let on: String =
+        names.jails.iter().map(|jail| format!("[{}]\nenabled = true\n", jail.name)).collect();
+    for (action, banaction) in [
+        ("action_mwl", "iptables-multiport"),
+        ("action_mw", "nftables-multiport"),
+        ("action_", "ufw"),
+    ] {
+        let defaults = format!(
+            "[DEFAULT]\nbanaction = {banaction}\naction = %({action})s\nbackend = polling\n{on}"
+        );
+        let tree = read(&Local(defaults), STOCK);
+        let (mut closed, mut odd) = (0, Vec::new());
+        for jail in &tree.jails {
+            let acts = acts(&tree, jail);
+            closed += usize::from(acts.closing.is_some());
+            odd.extend(acts.problems.iter().map(|p| format!("[{}] {p}", jail.name)));
+        }
+        // One of them lets in whom it bans, and one wants its packets logged.
+        assert_eq!(closed, tree.jails.len() - 1, "{banaction}");
+        odd.retain(|text| !text.contains("[pass2allow-ftp]") && !text.contains("[xinetd-fail]"));
+        assert!(odd.is_empty(), "{}", odd.join("\n"));
+    }
 }

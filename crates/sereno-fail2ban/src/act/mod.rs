@@ -249,7 +249,7 @@ fn gate(
     let ports = closing::ports(&seen.targets).map_err(|bad| Box::new(no_port(tree, both, &bad)))?;
     let warning = |note: &String| {
         let message = format!("{}: done by the gate, where {note}", action.name);
-        tree.problem(Severity::Warning, (&ban, 0, 1), &message, "nothing has to be done")
+        tree.problem(Severity::Warning, (&usual.0, usual.1, 1), &message, "nothing has to be done")
     };
     let notes = seen.notes.iter().map(warning).collect();
     Ok((Closing { ports, chain: seen.chain, block: seen.block }, notes))

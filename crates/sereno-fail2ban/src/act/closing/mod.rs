@@ -276,6 +276,10 @@ fn by_rule(ban: &iptables::Rule, start: &[Run]) -> Result<Seen, String> {
         return Err("a rule that is not about the address".to_owned());
     }
     let rules = rules(start)?;
+    // A jail may let in whom it bans, and stop everybody else.
+    if rules.iter().any(|rule| rule.chain == ban.chain && rule.target != "RETURN") {
+        return Err(format!("other rules in the chain {:?}", ban.chain));
+    }
     let mut notes = Vec::new();
     let end = match iptables::block(&ban.target, ban.reject.as_deref()) {
         Some(end) => end,
