@@ -4,7 +4,7 @@
 //! and the jails with everything put together: their options, the filter's regular expressions,
 //! the actions' commands. Whatever is wrong is said with its file, line, column, the line itself
 //! and what to write instead; a jail with an error is set aside, the others stand. [`commands`]
-//! gives what `fail2ban-client -d` would print.
+//! gives what `fail2ban-client -d` would print, and [`act`] what a jail's actions come to.
 //!
 //! Nothing here touches a file, a clock or the network: files come through [`Files`]. Time and
 //! memory grow with the size of what was read, whatever it says.
@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod act;
 mod budget;
 mod check;
 pub mod client;

@@ -110,6 +110,7 @@ pub(crate) const NFTA_OBJREF_IMM_NAME: u16 = 2;
 pub(crate) const NFTA_REJECT_TYPE: u16 = 1;
 pub(crate) const NFTA_REJECT_ICMP_CODE: u16 = 2;
 pub(crate) const NFT_REJECT_ICMP_UNREACH: u32 = 0;
+pub(crate) const NFT_REJECT_TCP_RST: u32 = 1;
 
 // Sets and their elements.
 pub(crate) const NFTA_SET_NAME: u16 = 2;

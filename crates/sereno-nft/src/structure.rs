@@ -7,7 +7,7 @@ use crate::encode::{Attributes, Batch};
 use crate::numbers::*;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::{
-    BASE_CHAIN, Block, Family, Gate, Hold, Left, PortRange, Ports, Scope, Set,
+    BASE_CHAIN, Family, Gate, Hold, Left, PortRange, Ports, Proto, Scope, Set, Verdict,
 };
 use sereno_core::time::Time;
 use std::collections::BTreeMap;
@@ -78,18 +78,24 @@ fn put_scope(batch: &mut Batch, gate: &Gate, scope: &Scope) {
         a.text(NFTA_CHAIN_NAME, &chain);
     });
     for set in gate.sets_of(scope) {
-        put_rule(batch, gate.table(), &chain, |a| {
-            source(a, set);
-            expression(a, "lookup", |a| {
-                a.text(NFTA_LOOKUP_SET, &set.to_string());
-                a.u32(NFTA_LOOKUP_SREG, NFT_REG_1);
+        for &verdict in gate.block(scope).verdicts() {
+            put_rule(batch, gate.table(), &chain, |a| {
+                if verdict == Verdict::Reset {
+                    meta(a, NFT_META_L4PROTO);
+                    compare(a, NFT_CMP_EQ, &[Proto::Tcp.number()]);
+                }
+                source(a, set);
+                expression(a, "lookup", |a| {
+                    a.text(NFTA_LOOKUP_SET, &set.to_string());
+                    a.u32(NFTA_LOOKUP_SREG, NFT_REG_1);
+                });
+                expression(a, "objref", |a| {
+                    a.u32(NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+                    a.text(NFTA_OBJREF_IMM_NAME, &scope.counter());
+                });
+                block(a, verdict, set.family);
             });
-            expression(a, "objref", |a| {
-                a.u32(NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
-                a.text(NFTA_OBJREF_IMM_NAME, &scope.counter());
-            });
-            block(a, gate.block(), set.family);
-        });
+        }
     }
 }
 
@@ -135,7 +141,8 @@ pub(crate) fn rule_counts(gate: &Gate) -> BTreeMap<String, usize> {
             Ports::All => 1,
             Ports::Only(ranges) => ranges.len(),
         };
-        counts.insert(scope.chain(), gate.sets_of(scope).count());
+        let each = gate.block(scope).verdicts().len();
+        counts.insert(scope.chain(), gate.sets_of(scope).count() * each);
     }
     counts.insert(BASE_CHAIN.to_owned(), base);
     counts
@@ -235,10 +242,15 @@ fn destination(a: &mut Attributes<'_>, range: PortRange) {
     }
 }
 
-fn block(a: &mut Attributes<'_>, block: Block, family: Family) {
-    match block {
-        Block::Drop => verdict(a, NF_DROP, None),
-        Block::Reject => expression(a, "reject", |a| {
+fn block(a: &mut Attributes<'_>, what: Verdict, family: Family) {
+    match what {
+        Verdict::Drop => verdict(a, NF_DROP, None),
+        Verdict::Reset => expression(a, "reject", |a| {
+            a.u32(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST);
+            // The kernel wants none; the nft program sends one.
+            a.bytes(NFTA_REJECT_ICMP_CODE, &[0]);
+        }),
+        Verdict::Unreachable => expression(a, "reject", |a| {
             a.u32(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
             // "Port unreachable" is code 3 of ICMP (RFC 792) and 4 of ICMPv6 (RFC 4443).
             let code = if family == Family::V4 { 3 } else { 4 };

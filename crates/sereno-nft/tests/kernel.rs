@@ -274,9 +274,12 @@ fn the_kernel_shows_the_text_that_render_writes() {
     for (block, v4, v6) in [
         (Block::Drop, vec![32, 24], vec![128, 64, 56, 48]),
         (Block::Reject, vec![32, 31, 9, 1], vec![127, 33, 1]),
+        (Block::Reset, vec![32], vec![128, 64]),
     ] {
         let (host, net64) = (!v4.contains(&31), v6.contains(&64));
-        let gate = Draft { block, v4_lengths: v4, v6_lengths: v6, ..draft(&scopes) };
+        let mut gate = Draft { block, v4_lengths: v4, v6_lengths: v6, ..draft(&scopes) };
+        gate.scopes[1].block = (block != Block::Drop).then_some(Block::Drop);
+        gate.scopes[2].block = (block == Block::Drop).then_some(Block::Reset);
         let gate = Gate::try_from(gate).unwrap();
         let mut holds = vec![hold("sip", "192.0.2.8", 0), hold("all", "192.0.2.9", 93_784_500)];
         holds.extend(host.then(|| hold("all", "192.0.2.0/24", 3_600_000)));
@@ -354,6 +357,45 @@ fn rejecting_tells_the_visitor() {
         assert_eq!(answer.kind(), std::io::ErrorKind::ConnectionRefused, "{from}");
         assert!(listening.recv(&mut [0; 8]).is_err());
     }
+}
+
+#[test]
+fn each_scope_answers_in_its_own_way() {
+    let Some(net) = Net::new() else { return };
+    let mut draft = draft(&[("web", "tcp/80, udp/80"), ("ssh", "tcp/22"), ("sip", "udp/7000")]);
+    draft.scopes[0].block = Some(Block::Reset);
+    draft.scopes[2].block = Some(Block::Reject);
+    let gate = Gate::try_from(draft).unwrap();
+    let mut kernel = installed(&net, &gate);
+    for from in ["10.9.0.2", "fd09:0:0:1::2"] {
+        let addr: IpAddr = from.parse().unwrap();
+        let (web, mut visitor) = net.connect(from, 80);
+        let (ssh, mut silent) = net.connect(from, 22);
+        let speaking = [80, 7000].map(|port| {
+            let socket = net.speak(addr);
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.connect(server(addr, port)).unwrap();
+            socket
+        });
+        let listening = [80, 7000].map(|port| net.listen(addr, port));
+        let scopes = ["web", "ssh", "sip"];
+        apply(&mut kernel, &gate, &scopes.map(|scope| Change::Ban(hold(scope, from, 0))));
+        visitor.write_all(b"x").unwrap();
+        let answer = visitor.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(answer.kind(), std::io::ErrorKind::ConnectionReset, "{from}");
+        silent.write_all(b"x").unwrap();
+        let answer = silent.read(&mut [0; 8]).unwrap_err();
+        assert_ne!(answer.kind(), std::io::ErrorKind::ConnectionReset, "{from}");
+        assert_ne!(answer.kind(), std::io::ErrorKind::ConnectionRefused, "{from}");
+        for (socket, listening) in speaking.iter().zip(&listening) {
+            socket.send(b"x").unwrap();
+            let answer = socket.recv(&mut [0; 8]).unwrap_err();
+            assert_eq!(answer.kind(), std::io::ErrorKind::ConnectionRefused, "{from}");
+            assert!(listening.recv(&mut [0; 8]).is_err());
+        }
+        drop((web, ssh));
+    }
+    assert!(kernel.exists(&gate).unwrap());
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub struct Scope {
     pub name: Name,
     /// Which packets it covers.
     pub ports: Ports,
+    /// What happens to them, if not what the gate says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
 }
 
 impl Scope {
@@ -44,7 +47,7 @@ impl Scope {
     /// # Errors
     /// A sentence about the name or the ports.
     pub fn new(name: &str, ports: &str) -> Result<Self, String> {
-        Ok(Self { name: name.parse()?, ports: ports.parse()? })
+        Ok(Self { name: name.parse()?, ports: ports.parse()?, block: None })
     }
 
     /// The scope's chain.
@@ -70,6 +73,32 @@ pub enum Block {
     Drop,
     /// An ICMP "port unreachable". Kernels before 5.9 refuse this at prerouting.
     Reject,
+    /// TCP is reset, everything else gets an ICMP "port unreachable". Kernels before 5.9 refuse
+    /// this at prerouting.
+    Reset,
+}
+
+/// What one rule of the gate does to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Silence.
+    Drop,
+    /// A TCP reset; only for TCP, so what else comes goes on to the next rule.
+    Reset,
+    /// An ICMP "port unreachable".
+    Unreachable,
+}
+
+impl Block {
+    /// The rules it takes, in their order.
+    #[must_use]
+    pub fn verdicts(self) -> &'static [Verdict] {
+        match self {
+            Self::Drop => &[Verdict::Drop],
+            Self::Reject => &[Verdict::Unreachable],
+            Self::Reset => &[Verdict::Reset, Verdict::Unreachable],
+        }
+    }
 }
 
 /// An address family.
@@ -128,7 +157,7 @@ pub struct Draft {
     pub table: Name,
     /// The places where bans hold.
     pub scopes: Vec<Scope>,
-    /// What happens to banned packets.
+    /// What happens to banned packets where a scope does not say.
     pub block: Block,
     /// IPv4 prefix lengths that can be banned.
     pub v4_lengths: Vec<u8>,
@@ -170,10 +199,10 @@ impl Gate {
         &self.0.scopes
     }
 
-    /// What happens to banned packets.
+    /// What happens to banned packets in a scope.
     #[must_use]
-    pub fn block(&self) -> Block {
-        self.0.block
+    pub fn block(&self, scope: &Scope) -> Block {
+        scope.block.unwrap_or(self.0.block)
     }
 
     /// The prefix lengths that can be banned, longest first.
@@ -281,6 +310,11 @@ mod tests {
         let gate = gate(&[("sip", "udp/5060-5061"), ("all", "all")]).unwrap();
         let text = serde_json::to_string(&gate).unwrap();
         assert_eq!(serde_json::from_str::<Gate>(&text).unwrap(), gate);
+        assert!(!text.contains("\"block\":null"), "as it was before scopes had a block: {text}");
+        let own = text.replace("\"sip\",", "\"sip\",\"block\":\"reset\",");
+        let own = serde_json::from_str::<Gate>(&own).unwrap();
+        let blocks: Vec<_> = own.scopes().iter().map(|scope| own.block(scope)).collect();
+        assert_eq!(blocks, [Block::Reset, Block::Drop]);
         let forged = text.replace("\"sip\"", "\"all\"");
         assert!(serde_json::from_str::<Gate>(&forged).is_err());
     }

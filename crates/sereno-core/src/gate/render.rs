@@ -1,6 +1,6 @@
 //! The gate as nft text: for people to read, and for tests to check against the real `nft`.
 
-use super::{BASE_CHAIN, Block, Family, Gate, Hold, Left, PortRange, Ports, Set};
+use super::{BASE_CHAIN, Family, Gate, Hold, Left, PortRange, Ports, Set, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
 use std::fmt::Write;
@@ -35,9 +35,12 @@ fn write_gate(out: &mut String, gate: &Gate, holds: &[Hold], now: Time) -> std::
         writeln!(out, "\tchain {} {{", scope.chain())?;
         for set in gate.sets_of(scope) {
             let source = source(set);
-            let verdict = verdict(gate.block(), set.family);
             let counter = scope.counter();
-            writeln!(out, "\t\t{source} @{set} counter name \"{counter}\" {verdict}")?;
+            for &verdict in gate.block(scope).verdicts() {
+                let only = if verdict == Verdict::Reset { "meta l4proto tcp " } else { "" };
+                let verdict = words(verdict, set.family);
+                writeln!(out, "\t\t{only}{source} @{set} counter name \"{counter}\" {verdict}")?;
+            }
         }
         writeln!(out, "\t}}\n")?;
     }
@@ -93,11 +96,12 @@ fn source(set: Set) -> String {
     format!("{field} & {mask}")
 }
 
-fn verdict(block: Block, family: Family) -> &'static str {
-    match (block, family) {
-        (Block::Drop, _) => "drop",
-        (Block::Reject, Family::V4) => "reject with icmp port-unreachable",
-        (Block::Reject, Family::V6) => "reject with icmpv6 port-unreachable",
+fn words(verdict: Verdict, family: Family) -> &'static str {
+    match (verdict, family) {
+        (Verdict::Drop, _) => "drop",
+        (Verdict::Reset, _) => "reject with tcp reset",
+        (Verdict::Unreachable, Family::V4) => "reject with icmp port-unreachable",
+        (Verdict::Unreachable, Family::V6) => "reject with icmpv6 port-unreachable",
     }
 }
 

@@ -1,6 +1,7 @@
 //! `sereno run`: guarding, in the foreground.
 
 mod answers;
+pub mod commands;
 pub mod control;
 pub mod guard;
 pub mod hands;

@@ -153,7 +153,7 @@ pub fn draft(policy: &Policy) -> Draft {
     for jail in &policy.jails {
         let name = scope(&jail.policy);
         if !scopes.iter().any(|s| s.name == name) {
-            scopes.push(Scope { name, ports: jail.policy.ports.clone() });
+            scopes.push(Scope { name, ports: jail.policy.ports.clone(), block: None });
         }
         v4.extend([jail.policy.v4_bits, jail.policy.net4_bits]);
         v6.extend([jail.policy.v6_bits, jail.policy.net6_bits]);
