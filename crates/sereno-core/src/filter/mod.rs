@@ -1,7 +1,131 @@
 //! fail2ban's filters: regular expressions of Python's that find failures in lines whose date was
 //! cut out.
 //!
+//! A [`Filter`] is compiled once; a [`Scan`] reads one source with one or several of them. What a
+//! line amounts to is what fail2ban 1.0.2 makes of it (`server/filter.py`, `server/failregex.py`,
+//! and its own sample lines, which are in the tests), except that
+//!
+//! - thousands of sessions (`<F-MLFID>`) are remembered instead of a hundred;
+//! - a search that takes too many steps is given up and counted, instead of holding up every jail;
+//! - names in place of addresses are reported as names: nothing is asked of the network here.
+//!
 //! [`regex`] understands the expressions, [`date`] finds the dates.
 
 pub mod date;
+mod fields;
+mod gate;
+mod lines;
+mod reader;
 pub mod regex;
+mod scan;
+mod session;
+
+pub use fields::Fields;
+pub use reader::{Counts, Finding, Who};
+pub use scan::Scan;
+pub use session::Story;
+
+use date::Detector;
+use fields::Groups;
+use gate::Gate;
+use regex::{Options, Regex, Wrong};
+use std::sync::Arc;
+
+/// What a filter's configuration says, put together.
+#[derive(Clone, Debug, Default)]
+pub struct Spec<'a> {
+    /// What lines have to match first.
+    pub prefregex: Option<&'a str>,
+    /// What a failure looks like, each.
+    pub failregex: Vec<&'a str>,
+    /// What is none, each.
+    pub ignoreregex: Vec<&'a str>,
+    /// Lines looked at together; 0 and 1 mean one.
+    pub maxlines: u32,
+    /// Whether names are taken for addresses: `usedns` is not `no`.
+    pub names: bool,
+}
+
+/// Which of a [`Spec`]'s expressions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `prefregex`.
+    Prefix,
+    /// A `failregex`, by its place.
+    Failure(usize),
+    /// An `ignoreregex`, by its place.
+    Ignore(usize),
+}
+
+/// An expression and its groups.
+#[derive(Debug)]
+struct Expression {
+    regex: Regex,
+    groups: Groups,
+}
+
+/// A filter, compiled.
+#[derive(Debug)]
+pub struct Filter {
+    prefix: Option<Expression>,
+    failures: Vec<Expression>,
+    ignored: Vec<Expression>,
+    maxlines: usize,
+    gate: Gate,
+    dates: Arc<Detector>,
+}
+
+impl Filter {
+    /// Compiles a filter that finds its dates with `dates`.
+    ///
+    /// # Errors
+    /// Every expression that is wrong, and why.
+    pub fn compile(spec: &Spec<'_>, dates: Arc<Detector>) -> Result<Self, Vec<(Part, Wrong)>> {
+        let options = Options { multiline: spec.maxlines > 1, raw_or_dns: spec.names };
+        let mut wrong = Vec::new();
+        let mut compile = |part: Part, text: &str| match Regex::compile(text, options) {
+            Ok(regex) => Some(Expression { groups: Groups::of(&regex), regex }),
+            Err(why) => {
+                wrong.push((part, why));
+                None
+            }
+        };
+        let prefix = spec.prefregex.and_then(|text| compile(Part::Prefix, text));
+        let named = spec.prefregex.is_some() && prefix.is_none();
+        let named = named || prefix.as_ref().is_some_and(|prefix| prefix.regex.has_id());
+        let ignored = spec.ignoreregex.iter().enumerate();
+        let ignored = ignored.filter_map(|(at, text)| compile(Part::Ignore(at), text)).collect();
+        let failures = spec.failregex.iter().enumerate();
+        let failures: Vec<_> =
+            failures.map(|(at, text)| compile(Part::Failure(at), text)).collect();
+        for (at, one) in failures.iter().enumerate() {
+            if one.as_ref().is_some_and(|one| !named && !one.regex.has_id()) {
+                wrong.push((Part::Failure(at), nobody(spec.failregex[at])));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let failures: Vec<_> = failures.into_iter().flatten().collect();
+        let maxlines = (spec.maxlines as usize).max(1);
+        let gate = Gate::of(prefix.as_ref(), &failures, maxlines);
+        Ok(Self { prefix, failures, ignored, maxlines, gate, dates })
+    }
+
+    /// Whether every search of it ends by itself in linear time.
+    #[must_use]
+    pub fn is_linear(&self) -> bool {
+        let all = self.prefix.iter().chain(&self.failures).chain(&self.ignored);
+        all.into_iter().all(|one| one.regex.is_linear())
+    }
+}
+
+/// An expression that says nowhere whom to ban.
+fn nobody(text: &str) -> Wrong {
+    Wrong {
+        at: 0,
+        width: text.chars().count(),
+        message: "it says nowhere whom to ban".to_owned(),
+        remedy: "write <HOST> where the address stands".to_owned(),
+    }
+}

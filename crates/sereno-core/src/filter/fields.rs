@@ -1,0 +1,122 @@
+//! What a line's groups captured, as fail2ban's dictionary of a failure.
+
+use super::regex::{Regex, Room};
+use std::sync::Arc;
+
+/// A group's name and what it means besides capturing.
+#[derive(Debug)]
+struct Group {
+    name: Arc<str>,
+    index: usize,
+}
+
+/// The groups of one expression, and which of them complete others.
+#[derive(Debug)]
+pub(super) struct Groups {
+    all: Vec<Group>,
+    /// `alt_user_1`: what `user` is if it is empty.
+    alternatives: Vec<(Arc<str>, Arc<str>)>,
+    /// `tuple_fid_1`: what is put beside `fid`.
+    tuples: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl Groups {
+    pub(super) fn of(regex: &Regex) -> Self {
+        let all: Vec<Group> =
+            regex.names().map(|(name, index)| Group { name: name.into(), index }).collect();
+        let completing = |prefix: &str| {
+            let mut found: Vec<(Arc<str>, Arc<str>)> = all
+                .iter()
+                .filter_map(|group| Some((Arc::clone(&group.name), completed(&group.name, prefix)?)))
+                .collect();
+            found.sort();
+            found
+        };
+        Self { alternatives: completing("alt_"), tuples: completing("tuple_"), all }
+    }
+
+    /// What the groups are in `text` after a search with `room`.
+    pub(super) fn captured(&self, text: &str, room: &Room) -> Fields {
+        let value = |group: &Group| {
+            let found = room.get(group.index).and_then(|range| text.get(range));
+            (Arc::clone(&group.name), found.map(str::to_owned))
+        };
+        let mut fields = Fields(self.all.iter().map(value).collect());
+        for (from, to) in &self.alternatives {
+            let empty = fields.get(to).is_none_or(str::is_empty);
+            if let Some(other) = fields.get(from).filter(|other| !other.is_empty() && empty) {
+                let other = other.to_owned();
+                fields.set(to, Some(other));
+            }
+        }
+        for (from, to) in &self.tuples {
+            let quoted = |value: Option<&str>| {
+                value.map_or_else(|| "None".to_owned(), |value| format!("'{value}'"))
+            };
+            let (own, other) = (fields.get(to), quoted(fields.get(from)));
+            let joined = match own.and_then(|own| own.strip_suffix(')')) {
+                Some(open) if open.starts_with("('") => format!("{open}, {other})"),
+                _ => format!("({}, {other})", quoted(own)),
+            };
+            fields.set(to, Some(joined));
+        }
+        fields
+    }
+}
+
+/// The group that `name` completes, if it begins with `prefix`: `alt_user_1` completes `user`.
+fn completed(name: &str, prefix: &str) -> Option<Arc<str>> {
+    let rest = name.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
+    let digits = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+    let base = if digits.len() < rest.len() { digits.strip_suffix('_') } else { None };
+    let base = base.unwrap_or(rest);
+    Some(match base {
+        "id" => "fid".into(),
+        "port" => "fport".into(),
+        other => other.into(),
+    })
+}
+
+/// Names and values; a group that took no part has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields(Vec<(Arc<str>, Option<String>)>);
+
+impl Fields {
+    /// The value of a group that took part.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| &**known == name)?.1.as_deref()
+    }
+
+    /// All values of groups that took part.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)))
+    }
+
+    /// Whether there is a value that is not empty.
+    pub(super) fn says(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| !value.is_empty())
+    }
+
+    pub(super) fn set(&mut self, name: &Arc<str>, value: Option<String>) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((Arc::clone(name), value)),
+        }
+    }
+
+    /// Takes a value off.
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| &**known == name)?;
+        self.0.swap_remove(at).1
+    }
+
+    /// Takes over what another says; with `absent`, also that a group took no part.
+    pub(super) fn update(&mut self, other: Self, absent: bool) {
+        for (name, value) in other.0 {
+            if absent || value.is_some() {
+                self.set(&name, value);
+            }
+        }
+    }
+}

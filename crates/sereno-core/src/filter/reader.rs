@@ -1,0 +1,285 @@
+//! One filter at work on the lines of one source (`findFailure` of fail2ban 1.0.2).
+
+use super::fields::Fields;
+use super::gate::Gate;
+use super::lines::{self, Line};
+use super::regex::{Regex, Room};
+use super::session::{Sessions, Story};
+use super::{Expression, Filter};
+use crate::addr::{Prefix, parse_addr};
+use crate::time::Time;
+use std::sync::Arc;
+
+/// A line, and what is left of it without its date.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut<'a> {
+    pub(super) whole: &'a str,
+    pub(super) rest: &'a str,
+    pub(super) when: Option<Time>,
+    pub(super) now: Time,
+}
+
+/// Whom a failure is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// An address, or a network where the expression has `<CIDR>`.
+    Prefix(Prefix),
+    /// A host by its name.
+    Named(String),
+    /// Something else to know him by: `<F-ID>`.
+    Other(String),
+    /// Nobody yet: a line to come may tell.
+    Pending,
+}
+
+impl Who {
+    fn of(text: &str, bits: Option<&str>) -> Self {
+        let addr = parse_addr(text.as_bytes());
+        let bits = bits.and_then(|bits| bits.parse().ok());
+        let prefix = addr.and_then(|addr| match bits {
+            Some(bits) => Prefix::new(addr, bits),
+            None => Some(Prefix::host(addr)),
+        });
+        prefix.or_else(|| text.parse().ok()).map_or_else(|| Self::Other(text.to_owned()), Self::Prefix)
+    }
+}
+
+/// What a line amounts to.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    /// Which failregex matched.
+    pub regex: usize,
+    /// Whom it is about.
+    pub who: &'a Who,
+    /// When; `None` if neither the line nor one just before it says.
+    pub when: Option<Time>,
+    /// What was captured, here and in earlier lines of the session.
+    pub story: &'a Story,
+    /// The line.
+    pub line: &'a str,
+}
+
+/// What a filter has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines that could matter.
+    pub candidates: u64,
+    /// Lines that a failregex matched.
+    pub matched: u64,
+    /// Lines that an ignoreregex matched.
+    pub ignored: u64,
+    /// Searches given up because they took too many steps.
+    pub exhausted: u64,
+    /// Sessions forgotten for want of room while a failure of theirs waited for its address.
+    pub lost: u64,
+}
+
+/// A filter and what it remembers of a source.
+#[derive(Debug)]
+pub(super) struct Reader {
+    filter: Arc<Filter>,
+    every: bool,
+    room: Room,
+    buffer: Vec<Line>,
+    sessions: Sessions,
+    counts: Counts,
+    /// The text that is searched: a line break stands behind it.
+    text: String,
+}
+
+/// What is looked at, for one line.
+struct Look<'l> {
+    /// The lines, if several are looked at together.
+    lines: Vec<Line>,
+    cut: Cut<'l>,
+    /// What the prefregex captured.
+    before: Fields,
+}
+
+impl Reader {
+    pub(super) fn new(filter: Arc<Filter>, every: bool) -> Self {
+        Self {
+            filter,
+            every,
+            room: Room::new(),
+            buffer: Vec::new(),
+            sessions: Sessions::default(),
+            counts: Counts::default(),
+            text: String::new(),
+        }
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.filter.gate
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts { lost: self.sessions.lost, ..self.counts }
+    }
+
+    /// Takes a line; tells what it amounts to.
+    pub(super) fn take(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(&Finding<'_>)) {
+        if !self.filter.gate.lets_pass(cut.rest.as_bytes()) {
+            return;
+        }
+        self.counts.candidates += 1;
+        let filter = Arc::clone(&self.filter);
+        let mut look = Look { lines: Vec::new(), cut, before: Fields::default() };
+        if filter.maxlines > 1 {
+            let line = Line { whole: cut.whole.into(), rest: cut.rest.to_owned() };
+            self.buffer.push(line);
+            self.buffer.drain(..self.buffer.len().saturating_sub(filter.maxlines));
+            look.lines = self.buffer.clone();
+            self.text = lines::text(&look.lines);
+        } else {
+            self.text.clear();
+            self.text.push_str(cut.rest);
+            self.text.push('\n');
+        }
+        let early = filter.ignored.len() + 2 < filter.failures.len();
+        if early && self.ignores(&filter, &look) {
+            return;
+        }
+        if !self.prefix(&filter, &mut look) {
+            return;
+        }
+        for (index, one) in filter.failures.iter().enumerate() {
+            if !self.search(&one.regex) {
+                continue;
+            }
+            if self.failure(&filter, &look, index, one, emit) {
+                break;
+            }
+            if filter.maxlines > 1 {
+                self.text = lines::text(&self.buffer);
+            }
+        }
+    }
+
+    fn search(&mut self, regex: &Regex) -> bool {
+        regex.search(&self.text, &mut self.room).unwrap_or_else(|_| {
+            self.counts.exhausted += 1;
+            false
+        })
+    }
+
+    /// Whether an ignoreregex matches the lines.
+    fn ignores(&mut self, filter: &Filter, look: &Look<'_>) -> bool {
+        let _ = look;
+        let found = filter.ignored.iter().any(|one| self.search(&one.regex));
+        self.counts.ignored += u64::from(found);
+        found
+    }
+
+    /// Whether the prefregex lets the lines pass; what it says matters is what is searched then.
+    fn prefix(&mut self, filter: &Filter, look: &mut Look<'_>) -> bool {
+        let Some(prefix) = &filter.prefix else { return true };
+        if !self.search(&prefix.regex) {
+            return false;
+        }
+        look.before = prefix.groups.captured(&self.text, &self.room);
+        if let Some(content) = look.before.take("content").filter(|content| !content.is_empty()) {
+            self.text.clear();
+            self.text.push_str(&content);
+            self.text.push('\n');
+            if filter.maxlines > 1 {
+                self.buffer = vec![Line { whole: content.as_str().into(), rest: content }];
+            }
+        }
+        true
+    }
+
+    /// Tells of a failure that was just found; whether that was all of the line.
+    fn failure(
+        &mut self,
+        filter: &Filter,
+        look: &Look<'_>,
+        index: usize,
+        one: &Expression,
+        emit: &mut dyn FnMut(&Finding<'_>),
+    ) -> bool {
+        let captured = one.groups.captured(&self.text, &self.room);
+        let several = filter.maxlines > 1;
+        let (matched, others) = if several {
+            lines::sort(&look.lines, &self.text, &one.regex, &self.room)
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        if !filter.ignored.is_empty() && self.ignores_matched(filter, &matched, several) {
+            if several {
+                self.buffer = others;
+            }
+            return !self.every;
+        }
+        self.counts.matched += 1;
+        if several {
+            self.buffer = others;
+        }
+        let speaking: Vec<Arc<str>> = if several {
+            matched.into_iter().map(|line| line.whole).collect()
+        } else {
+            vec![look.cut.whole.into()]
+        };
+        self.tell(look, index, captured, &speaking, emit)
+    }
+
+    /// Whether an ignoreregex matches the lines that a failregex matched.
+    fn ignores_matched(&mut self, filter: &Filter, matched: &[Line], several: bool) -> bool {
+        if !several {
+            let found = filter.ignored.iter().any(|one| self.search(&one.regex));
+            self.counts.ignored += u64::from(found);
+            return found;
+        }
+        let whole = std::mem::replace(&mut self.text, lines::text(matched));
+        let found = filter.ignored.iter().any(|one| self.search(&one.regex));
+        self.text = whole;
+        self.counts.ignored += u64::from(found);
+        found
+    }
+
+    fn tell(
+        &mut self,
+        look: &Look<'_>,
+        index: usize,
+        captured: Fields,
+        speaking: &[Arc<str>],
+        emit: &mut dyn FnMut(&Finding<'_>),
+    ) -> bool {
+        let mut fields = look.before.clone();
+        fields.update(captured, true);
+        let session = fields.get("mlfid").map(str::to_owned);
+        let at = look.cut.when.unwrap_or(look.cut.now);
+        let story = match &session {
+            Some(id) => self.sessions.merge(id, fields, speaking, at),
+            None => Story::of(fields, speaking),
+        };
+        if story.is_no_failure() && session.is_some() && !self.every {
+            return true;
+        }
+        let who = who(&story.fields);
+        if who == Who::Pending {
+            if let Some(id) = &session {
+                self.sessions.pend(id);
+            }
+            if !self.every {
+                return true;
+            }
+        }
+        let line = look.cut.whole;
+        emit(&Finding { regex: index, who: &who, when: look.cut.when, story: &story, line });
+        !self.every
+    }
+}
+
+/// Whom captures are about: an id before an address, an address before a name.
+fn who(fields: &Fields) -> Who {
+    let id = fields.get("fid");
+    let addr = fields.get("ip4").or_else(|| fields.get("ip6"));
+    match (id, addr, fields.get("dns")) {
+        (Some(id), Some(addr), _) if id != addr => Who::of(id, None),
+        (_, Some(addr), _) => Who::of(addr, fields.get("cidr")),
+        (_, None, Some(name)) => Who::Named(name.to_owned()),
+        (Some(id), None, None) => Who::of(id, None),
+        (None, None, None) => Who::Pending,
+    }
+}

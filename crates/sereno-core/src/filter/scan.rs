@@ -1,0 +1,179 @@
+//! One source read with one or several filters, which share the work of finding dates and of
+//! passing over what matters to none of them.
+
+use super::date::{Detector, State};
+use super::reader::{Counts, Cut, Finding, Reader};
+use super::{Filter, gate};
+use crate::time::Time;
+use aho_corasick::AhoCorasick;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the last date stands in for one that is missing.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// The reader of one source.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Filters that look for the same dates, together.
+    clocks: Vec<Clock>,
+    filters: usize,
+    lines: u64,
+}
+
+/// Filters with the same dates.
+#[derive(Debug)]
+struct Clock {
+    dates: Arc<Detector>,
+    state: State,
+    last: Option<Time>,
+    gate: Option<AhoCorasick>,
+    /// With its place among all filters.
+    readers: Vec<(usize, Reader)>,
+    /// Room for a line without its date.
+    rest: String,
+}
+
+impl Scan {
+    /// A reader without filters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a filter; gives its place. With `every`, all expressions are tried on each line, and
+    /// what is no failure is told as well: for those who test filters.
+    pub fn add(&mut self, filter: Arc<Filter>, every: bool) -> usize {
+        let place = self.filters;
+        self.filters += 1;
+        let same = self.clocks.iter_mut().find(|clock| Arc::ptr_eq(&clock.dates, &filter.dates));
+        let dates = Arc::clone(&filter.dates);
+        let reader = (place, Reader::new(filter, every));
+        match same {
+            Some(clock) => clock.readers.push(reader),
+            None => self.clocks.push(Clock {
+                dates,
+                state: State::default(),
+                last: None,
+                gate: None,
+                readers: vec![reader],
+                rest: String::new(),
+            }),
+        }
+        for clock in &mut self.clocks {
+            clock.gate = gate::union(clock.readers.iter().map(|(_, reader)| reader.gate()));
+        }
+        place
+    }
+
+    /// Whether there is no filter.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.filters == 0
+    }
+
+    /// What a filter has seen so far.
+    #[must_use]
+    pub fn counts(&self, place: usize) -> Counts {
+        let mut readers = self.clocks.iter().flat_map(|clock| &clock.readers);
+        let found = readers.find(|(own, _)| *own == place);
+        found.map_or_else(Counts::default, |(_, reader)| reader.counts())
+    }
+
+    /// Lines read so far.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// How often which template found dates, for the filter at `place`.
+    #[must_use]
+    pub fn dates(&self, place: usize) -> Option<(&Detector, &State)> {
+        let own = |clock: &&Clock| clock.readers.iter().any(|(own, _)| *own == place);
+        self.clocks.iter().find(own).map(|clock| (&*clock.dates, &clock.state))
+    }
+
+    /// Reads whole lines at `now`; tells what each filter found.
+    pub fn read(&mut self, block: &[u8], now: Time, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
+        let mut rest = block;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            self.line(&rest[..end], now, emit);
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+    }
+
+    /// Reads one line, without its line break.
+    pub fn line(&mut self, line: &[u8], now: Time, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
+        self.lines += 1;
+        let line = text(line);
+        for clock in &mut self.clocks {
+            clock.line(&line, now, emit);
+        }
+    }
+
+    /// Reads a line of which is known when it was written, such as an entry of the journal.
+    pub fn entry(&mut self, line: &[u8], when: Time, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
+        self.lines += 1;
+        let line = text(line);
+        for clock in &mut self.clocks {
+            clock.last = Some(when);
+            let cut = Cut { whole: &line, rest: &line, when: Some(when), now: when };
+            clock.tell(cut, emit);
+        }
+    }
+}
+
+/// A line as Python reads it: what is no UTF-8 is replaced, and the line's end is off.
+fn text(line: &[u8]) -> Cow<'_, str> {
+    let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
+    match std::str::from_utf8(&line[..end]) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(&line[..end]),
+    }
+}
+
+impl Clock {
+    fn line(&mut self, line: &str, now: Time, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
+        let found = self.dates.find(&mut self.state, line, now);
+        let recent = |last: &Time| now.since(*last) < RECENT;
+        let Some(found) = found else {
+            let when = self.last.filter(recent);
+            return self.tell(Cut { whole: line, rest: line, when, now }, emit);
+        };
+        if found.range.is_empty() {
+            let when = self.last.filter(recent).or(Some(now));
+            return self.tell(Cut { whole: line, rest: line, when, now }, emit);
+        }
+        let (before, behind) = (&line[..found.range.start], &line[found.range.end..]);
+        let mut joined = std::mem::take(&mut self.rest);
+        let rest = if before.is_empty() {
+            behind
+        } else {
+            joined.clear();
+            joined.push_str(before);
+            joined.push_str(behind);
+            &joined
+        };
+        let passes = self.gate.as_ref().is_none_or(|gate| gate.is_match(rest));
+        let when = self.dates.time(&mut self.state, &found, now);
+        let when = when.or(self.last.filter(recent));
+        self.last = when.or(self.last);
+        if passes {
+            for (place, reader) in &mut self.readers {
+                reader.take(Cut { whole: line, rest, when, now }, &mut |one| emit(*place, one));
+            }
+        }
+        self.rest = joined;
+    }
+
+    fn tell(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
+        if self.gate.as_ref().is_some_and(|gate| !gate.is_match(cut.rest)) {
+            return;
+        }
+        for (place, reader) in &mut self.readers {
+            reader.take(cut, &mut |one| emit(*place, one));
+        }
+    }
+}
