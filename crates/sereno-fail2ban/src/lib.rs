@@ -31,6 +31,7 @@ pub mod act;
 mod budget;
 mod check;
 pub mod client;
+mod compile;
 mod definition;
 mod dict;
 mod dump;
@@ -52,6 +53,7 @@ mod tree;
 mod unknown;
 mod words;
 
+pub use compile::Compiler;
 pub use dict::Dict;
 pub use dump::{Value, commands};
 pub use files::Files;
@@ -62,7 +64,7 @@ pub use time::{TimeError, seconds};
 pub use tree::{Action, Family, Filter, Jail, Tree};
 
 use files::{Loader, join};
-use ini::{Config, Entry};
+use ini::{Config, Entry, Section};
 
 /// The release whose reading this follows; `%(fail2ban_version)s` in jails.
 pub const VERSION: &str = "1.0.2";
@@ -83,9 +85,7 @@ pub fn read(files: &dyn Files, base: &str) -> Tree {
         );
     }
     let mut config = config.map(|config| Config::clone(&config)).unwrap_or_default();
-    for (name, value) in [("fail2ban_version", VERSION), ("fail2ban_confpath", base)] {
-        config.defaults.insert(name, Entry { name: None, value: Text::plain(value) });
-    }
+    begin(&mut config, base);
     unknown::check_defaults(&mut loader, &config);
     let shadow = |name: &str| name.starts_with("KNOWN/") || name == "INCLUDES";
     let names = config.sections.keys().filter(|name| !shadow(name)).map(ToOwned::to_owned);
@@ -93,4 +93,32 @@ pub fn read(files: &dyn Files, base: &str) -> Tree {
     let jails = names.iter().map(|name| jail::read(&mut loader, base, &mut config, name)).collect();
     let problems = loader.notes.problems();
     Tree { base: base.to_owned(), global, jails, problems, notes: loader.notes }
+}
+
+/// Reads one filter of the tree under `base` as a jail without other options would that says
+/// `filter = written` and `backend = backend`: `sshd[mode=aggressive]`, `auto`. It is the filter of
+/// the only jail.
+#[must_use]
+pub fn filter(files: &dyn Files, base: &str, written: &str, backend: &str) -> Tree {
+    /// Nobody reads what the jail is called.
+    const NAME: &str = "jail";
+    let base = if base.len() > 1 { base.trim_end_matches('/') } else { base };
+    let mut loader = Loader::new(files);
+    let mut config = Config::default();
+    begin(&mut config, base);
+    let mut section = Section::default();
+    for (name, value) in [("enabled", "true"), ("filter", written), ("backend", backend)] {
+        section.options.insert(name, Entry { name: None, value: Text::plain(value) });
+    }
+    config.sections.insert(NAME, section);
+    let jails = vec![jail::read(&mut loader, base, &mut config, NAME)];
+    let problems = loader.notes.problems();
+    Tree { base: base.to_owned(), global: Dict::default(), jails, problems, notes: loader.notes }
+}
+
+/// What every configuration knows.
+fn begin(config: &mut Config, base: &str) {
+    for (name, value) in [("fail2ban_version", VERSION), ("fail2ban_confpath", base)] {
+        config.defaults.insert(name, Entry { name: None, value: Text::plain(value) });
+    }
 }

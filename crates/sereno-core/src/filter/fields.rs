@@ -27,7 +27,9 @@ impl Groups {
         let completing = |prefix: &str| {
             let mut found: Vec<(Arc<str>, Arc<str>)> = all
                 .iter()
-                .filter_map(|group| Some((Arc::clone(&group.name), completed(&group.name, prefix)?)))
+                .filter_map(|group| {
+                    Some((Arc::clone(&group.name), completed(&group.name, prefix)?))
+                })
                 .collect();
             found.sort();
             found

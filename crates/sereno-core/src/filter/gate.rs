@@ -16,7 +16,11 @@ pub(super) struct Gate {
 
 impl Gate {
     /// The gate of a filter. Of several lines looked at together each matters.
-    pub(super) fn of(prefix: Option<&Expression>, failures: &[Expression], maxlines: usize) -> Self {
+    pub(super) fn of(
+        prefix: Option<&Expression>,
+        failures: &[Expression],
+        maxlines: usize,
+    ) -> Self {
         if maxlines > 1 {
             return Self::default();
         }

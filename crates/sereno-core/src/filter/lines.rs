@@ -32,7 +32,8 @@ pub(super) fn sort(
     let before = &text.as_bytes()[..(whole.start + 1).min(text.len())];
     let first = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
     let from = whole.end.saturating_sub(1).min(text.len());
-    let last = memchr::memchr(b'\n', &text.as_bytes()[from..]).map_or(text.len(), |at| from + at + 1);
+    let last =
+        memchr::memchr(b'\n', &text.as_bytes()[from..]).map_or(text.len(), |at| from + at + 1);
     let count = |to: usize| memchr::memchr_iter(b'\n', &text.as_bytes()[..to]).count();
     let (first, last) = (count(first).min(lines.len()), count(last).min(lines.len()));
     let mut matched = lines[first..last.max(first)].to_vec();

@@ -40,7 +40,9 @@ impl Who {
             Some(bits) => Prefix::new(addr, bits),
             None => Some(Prefix::host(addr)),
         });
-        prefix.or_else(|| text.parse().ok()).map_or_else(|| Self::Other(text.to_owned()), Self::Prefix)
+        prefix
+            .or_else(|| text.parse().ok())
+            .map_or_else(|| Self::Other(text.to_owned()), Self::Prefix)
     }
 }
 
