@@ -52,7 +52,7 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
     let mut guarded = Vec::new();
     let mut ignored = ignored::Ignored::default();
     for (place, jail) in tree.jails.iter().enumerate() {
-        if !jail.enabled || jail.set_aside {
+        if !jail.enabled {
             continue;
         }
         let acts = acts(&tree, jail);
@@ -64,6 +64,9 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
                 continue;
             }
         };
+        if jail.set_aside || acts.problems.iter().any(|one| one.severity == Severity::Error) {
+            continue;
+        }
         let taken = policy.jails.iter().map(|jail| jail.policy.name);
         let name = jails::name(&jail.name, &taken.collect::<Vec<_>>());
         match jails::conf(jail, name, &acts, &mut ignored) {
