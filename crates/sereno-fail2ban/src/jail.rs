@@ -245,8 +245,9 @@ impl Reader<'_, '_> {
             }
             actions.push(action);
         }
-        if actions.is_empty() && self.refusal.is_none() {
-            let place = self.config.sections.get(self.name).and_then(|section| section.place);
+        let place = self.config.sections.get(self.name).and_then(|section| section.place);
+        // A jail without a place was not written: somebody asks for a filter alone.
+        if place.is_some() && actions.is_empty() && self.refusal.is_none() {
             let message = format!("[{}] has no action, so it does nothing", self.name);
             let remedy = "write action = name of a file in action.d";
             let width = self.name.chars().count() + 2;

@@ -113,10 +113,11 @@ impl Fields {
         self.0.swap_remove(at).1
     }
 
-    /// Takes over what another says; with `absent`, also that a group took no part.
-    pub(super) fn update(&mut self, other: Self, absent: bool) {
+    /// Takes over what another says. (fail2ban 1.0.2 also takes over from a failregex that a group
+    /// took no part, and forgets what the prefregex said; 1.1.1 does as it is done here.)
+    pub(super) fn update(&mut self, other: Self) {
         for (name, value) in other.0 {
-            if absent || value.is_some() {
+            if value.is_some() {
                 self.set(&name, value);
             }
         }

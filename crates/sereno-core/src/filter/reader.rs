@@ -248,7 +248,7 @@ impl Reader {
         emit: &mut dyn FnMut(&Finding<'_>),
     ) -> bool {
         let mut fields = look.before.clone();
-        fields.update(captured, true);
+        fields.update(captured);
         let session = fields.get("mlfid").map(str::to_owned);
         let at = look.cut.when.unwrap_or(look.cut.now);
         let story = match &session {

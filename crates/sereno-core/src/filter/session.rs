@@ -92,7 +92,7 @@ impl Sessions {
                     // They went with the failure that was told.
                     story.matches.clear();
                 }
-                story.fields.update(new, false);
+                story.fields.update(new);
                 listed = true;
                 story
             }
