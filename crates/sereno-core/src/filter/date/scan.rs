@@ -21,64 +21,118 @@ impl Shapes {
         Self(self.0 | Self::one(shape).0)
     }
 
-    const fn has(self, shape: Shape) -> bool {
+    pub(super) const fn has(self, shape: Shape) -> bool {
         self.0 & Self::one(shape).0 != 0
     }
 }
 
-/// The leftmost beginning of each shape in a line.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Starts {
-    found: Shapes,
-    at: [usize; SHAPES],
-}
+/// More bytes than lie between the beginning of any date and the first colon of its clock.
+pub(super) const REACH: usize = 48;
 
-impl Starts {
-    /// Where the first date of `shape` begins.
-    pub(super) fn of(&self, shape: Shape) -> Option<usize> {
-        self.found.has(shape).then(|| self.at[shape as usize])
-    }
-}
-
-/// Finds the leftmost date of every wanted shape that begins at `from` or later.
-pub(super) fn starts(text: &str, from: usize, wanted: Shapes, decades: Decades) -> Starts {
-    let found = Starts { found: Shapes::default(), at: [0; SHAPES] };
-    let mut scan = Scan { text, bytes: text.as_bytes(), from, open: wanted, decades, found };
-    scan.epochs_of_the_beginning();
-    if wanted.has(Shape::Compact) {
-        scan.compact();
-    }
-    for at in memchr::memchr3_iter(b':', b'@', b'(', scan.bytes) {
-        match scan.bytes[at] {
-            b':' => scan.clock(at),
-            b'@' => scan.one(Shape::Tai64n, Some(at)),
-            _ => scan.audit(at),
-        }
-    }
-    scan.found
-}
-
-struct Scan<'a> {
+/// A scan from left to right that goes as far as it is asked to.
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
+    /// Nothing that begins before this counts.
     from: usize,
+    decades: Decades,
     /// Shapes that are wanted and not found yet.
     open: Shapes,
-    decades: Decades,
-    found: Starts,
+    found: Shapes,
+    /// The leftmost beginning of each shape found.
+    at: [usize; SHAPES],
+    /// The first byte not looked at; a multiple of eight.
+    next: usize,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    /// A scan for dates of the wanted shapes that begin at `from` or later.
+    pub(super) fn new(text: &'a str, from: usize, wanted: Shapes, decades: Decades) -> Self {
+        let mut scan = Self {
+            text,
+            bytes: text.as_bytes(),
+            from,
+            decades,
+            open: wanted,
+            found: Shapes::default(),
+            at: [0; SHAPES],
+            next: from & !7,
+        };
+        scan.epochs_of_the_beginning();
+        scan
+    }
+
+    /// Where the first date of `shape` begins, in the whole text.
+    pub(super) fn first(&mut self, shape: Shape) -> Option<usize> {
+        if shape == Shape::Tai64n && self.open.has(shape) {
+            // Nearly no line has its mark, and this is the fastest way to know.
+            let rest = self.bytes.get(self.next..).unwrap_or_default();
+            memchr::memchr(b'@', rest)?;
+        }
+        while self.open.has(shape) && self.step() {}
+        self.of(shape)
+    }
+
+    /// Where the first date of `shape` begins, if that is before `limit`; perhaps also if not.
+    pub(super) fn before(&mut self, shape: Shape, limit: usize) -> Option<usize> {
+        let end = limit.saturating_add(REACH);
+        while self.next < end && self.open != Shapes::default() && self.step() {}
+        self.of(shape)
+    }
+
+    fn of(&self, shape: Shape) -> Option<usize> {
+        self.found.has(shape).then(|| self.at[shape as usize])
+    }
+
+    /// Looks at the next eight bytes; false when there are none.
+    fn step(&mut self) -> bool {
+        let at = self.next;
+        let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) else {
+            return false;
+        };
+        self.next += 8;
+        let (eight, whole) = match rest.first_chunk() {
+            Some(eight) => (*eight, true),
+            None => {
+                let mut eight = [0; 8];
+                eight[..rest.len()].copy_from_slice(rest);
+                (eight, false)
+            }
+        };
+        let value = u64::from_le_bytes(eight);
+        let others = not_digits(value);
+        // The one shape without colons, `20050123T215959`: wherever it stands, an aligned eight
+        // of its bytes has no more than two blanks among digits.
+        let fewer = others & others.wrapping_sub(1);
+        if fewer & fewer.wrapping_sub(1) == 0 && whole {
+            self.compact(at);
+        }
+        let digit_before = at > 0 && self.bytes[at - 1].is_ascii_digit();
+        let after_digit = (!others & HIGH) << 8 | if digit_before { 0x80 } else { 0 };
+        let mut marks = equal(value, b':') & after_digit | equal(value, b'@') | equal(value, b'(');
+        while marks != 0 {
+            let mark = at + marks.trailing_zeros() as usize / 8;
+            match self.bytes[mark] {
+                b':' => self.clock(mark),
+                b'@' => self.one(Shape::Tai64n, Some(mark)),
+                _ => self.audit(mark),
+            }
+            marks &= marks - 1;
+        }
+        true
+    }
+
     /// Asks for a shape at a place that need not exist.
     fn one(&mut self, shape: Shape, start: Option<usize>) {
         let Some(start) = start.filter(|start| *start >= self.from) else { return };
         if !self.open.has(shape) || (shape.begins_with_a_word() && !self.begins(start)) {
             return;
         }
-        if shape::at(shape, self.text, start, self.decades).is_some() {
+        if shape::end(shape, self.text, start, self.decades).is_some() {
             self.open.0 &= !Shapes::one(shape).0;
-            self.found.found = self.found.found.with(shape);
-            self.found.at[shape as usize] = start;
+            self.found = self.found.with(shape);
+            self.at[shape as usize] = start;
         }
     }
 
@@ -97,11 +151,13 @@ impl Scan<'_> {
     }
 
     fn epochs_of_the_beginning(&mut self) {
+        let start = match self.bytes.first() {
+            Some(b'0'..=b'9') => 0,
+            Some(b'[') => 1,
+            _ => return,
+        };
         for shape in [Shape::Epoch, Shape::LongEpoch] {
-            self.one(shape, Some(0));
-            if self.bytes.first() == Some(&b'[') {
-                self.one(shape, Some(1));
-            }
+            self.one(shape, Some(start));
         }
     }
 
@@ -113,27 +169,20 @@ impl Scan<'_> {
         }
     }
 
-    /// The one shape without colons, `20050123T215959`: wherever it stands, at least eight of
-    /// its bytes are an aligned group, with no more than two blanks among digits.
-    fn compact(&mut self) {
-        for (group, bytes) in self.bytes.as_chunks::<8>().0.iter().enumerate() {
-            if mostly_digits(*bytes) {
-                let group = group * 8;
-                for start in group.saturating_sub(8)..group + 8 {
-                    if self.bytes[start..].starts_with(b"20") {
-                        self.one(Shape::Compact, Some(start));
-                    }
-                }
+    /// Around eight bytes that are mostly digits.
+    fn compact(&mut self, eight: usize) {
+        for start in eight.saturating_sub(8)..eight + 8 {
+            if self.bytes[start..].starts_with(b"20") {
+                self.one(Shape::Compact, Some(start));
             }
         }
     }
 
-    /// `at` is a colon; if it is the first of a clock, whatever stands before it may be a date.
+    /// `at` is a colon after a digit; if it is the first of a clock, whatever stands before it may be a date.
     fn clock(&mut self, at: usize) {
         let digit = |ahead: usize| self.bytes.get(at + ahead).is_some_and(u8::is_ascii_digit);
         let colon = |ahead: usize| self.bytes.get(at + ahead) == Some(&b':');
-        let minutes = digit(1) && (colon(2) && digit(3) || digit(2) && colon(3) && digit(4));
-        if !minutes || !self.back(at, 1).is_ascii_digit() {
+        if !(digit(1) && (colon(2) && digit(3) || digit(2) && colon(3) && digit(4))) {
             return;
         }
         let hour = at - if self.back(at, 2).is_ascii_digit() { 2 } else { 1 };
@@ -270,12 +319,54 @@ impl Shape {
     }
 }
 
-/// Whether at most two of eight bytes are no digits.
-fn mostly_digits(bytes: [u8; 8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let value = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
+/// The shapes that could stand at `at`, judged by what a glance shows.
+fn glance(bytes: &[u8], at: usize) -> Shapes {
+    use Shape::*;
+    let all = |shapes: &[Shape]| shapes.iter().fold(Shapes::default(), |all, one| all.with(*one));
+    let Some(rest) = bytes.get(at..) else { return Shapes::default() };
+    let digits = rest.iter().take(18).take_while(|b| b.is_ascii_digit()).count();
+    match (digits, rest.get(digits)) {
+        (0, Some(b'a'..=b'z' | b'A'..=b'Z')) => {
+            all(&[Asctime, AsctimeYear, Tomcat, ZoneName, ZoneOffset, Assp])
+        }
+        (0, Some(b' ')) => all(&[DayMonthYear, Apache]),
+        (0, Some(b'+' | b'-')) => Shapes::one(ZoneOffset),
+        (0, Some(b'@')) => Shapes::one(Tai64n),
+        (0, Some(b'<')) => Shapes::one(Angle),
+        (1 | 2, Some(b'-' | b'/')) => all(&[DayMonthYear, Apache, CPanel, MonthDayYear]),
+        (1 | 2, Some(b':')) => Shapes::one(Clock),
+        (4, Some(b'-' | b'/' | b'.')) => Shapes::one(Iso),
+        (6, Some(b' ')) => Shapes::one(MySql),
+        (8, Some(b' ' | b'T')) => Shapes::one(Compact),
+        (10.., _) => all(&[Epoch, LongEpoch]),
+        _ => Shapes::default(),
+    }
+}
+
+/// The shapes that could stand at the beginning of a line, after as many as two characters
+/// that are no word's; `skips` are the places after them.
+pub(super) fn heads(text: &str, skips: [usize; 3]) -> Shapes {
+    let bytes = text.as_bytes();
+    let mut heads = glance(bytes, skips[0]);
+    for (place, before) in [(skips[1], skips[0]), (skips[2], skips[1])] {
+        if place > before {
+            heads.0 |= glance(bytes, place).0;
+        }
+    }
+    heads
+}
+
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The high bits of the bytes that are no digits.
+const fn not_digits(value: u64) -> u64 {
+    let value = value ^ 0x3030_3030_3030_3030;
     // Adding 0x76 carries 10 and more into the high bit of the byte; digits stay below.
-    let others = (((value & !HIGH) + 0x7676_7676_7676_7676) | value) & HIGH;
-    let fewer = others & others.wrapping_sub(1);
-    fewer & fewer.wrapping_sub(1) == 0
+    (((value & !HIGH) + 0x7676_7676_7676_7676) | value) & HIGH
+}
+
+/// The high bits of the bytes that are `byte`.
+const fn equal(value: u64, byte: u8) -> u64 {
+    let other = value ^ u64::from_le_bytes([byte; 8]);
+    !(((other & !HIGH) + !HIGH) | other) & HIGH
 }
