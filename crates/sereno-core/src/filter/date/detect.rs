@@ -6,7 +6,8 @@
 //! match move up the order.
 
 use super::search::{Match, Searcher};
-use super::template::Template;
+use super::shape::Shape;
+use super::template::{Beginning, Template};
 use super::{Found, chars};
 use crate::time::Time;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) template: usize,
+    /// The template's shape, to skip it without a look at the template.
+    shape: Option<(Shape, Beginning)>,
     pub(super) hits: u32,
     used: Time,
     /// Characters before its last date.
@@ -48,11 +51,16 @@ struct Last {
 
 impl State {
     /// Takes the detector's order on the first line.
-    fn prepare(&mut self, templates: usize) {
+    fn prepare(&mut self, templates: &[Template]) {
         if self.slots.is_empty() {
-            let unused =
-                |template| Slot { template, hits: 0, used: Time(0), distance: 0x7fff_ffff };
-            self.slots = (0..templates).map(unused).collect();
+            let unused = |(template, known): (usize, &Template)| Slot {
+                template,
+                shape: known.matcher.shape(),
+                hits: 0,
+                used: Time(0),
+                distance: 0x7fff_ffff,
+            };
+            self.slots = templates.iter().enumerate().map(unused).collect();
         }
     }
 }
@@ -67,7 +75,7 @@ pub(super) fn find(
     state: &mut State,
     now: Time,
 ) -> Option<Found> {
-    state.prepare(templates.len());
+    state.prepare(templates);
     let line = searcher.line();
     let mut round = Round { templates, searcher, state };
     let (won, distance, slot) = match round.again() {
@@ -147,9 +155,14 @@ impl Round<'_, '_> {
                 continue;
             }
             let slot = self.state.slots[index];
-            let template = &self.templates[slot.template];
             let ends = index + 1 == slots;
             let limit = if ends { usize::MAX } else { limit };
+            if let Some((shape, beginning)) = slot.shape
+                && self.searcher.misses(shape, beginning, limit)
+            {
+                continue;
+            }
+            let template = &self.templates[slot.template];
             let Some(found) = self.searcher.before(template, limit) else { continue };
             let distance = chars::count(line, found.start);
             if ends || template.anchored || (distance <= slot.distance && distance <= near) {

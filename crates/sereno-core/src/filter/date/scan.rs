@@ -40,8 +40,8 @@ pub(super) struct Scan<'a> {
     /// Shapes that are wanted and not found yet.
     open: Shapes,
     found: Shapes,
-    /// The leftmost beginning of each shape found.
-    at: [usize; SHAPES],
+    /// Where the leftmost date of each shape found begins and ends.
+    at: [(usize, usize); SHAPES],
     /// The first byte not looked at; a multiple of eight.
     next: usize,
 }
@@ -49,78 +49,95 @@ pub(super) struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// A scan for dates of the wanted shapes that begin at `from` or later.
     pub(super) fn new(text: &'a str, from: usize, wanted: Shapes, decades: Decades) -> Self {
-        let mut scan = Self {
+        Self {
             text,
             bytes: text.as_bytes(),
             from,
             decades,
             open: wanted,
             found: Shapes::default(),
-            at: [0; SHAPES],
+            at: [(0, 0); SHAPES],
             next: from & !7,
-        };
-        scan.epochs_of_the_beginning();
-        scan
-    }
-
-    /// Where the first date of `shape` begins, in the whole text.
-    pub(super) fn first(&mut self, shape: Shape) -> Option<usize> {
-        if shape == Shape::Tai64n && self.open.has(shape) {
-            // Nearly no line has its mark, and this is the fastest way to know.
-            let rest = self.bytes.get(self.next..).unwrap_or_default();
-            memchr::memchr(b'@', rest)?;
         }
-        while self.open.has(shape) && self.step() {}
-        self.of(shape)
     }
 
-    /// Where the first date of `shape` begins, if that is before `limit`; perhaps also if not.
-    pub(super) fn before(&mut self, shape: Shape, limit: usize) -> Option<usize> {
-        let end = limit.saturating_add(REACH);
-        while self.next < end && self.open != Shapes::default() && self.step() {}
-        self.of(shape)
-    }
-
-    fn of(&self, shape: Shape) -> Option<usize> {
+    /// Where the first date of `shape` begins and ends; perhaps nothing when it begins at
+    /// `limit` or later.
+    #[inline]
+    pub(super) fn first(&mut self, shape: Shape, limit: usize) -> Option<(usize, usize)> {
+        if self.open.has(shape) {
+            match shape {
+                Shape::Tai64n => self.tai64n(),
+                Shape::Epoch | Shape::LongEpoch => self.epoch(shape),
+                _ => {
+                    let end = limit.saturating_add(REACH).min(self.bytes.len());
+                    while self.next < end && self.open.has(shape) {
+                        self.step(end);
+                    }
+                }
+            }
+        }
         self.found.has(shape).then(|| self.at[shape as usize])
     }
 
-    /// Looks at the next eight bytes; false when there are none.
-    fn step(&mut self) -> bool {
+    fn tai64n(&mut self) {
+        for at in memchr::memchr_iter(b'@', self.bytes) {
+            self.one(Shape::Tai64n, Some(at));
+        }
+        self.open.0 &= !Shapes::one(Shape::Tai64n).0;
+    }
+
+    /// At the beginning, in brackets there, and as SELinux writes them:
+    /// `audit(1138049999.555:101)`.
+    fn epoch(&mut self, shape: Shape) {
+        match self.bytes.first() {
+            Some(b'0'..=b'9') => self.one(shape, Some(0)),
+            Some(b'[') => self.one(shape, Some(1)),
+            _ => {}
+        }
+        for at in memchr::memchr_iter(b'(', self.bytes) {
+            if self.bytes[..at].ends_with(b"audit") && !word_before(self.text, at - 5) {
+                self.one(shape, Some(at + 1));
+            }
+        }
+        self.open.0 &= !Shapes::one(shape).0;
+    }
+
+    /// Goes to the next eight bytes that could be part of a date, or to `end`, and looks there.
+    fn step(&mut self, end: usize) {
+        let rest = &self.bytes[self.next..];
+        let (eights, tail) = rest.as_chunks::<8>();
+        for eight in eights {
+            let at = self.next;
+            if at >= end {
+                return;
+            }
+            self.next += 8;
+            let (digits, colons) = marks(*eight);
+            if digits || colons != 0 {
+                return self.look(at, digits, colons);
+            }
+        }
+        let mut eight = [0; 8];
+        eight[..tail.len()].copy_from_slice(tail);
         let at = self.next;
-        let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) else {
-            return false;
-        };
-        self.next += 8;
-        let (eight, whole) = match rest.first_chunk() {
-            Some(eight) => (*eight, true),
-            None => {
-                let mut eight = [0; 8];
-                eight[..rest.len()].copy_from_slice(rest);
-                (eight, false)
+        self.next = self.bytes.len();
+        self.look(at, false, marks(eight).1);
+    }
+
+    /// Looks at eight bytes that are mostly digits, or that hold colons.
+    fn look(&mut self, at: usize, digits: bool, mut colons: u64) {
+        if digits {
+            for start in at.saturating_sub(8)..at + 8 {
+                if self.bytes[start..].starts_with(b"20") {
+                    self.one(Shape::Compact, Some(start));
+                }
             }
-        };
-        let value = u64::from_le_bytes(eight);
-        let others = not_digits(value);
-        // The one shape without colons, `20050123T215959`: wherever it stands, an aligned eight
-        // of its bytes has no more than two blanks among digits.
-        let fewer = others & others.wrapping_sub(1);
-        if fewer & fewer.wrapping_sub(1) == 0 && whole {
-            self.compact(at);
         }
-        let digit_before = at > 0 && self.bytes[at - 1].is_ascii_digit();
-        let after_digit = (!others & HIGH) << 8 | if digit_before { 0x80 } else { 0 };
-        let mut marks = equal(value, b':') & after_digit | equal(value, b'@') | equal(value, b'(');
-        while marks != 0 {
-            let mark = at + marks.trailing_zeros() as usize / 8;
-            match self.bytes[mark] {
-                b':' => self.clock(mark),
-                b'@' => self.one(Shape::Tai64n, Some(mark)),
-                _ => self.audit(mark),
-            }
-            marks &= marks - 1;
+        while colons != 0 {
+            self.clock(at + colons.trailing_zeros() as usize / 8);
+            colons &= colons - 1;
         }
-        true
     }
 
     /// Asks for a shape at a place that need not exist.
@@ -129,10 +146,10 @@ impl<'a> Scan<'a> {
         if !self.open.has(shape) || (shape.begins_with_a_word() && !self.begins(start)) {
             return;
         }
-        if shape::end(shape, self.text, start, self.decades).is_some() {
+        if let Some(end) = shape::end(shape, self.text, start, self.decades) {
             self.open.0 &= !Shapes::one(shape).0;
             self.found = self.found.with(shape);
-            self.at[shape as usize] = start;
+            self.at[shape as usize] = (start, end);
         }
     }
 
@@ -150,39 +167,12 @@ impl<'a> Scan<'a> {
         self.byte(at.checked_sub(by))
     }
 
-    fn epochs_of_the_beginning(&mut self) {
-        let start = match self.bytes.first() {
-            Some(b'0'..=b'9') => 0,
-            Some(b'[') => 1,
-            _ => return,
-        };
-        for shape in [Shape::Epoch, Shape::LongEpoch] {
-            self.one(shape, Some(start));
-        }
-    }
-
-    /// SELinux: `audit(1138049999.555:101)`.
-    fn audit(&mut self, at: usize) {
-        if self.bytes[..at].ends_with(b"audit") && !word_before(self.text, at - 5) {
-            self.one(Shape::Epoch, Some(at + 1));
-            self.one(Shape::LongEpoch, Some(at + 1));
-        }
-    }
-
-    /// Around eight bytes that are mostly digits.
-    fn compact(&mut self, eight: usize) {
-        for start in eight.saturating_sub(8)..eight + 8 {
-            if self.bytes[start..].starts_with(b"20") {
-                self.one(Shape::Compact, Some(start));
-            }
-        }
-    }
-
-    /// `at` is a colon after a digit; if it is the first of a clock, whatever stands before it may be a date.
+    /// `at` is a colon; if it is the first of a clock, whatever stands before it may be a date.
     fn clock(&mut self, at: usize) {
         let digit = |ahead: usize| self.bytes.get(at + ahead).is_some_and(u8::is_ascii_digit);
         let colon = |ahead: usize| self.bytes.get(at + ahead) == Some(&b':');
-        if !(digit(1) && (colon(2) && digit(3) || digit(2) && colon(3) && digit(4))) {
+        let minutes = digit(1) && (colon(2) && digit(3) || digit(2) && colon(3) && digit(4));
+        if !minutes || !self.back(at, 1).is_ascii_digit() {
             return;
         }
         let hour = at - if self.back(at, 2).is_ascii_digit() { 2 } else { 1 };
@@ -327,7 +317,14 @@ fn glance(bytes: &[u8], at: usize) -> Shapes {
     let digits = rest.iter().take(18).take_while(|b| b.is_ascii_digit()).count();
     match (digits, rest.get(digits)) {
         (0, Some(b'a'..=b'z' | b'A'..=b'Z')) => {
-            all(&[Asctime, AsctimeYear, Tomcat, ZoneName, ZoneOffset, Assp])
+            let letters = rest.iter().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
+            if shape::names_a_day(rest) {
+                all(&[Asctime, AsctimeYear, Tomcat, ZoneName, ZoneOffset, Assp])
+            } else if matches!((letters, rest.get(letters)), (1 | 3..=5, Some(b' '))) {
+                all(&[ZoneName, ZoneOffset])
+            } else {
+                Shapes::default()
+            }
         }
         (0, Some(b' ')) => all(&[DayMonthYear, Apache]),
         (0, Some(b'+' | b'-')) => Shapes::one(ZoneOffset),
@@ -343,12 +340,12 @@ fn glance(bytes: &[u8], at: usize) -> Shapes {
     }
 }
 
-/// The shapes that could stand at the beginning of a line, after as many as two characters
-/// that are no word's; `skips` are the places after them.
-pub(super) fn heads(text: &str, skips: [usize; 3]) -> Shapes {
+/// The shapes that could stand at the beginning of a line, or after one or two characters that
+/// are no word's; `skips` are the places after them.
+pub(super) fn heads(text: &str, skips: [usize; 2]) -> Shapes {
     let bytes = text.as_bytes();
-    let mut heads = glance(bytes, skips[0]);
-    for (place, before) in [(skips[1], skips[0]), (skips[2], skips[1])] {
+    let mut heads = glance(bytes, 0);
+    for (place, before) in [(skips[0], 0), (skips[1], skips[0])] {
         if place > before {
             heads.0 |= glance(bytes, place).0;
         }
@@ -356,17 +353,20 @@ pub(super) fn heads(text: &str, skips: [usize; 3]) -> Shapes {
     heads
 }
 
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// The high bits of the bytes that are no digits.
-const fn not_digits(value: u64) -> u64 {
-    let value = value ^ 0x3030_3030_3030_3030;
+/// Whether at most two of eight bytes are no digits (the one shape without colons,
+/// `20050123T215959`, has an aligned eight of that kind wherever it stands), and the high bits
+/// of the colons that may follow a digit.
+const fn marks(eight: [u8; 8]) -> (bool, u64) {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const COLONS: u64 = u64::from_le_bytes([b':'; 8]);
+    let value = u64::from_le_bytes(eight);
+    let digit = value ^ 0x3030_3030_3030_3030;
     // Adding 0x76 carries 10 and more into the high bit of the byte; digits stay below.
-    (((value & !HIGH) + 0x7676_7676_7676_7676) | value) & HIGH
-}
-
-/// The high bits of the bytes that are `byte`.
-const fn equal(value: u64, byte: u8) -> u64 {
-    let other = value ^ u64::from_le_bytes([byte; 8]);
-    !(((other & !HIGH) + !HIGH) | other) & HIGH
+    let others = (((digit & !HIGH) + 0x7676_7676_7676_7676) | digit) & HIGH;
+    let fewer = others & others.wrapping_sub(1);
+    let colon = value ^ COLONS;
+    let colons = !(((colon & !HIGH) + !HIGH) | colon) & HIGH;
+    // The byte before the first is not seen here.
+    let after_digit = (!others & HIGH) << 8 | 0x80;
+    (fewer & fewer.wrapping_sub(1) == 0, colons & after_digit)
 }

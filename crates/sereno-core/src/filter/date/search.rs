@@ -26,7 +26,7 @@ pub(super) struct Searcher<'l> {
     anywhere: Shapes,
     decades: Decades,
     scan: Option<Scan<'l>>,
-    heads: Option<([usize; 3], Shapes)>,
+    heads: Option<Shapes>,
 }
 
 impl<'l> Searcher<'l> {
@@ -39,6 +39,20 @@ impl<'l> Searcher<'l> {
         self.line
     }
 
+    /// Whether there is no date of a shape, known without asking for it; `limit` as in
+    /// [`Self::before`].
+    pub(super) fn misses(&mut self, shape: Shape, beginning: Beginning, limit: usize) -> bool {
+        match beginning {
+            Beginning::Anywhere => self.first(shape, limit).is_none(),
+            Beginning::Line | Beginning::Exact => !self.heads().has(shape),
+        }
+    }
+
+    fn first(&mut self, shape: Shape, limit: usize) -> Option<(usize, usize)> {
+        let (line, anywhere, decades) = (self.line, self.anywhere, self.decades);
+        self.scan.get_or_insert_with(|| Scan::new(line, 0, anywhere, decades)).first(shape, limit)
+    }
+
     /// A template's leftmost match.
     pub(super) fn whole(&mut self, template: &Template) -> Option<Match> {
         self.before(template, usize::MAX)
@@ -48,18 +62,10 @@ impl<'l> Searcher<'l> {
     pub(super) fn before(&mut self, template: &Template, limit: usize) -> Option<Match> {
         match &template.matcher {
             Matcher::Shape(shape, Beginning::Line) => self.beginning(*shape),
-            Matcher::Shape(shape, Beginning::Exact) => {
-                self.heads().1.has(*shape).then(|| self.found(*shape, 0, 0))?
-            }
+            Matcher::Shape(shape, Beginning::Exact) => self.found(*shape, 0, 0),
             Matcher::Shape(shape, Beginning::Anywhere) => {
-                let (line, anywhere, decades) = (self.line, self.anywhere, self.decades);
-                let scan = self.scan.get_or_insert_with(|| Scan::new(line, 0, anywhere, decades));
-                let start = if limit == usize::MAX {
-                    scan.first(*shape)?
-                } else {
-                    scan.before(*shape, limit)?
-                };
-                self.found(*shape, start, start)
+                let (start, end) = self.first(*shape, limit)?;
+                Some(Match { start, end, date: start..end, stamp: None })
             }
             Matcher::Custom(custom) => custom.search(self.line, 0, self.line.len()),
         }
@@ -79,46 +85,37 @@ impl<'l> Searcher<'l> {
                     .flatten();
                 there.or_else(|| {
                     let wanted = Shapes::one(*shape);
-                    let start = Scan::new(text, start, wanted, self.decades).first(*shape)?;
-                    part.found(*shape, start, start)
+                    let mut scan = Scan::new(text, start, wanted, self.decades);
+                    let (start, end) = scan.first(*shape, usize::MAX)?;
+                    Some(Match { start, end, date: start..end, stamp: None })
                 })
             }
         }
     }
 
-    /// The line's beginning, the places after one and two characters that are no word's, and
-    /// the shapes that could be there.
-    fn heads(&mut self) -> ([usize; 3], Shapes) {
-        *self.heads.get_or_insert_with(|| {
-            let skip = |at| if word_at(self.line, at) { at } else { after(self.line, at) };
-            let one = skip(0);
-            let two = if one > 0 { skip(one) } else { 0 };
-            let skips = [0, one, two];
-            (skips, scan::heads(self.line, skips))
-        })
+    /// The shapes that could be at the line's beginning.
+    fn heads(&mut self) -> Shapes {
+        *self.heads.get_or_insert_with(|| scan::heads(self.line, skips(self.line)))
     }
 
     /// After at most two characters that are no word's; the more the better.
-    fn beginning(&mut self, shape: Shape) -> Option<Match> {
-        let ([_, one, two], heads) = self.heads();
-        if !heads.has(shape) {
-            return None;
-        }
-        if two > one
-            && let Some(found) = self.found(shape, 0, two)
-        {
-            return Some(found);
-        }
-        if one > 0
-            && let Some(found) = self.found(shape, 0, one)
-        {
-            return Some(found);
-        }
-        self.found(shape, 0, 0)
+    fn beginning(&self, shape: Shape) -> Option<Match> {
+        let [one, two] = skips(self.line);
+        let second = (two > one).then(|| self.found(shape, 0, two)).flatten();
+        let first = || (one > 0).then(|| self.found(shape, 0, one)).flatten();
+        second.or_else(first).or_else(|| self.found(shape, 0, 0))
     }
 
     fn found(&self, shape: Shape, start: usize, at: usize) -> Option<Match> {
         let end = shape::end(shape, self.line, at, self.decades)?;
         Some(Match { start, end, date: at..end, stamp: None })
     }
+}
+
+/// The places after one and two characters that are no word's; 0 and the first where there are
+/// none.
+fn skips(line: &str) -> [usize; 2] {
+    let skip = |at| if word_at(line, at) { at } else { after(line, at) };
+    let one = skip(0);
+    [one, if one > 0 { skip(one) } else { 0 }]
 }

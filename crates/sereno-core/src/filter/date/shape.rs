@@ -345,7 +345,23 @@ impl Cursor<'_> {
     }
 }
 
-/// Names as [`Cursor::three_letters`] reads them.
+const MONTHS: [u32; 12] = letters([
+    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+]);
+const WEEKDAYS: [u32; 7] = letters([b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"]);
+
+/// Three bytes as one number, letters in lower case.
+fn three_letters(bytes: &[u8]) -> Option<u32> {
+    let [a, b, c] = *bytes.first_chunk()?;
+    Some(u32::from_le_bytes([a, b, c, 0]) | 0x20_2020)
+}
+
+/// Whether the first three letters are a month's or a weekday's.
+pub(super) fn names_a_day(bytes: &[u8]) -> bool {
+    three_letters(bytes).is_some_and(|name| MONTHS.contains(&name) || WEEKDAYS.contains(&name))
+}
+
+/// Names as [`three_letters`] reads them.
 const fn letters<const N: usize>(names: [&[u8; 3]; N]) -> [u32; N] {
     let mut out = [0; N];
     let mut at = 0;
@@ -454,26 +470,15 @@ impl Cursor<'_> {
     }
 
     fn month_name(&mut self) -> Option<u8> {
-        const NAMES: [u32; 12] = letters([
-            b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
-            b"dec",
-        ]);
-        let name = self.three_letters()?;
-        let month = NAMES.iter().position(|month| *month == name)?;
+        let name = three_letters(self.bytes.get(self.at..)?)?;
+        let month = MONTHS.iter().position(|month| *month == name)?;
         self.at += 3;
         Some(month as u8 + 1)
     }
 
     fn weekday(&mut self) -> Option<()> {
-        const NAMES: [u32; 7] = letters([b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"]);
-        let name = self.three_letters()?;
-        NAMES.contains(&name).then(|| self.at += 3)
-    }
-
-    /// Three bytes as one number, letters in lower case.
-    fn three_letters(&self) -> Option<u32> {
-        let [a, b, c] = *self.bytes.get(self.at..)?.first_chunk()?;
-        Some(u32::from_le_bytes([a, b, c, 0]) | 0x20_2020)
+        let name = three_letters(self.bytes.get(self.at..)?)?;
+        WEEKDAYS.contains(&name).then(|| self.at += 3)
     }
 
     fn clock(&mut self, d: &mut Civil, hours: Hours) -> Option<()> {
@@ -492,10 +497,10 @@ impl Cursor<'_> {
     /// A point and one to six digits that end a word; nothing taken otherwise. Its value counts
     /// for nothing: fail2ban's times are whole seconds.
     fn fraction(&mut self, points: &[u8]) {
-        let mut c = *self;
-        if c.any(points).is_none() {
+        if !self.peek().is_some_and(|point| points.contains(&point)) {
             return;
         }
+        let mut c = Self { at: self.at + 1, ..*self };
         let digits = c.digits(7);
         c.at += digits;
         // What may follow without a word's end between is a zone's letter, which only ISO has.
