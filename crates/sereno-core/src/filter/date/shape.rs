@@ -34,16 +34,33 @@ pub(super) enum Shape {
 /// How many shapes there are.
 pub(super) const SHAPES: usize = 18;
 
-/// Reads a date of `shape` that starts at `at`; answers where it ends and what it says. The
-/// boundaries of words on both sides are part of the question; the text ends where `text` ends.
-pub(super) fn at(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<(usize, Stamp)> {
+/// Where a date of `shape` that starts at `at` ends. The boundaries of words on both sides are
+/// part of the question; the text ends where `text` ends.
+pub(super) fn end(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<usize> {
     let mut c = Cursor { text, bytes: text.as_bytes(), at, decades };
-    let stamp = match shape {
+    match shape {
         Shape::Epoch | Shape::LongEpoch => c.epoch(shape == Shape::LongEpoch)?,
         Shape::Tai64n => c.tai64n()?,
-        _ => Stamp::Civil(c.civil(shape)?),
-    };
-    Some((c.at, stamp))
+        _ => drop(c.civil(shape)?),
+    }
+    Some(c.at)
+}
+
+/// What a date of `shape` says that starts at `at`, as [`end`] understood it.
+pub(super) fn read(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<Stamp> {
+    let mut c = Cursor { text, bytes: text.as_bytes(), at, decades };
+    match shape {
+        Shape::Epoch | Shape::LongEpoch => {
+            let long = shape == Shape::LongEpoch;
+            c.epoch(long)?;
+            epoch::value(text.get(at..c.at)?, long).map(Stamp::At)
+        }
+        Shape::Tai64n => {
+            c.tai64n()?;
+            epoch::tai64n(text.get(at + 1..c.at)?).map(Stamp::At)
+        }
+        _ => c.civil(shape).map(Stamp::Civil),
+    }
 }
 
 /// A reader; after `None` its place means nothing, except where a method says otherwise.
@@ -291,8 +308,7 @@ impl Cursor<'_> {
     /// A run of digits of a length seconds have, or with `long` also milli- and microseconds.
     /// fail2ban's looks at what surrounds it (`[..]`, `audit(..:1)`) never refuse one, because
     /// each has an alternative that does not look.
-    fn epoch(&mut self, long: bool) -> Option<Stamp> {
-        let start = self.at;
+    fn epoch(&mut self, long: bool) -> Option<()> {
         let digits = self.digits(18);
         let (fraction, least) = match digits {
             10 | 11 if long => (false, 0),
@@ -313,23 +329,48 @@ impl Cursor<'_> {
                 self.at = c.at;
             }
         }
-        epoch::value(self.text.get(start..self.at)?, long).map(Stamp::At)
+        Some(())
     }
 
     /// The label of D. J. Bernstein's TAI64N: the seconds are the 15 digits after the first,
-    /// taken as Unix time as fail2ban does, without the leap seconds between.
-    fn tai64n(&mut self) -> Option<Stamp> {
+    /// taken as Unix time as fail2ban does, leap seconds and all.
+    fn tai64n(&mut self) -> Option<()> {
         self.one(b'@')?;
         let label = self.text.get(self.at..self.at + 24)?;
         if !label.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
         }
         self.at += 24;
-        if !self.ended() {
-            return None;
-        }
-        epoch::tai64n(label).map(Stamp::At)
+        self.ended().then_some(())
     }
+}
+
+const MONTHS: [u32; 12] = letters([
+    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+]);
+const WEEKDAYS: [u32; 7] = letters([b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"]);
+
+/// Three bytes as one number, letters in lower case.
+fn three_letters(bytes: &[u8]) -> Option<u32> {
+    let [a, b, c] = *bytes.first_chunk()?;
+    Some(u32::from_le_bytes([a, b, c, 0]) | 0x20_2020)
+}
+
+/// Whether the first three letters are a month's or a weekday's.
+pub(super) fn names_a_day(bytes: &[u8]) -> bool {
+    three_letters(bytes).is_some_and(|name| MONTHS.contains(&name) || WEEKDAYS.contains(&name))
+}
+
+/// Names as [`three_letters`] reads them.
+const fn letters<const N: usize>(names: [&[u8; 3]; N]) -> [u32; N] {
+    let mut out = [0; N];
+    let mut at = 0;
+    while at < N {
+        let [a, b, c] = *names[at];
+        out[at] = u32::from_le_bytes([a, b, c, 0]);
+        at += 1;
+    }
+    out
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -379,11 +420,7 @@ impl Cursor<'_> {
 
     /// How many digits stand here, at most `most`.
     fn digits(&self, most: usize) -> usize {
-        self.bytes[self.at.min(self.bytes.len())..]
-            .iter()
-            .take(most)
-            .take_while(|b| b.is_ascii_digit())
-            .count()
+        (0..most).take_while(|ahead| self.digit(*ahead).is_some()).count()
     }
 
     fn number(&mut self, digits: usize) -> Option<i16> {
@@ -433,38 +470,15 @@ impl Cursor<'_> {
     }
 
     fn month_name(&mut self) -> Option<u8> {
-        let month = match &self.lower_three()? {
-            b"jan" => 1,
-            b"feb" => 2,
-            b"mar" => 3,
-            b"apr" => 4,
-            b"may" => 5,
-            b"jun" => 6,
-            b"jul" => 7,
-            b"aug" => 8,
-            b"sep" => 9,
-            b"oct" => 10,
-            b"nov" => 11,
-            b"dec" => 12,
-            _ => return None,
-        };
+        let name = three_letters(self.bytes.get(self.at..)?)?;
+        let month = MONTHS.iter().position(|month| *month == name)?;
         self.at += 3;
-        Some(month)
+        Some(month as u8 + 1)
     }
 
     fn weekday(&mut self) -> Option<()> {
-        let name = self.lower_three()?;
-        let known = matches!(&name, b"mon" | b"tue" | b"wed" | b"thu" | b"fri" | b"sat" | b"sun");
-        known.then(|| self.at += 3)
-    }
-
-    fn lower_three(&self) -> Option<[u8; 3]> {
-        let [a, b, c] = *self.bytes.get(self.at..)?.first_chunk()?;
-        (a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_alphabetic()).then_some([
-            a | 0x20,
-            b | 0x20,
-            c | 0x20,
-        ])
+        let name = three_letters(self.bytes.get(self.at..)?)?;
+        WEEKDAYS.contains(&name).then(|| self.at += 3)
     }
 
     fn clock(&mut self, d: &mut Civil, hours: Hours) -> Option<()> {
@@ -483,10 +497,10 @@ impl Cursor<'_> {
     /// A point and one to six digits that end a word; nothing taken otherwise. Its value counts
     /// for nothing: fail2ban's times are whole seconds.
     fn fraction(&mut self, points: &[u8]) {
-        let mut c = *self;
-        if c.any(points).is_none() {
+        if !self.peek().is_some_and(|point| points.contains(&point)) {
             return;
         }
+        let mut c = Self { at: self.at + 1, ..*self };
         let digits = c.digits(7);
         c.at += digits;
         // What may follow without a word's end between is a zone's letter, which only ISO has.
@@ -498,6 +512,26 @@ impl Cursor<'_> {
 
     /// `Z`, `UTC`, `GMT` or an offset, of which `fits` says whether it may end there.
     fn zone(&mut self, case: Case, fits: impl Fn(&Self) -> bool) -> Option<Offset> {
+        let sign = match self.peek()? {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return self.zone_letters(case, fits),
+        };
+        let (tens, hours) = (self.digit(1).filter(|tens| *tens < 2)?, self.digit(2)?);
+        let hours = i16::from(tens * 10 + hours) * 60;
+        let start = self.at;
+        let colon = usize::from(self.bytes.get(start + 3) == Some(&b':'));
+        if let (Some(tens), Some(minutes)) = (self.digit(3 + colon), self.digit(4 + colon)) {
+            self.at = start + 5 + colon;
+            if fits(self) {
+                return Some(Offset::Minutes(sign * (hours + i16::from(tens * 10 + minutes))));
+            }
+        }
+        self.at = start + 3;
+        fits(self).then_some(Offset::Minutes(sign * hours))
+    }
+
+    fn zone_letters(&mut self, case: Case, fits: impl Fn(&Self) -> bool) -> Option<Offset> {
         let start = self.at;
         for name in ["Z", "UTC", "GMT"] {
             let Some(here) = self.text.get(start..start + name.len()) else { continue };
@@ -505,21 +539,6 @@ impl Cursor<'_> {
                 self.at = start + name.len();
                 if fits(self) {
                     return Some(zone::offset(here));
-                }
-            }
-        }
-        self.at = start;
-        self.any(b"+-")?;
-        if self.digit(0)? > 1 {
-            return None;
-        }
-        self.digit(1)?;
-        for long in [6, 5, 3] {
-            let here = self.text.get(start..start + long).map(zone::offset);
-            if let Some(offset @ Offset::Minutes(_)) = here {
-                self.at = start + long;
-                if fits(self) {
-                    return Some(offset);
                 }
             }
         }

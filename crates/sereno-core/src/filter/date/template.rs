@@ -26,6 +26,16 @@ pub(super) enum Matcher {
     Custom(Box<Custom>),
 }
 
+impl Matcher {
+    /// The shape and its place, where it is one.
+    pub(super) const fn shape(&self) -> Option<(Shape, Beginning)> {
+        match self {
+            Self::Shape(shape, beginning) => Some((*shape, *beginning)),
+            Self::Custom(_) => None,
+        }
+    }
+}
+
 /// Where a shape may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
