@@ -493,7 +493,13 @@ fn random_lines_with_patterns_of_ones_own() {
     compare(&runs);
 }
 
-const PATTERNS: [&str; 48] = [
+const PATTERNS: [&str; 54] = [
+    r"{^LN-BEG}%ExY(?P<_sep>[-/.])%m(?P=_sep)%d[T ]%H:%M:%S(?:[.,]%f)?(?:\s*%z)?",
+    r"^%ExY(?P<_sep>[-/.])%m(?P=_sep)%d[T ]%H:%M:%S(?:[.,]%f)?(?:\s*%z)?",
+    "{^LN-BEG}<%m/%d/%Exy@%H:%M:%S>",
+    "<%m/%d/%Exy@%H:%M:%S>",
+    "{^LN-BEG}%b-%d-%Exy %k:%M:%S",
+    "^%H:%M:%S",
     "{NONE}",
     "{none}",
     "Epoch",

@@ -310,7 +310,7 @@ impl Shape {
 }
 
 /// The shapes that could stand at `at`, judged by what a glance shows.
-fn glance(bytes: &[u8], at: usize) -> Shapes {
+pub(super) fn glance(bytes: &[u8], at: usize) -> Shapes {
     use Shape::*;
     let all = |shapes: &[Shape]| shapes.iter().fold(Shapes::default(), |all, one| all.with(*one));
     let Some(rest) = bytes.get(at..) else { return Shapes::default() };
@@ -332,7 +332,7 @@ fn glance(bytes: &[u8], at: usize) -> Shapes {
         (0, Some(b'<')) => Shapes::one(Angle),
         (1 | 2, Some(b'-' | b'/')) => all(&[DayMonthYear, Apache, CPanel, MonthDayYear]),
         (1 | 2, Some(b':')) => Shapes::one(Clock),
-        (4, Some(b'-' | b'/' | b'.')) => Shapes::one(Iso),
+        (4, Some(b'-' | b'/' | b'.')) => all(&[Iso, IsoStrict]),
         (6, Some(b' ')) => Shapes::one(MySql),
         (8, Some(b' ' | b'T')) => Shapes::one(Compact),
         (10.., _) => all(&[Epoch, LongEpoch]),

@@ -27,12 +27,13 @@ pub(super) struct Searcher<'l> {
     decades: Decades,
     scan: Option<Scan<'l>>,
     heads: Option<Shapes>,
+    bracket: Option<(usize, Shapes)>,
 }
 
 impl<'l> Searcher<'l> {
     /// `anywhere` are the shapes whose templates look beyond the line's beginning.
     pub(super) const fn new(line: &'l str, anywhere: Shapes, decades: Decades) -> Self {
-        Self { line, anywhere, decades, scan: None, heads: None }
+        Self { line, anywhere, decades, scan: None, heads: None, bracket: None }
     }
 
     pub(super) const fn line(&self) -> &'l str {
@@ -45,6 +46,7 @@ impl<'l> Searcher<'l> {
         match beginning {
             Beginning::Anywhere => self.first(shape, limit).is_none(),
             Beginning::Line | Beginning::Exact => !self.heads().has(shape),
+            Beginning::Bracket => !self.bracket().1.has(shape),
         }
     }
 
@@ -63,6 +65,10 @@ impl<'l> Searcher<'l> {
         match &template.matcher {
             Matcher::Shape(shape, Beginning::Line) => self.beginning(*shape),
             Matcher::Shape(shape, Beginning::Exact) => self.found(*shape, 0, 0),
+            Matcher::Shape(shape, Beginning::Bracket) => {
+                let (inside, shapes) = self.bracket();
+                shapes.has(*shape).then(|| self.found(*shape, 0, inside))?
+            }
             Matcher::Shape(shape, Beginning::Anywhere) => {
                 let (start, end) = self.first(*shape, limit)?;
                 Some(Match { start, end, date: start..end, stamp: None })
@@ -96,6 +102,17 @@ impl<'l> Searcher<'l> {
     /// The shapes that could be at the line's beginning.
     fn heads(&mut self) -> Shapes {
         *self.heads.get_or_insert_with(|| scan::heads(self.line, skips(self.line)))
+    }
+
+    /// The place after the line's first `[`, and the shapes that could be there.
+    fn bracket(&mut self) -> (usize, Shapes) {
+        *self.bracket.get_or_insert_with(|| {
+            let bytes = self.line.as_bytes();
+            match memchr::memchr(b'[', bytes) {
+                Some(at) => (at + 1, scan::glance(bytes, at + 1)),
+                None => (0, Shapes::default()),
+            }
+        })
     }
 
     /// After at most two characters that are no word's; the more the better.

@@ -29,10 +29,19 @@ pub(super) enum Shape {
     ZoneOffset,
     Tai64n,
     LongEpoch,
+    /// ISO dates as the filters of nginx write them, with one `T` or blank.
+    IsoStrict,
 }
 
 /// How many shapes there are.
-pub(super) const SHAPES: usize = 18;
+pub(super) const SHAPES: usize = 19;
+
+impl Shape {
+    /// Whether only templates for a line's beginning have it; no scan finds it elsewhere.
+    pub(super) const fn is_for_beginnings(self) -> bool {
+        matches!(self, Self::Clock | Self::Angle | Self::Assp | Self::IsoStrict)
+    }
+}
 
 /// Where a date of `shape` that starts at `at` ends. The boundaries of words on both sides are
 /// part of the question; the text ends where `text` ends.
@@ -41,7 +50,8 @@ pub(super) fn end(shape: Shape, text: &str, at: usize, decades: Decades) -> Opti
     match shape {
         Shape::Epoch | Shape::LongEpoch => c.epoch(shape == Shape::LongEpoch)?,
         Shape::Tai64n => c.tai64n()?,
-        _ => drop(c.civil(shape)?),
+        // Read into a place nobody looks at: moving it would cost more than reading it.
+        _ => c.civil(shape, &mut Civil::default())?,
     }
     Some(c.at)
 }
@@ -59,7 +69,11 @@ pub(super) fn read(shape: Shape, text: &str, at: usize, decades: Decades) -> Opt
             c.tai64n()?;
             epoch::tai64n(text.get(at + 1..c.at)?).map(Stamp::At)
         }
-        _ => c.civil(shape).map(Stamp::Civil),
+        _ => {
+            let mut said = Civil::default();
+            c.civil(shape, &mut said)?;
+            Some(Stamp::Civil(said))
+        }
     }
 }
 
@@ -73,11 +87,10 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    fn civil(&mut self, shape: Shape) -> Option<Civil> {
-        let mut said = Civil::default();
-        let d = &mut said;
+    fn civil(&mut self, shape: Shape, d: &mut Civil) -> Option<()> {
         match shape {
-            Shape::Iso => self.iso(d)?,
+            Shape::Iso => self.iso(d, 2)?,
+            Shape::IsoStrict => self.iso(d, 1)?,
             Shape::Asctime => self.asctime(d, false)?,
             Shape::AsctimeYear => self.asctime(d, true)?,
             Shape::DayMonthYear => self.day_month_year(d)?,
@@ -96,40 +109,49 @@ impl Cursor<'_> {
                 self.fraction(b".");
             }
             Shape::Clock => self.clock(d, Hours::Plain)?,
-            Shape::Angle => return self.angle(d).map(|()| said),
+            Shape::Angle => return self.angle(d),
             Shape::MySql => self.my_sql(d)?,
             Shape::Tomcat => self.tomcat(d)?,
             Shape::Assp => self.assp(d)?,
             Shape::Compact => self.compact(d)?,
-            Shape::ZoneName => return self.zone_name(),
-            Shape::ZoneOffset => return self.zone_offset(),
+            Shape::ZoneName => return self.zone_name(d),
+            Shape::ZoneOffset => return self.zone_offset(d),
             Shape::Epoch | Shape::LongEpoch | Shape::Tai64n => return None,
         }
-        self.ended().then_some(said)
+        self.ended().then_some(())
     }
 
-    fn iso(&mut self, d: &mut Civil) -> Option<()> {
+    fn iso(&mut self, d: &mut Civil, blanks: u8) -> Option<()> {
         d.year = Some(self.year()?);
         let separator = self.any(b"-/.")?;
         d.month = self.month()?;
         self.one(separator)?;
         d.day = self.day()?;
-        self.one(b'T').or_else(|| self.blanks())?;
+        self.one(b'T').or_else(|| if blanks > 1 { self.blanks() } else { self.one(b' ') })?;
         self.clock(d, Hours::Plain)?;
         self.fraction_and_zone(d);
         Some(())
+    }
+
+    /// As much white space as there is.
+    fn spaces(&mut self) {
+        while let Some(&byte) = self.bytes.get(self.at) {
+            let space = match byte {
+                b'!'..=b'~' => return,
+                _ => self.text.get(self.at..).and_then(|rest| rest.chars().next()),
+            };
+            match space.filter(|space| is_space(*space)) {
+                Some(space) => self.at += space.len_utf8(),
+                None => return,
+            }
+        }
     }
 
     /// What ISO dates may end with; nothing taken that leaves a word cut in two.
     fn fraction_and_zone(&mut self, d: &mut Civil) {
         self.fraction(b".,");
         let mut c = *self;
-        while let Some(space) = c.text.get(c.at..).and_then(|rest| rest.chars().next()) {
-            if !is_space(space) {
-                break;
-            }
-            c.at += space.len_utf8();
-        }
+        c.spaces();
         if let Some(offset) = c.zone(Case::Matters, Cursor::ended) {
             d.offset = offset;
             self.at = c.at;
@@ -271,38 +293,35 @@ impl Cursor<'_> {
 
     /// Asctime after a zone's name, which may also be any word of its length ("from Jan 1");
     /// without one when that does not fit.
-    fn zone_name(&mut self) -> Option<Civil> {
-        let letters =
-            self.bytes[self.at..].iter().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
+    fn zone_name(&mut self, d: &mut Civil) -> Option<()> {
+        let letters = self.bytes.get(self.at..)?.iter().take(6);
+        let letters = letters.take_while(|b| b.is_ascii_alphabetic()).count();
         let name = self.text.get(self.at..self.at + letters)?;
         let named = matches!(letters, 3..=5) || name.eq_ignore_ascii_case("z");
         let mut c = Self { at: self.at + letters, ..*self };
-        if named && c.one(b' ').is_some() {
-            let offset = zone::offset(name);
-            if let Some(said) = c.zoned(offset) {
-                self.at = c.at;
-                return Some(said);
-            }
+        if named && c.one(b' ').is_some() && c.zoned(d, zone::offset(name)).is_some() {
+            self.at = c.at;
+            return Some(());
         }
-        self.zoned(Offset::Unsaid)
+        self.zoned(d, Offset::Unsaid)
     }
 
-    fn zone_offset(&mut self) -> Option<Civil> {
+    fn zone_offset(&mut self, d: &mut Civil) -> Option<()> {
         let mut c = *self;
         if let Some(offset) = c.zone(Case::Ignored, |c| c.peek() == Some(b' ')) {
             c.at += 1;
-            if let Some(said) = c.zoned(offset) {
+            if c.zoned(d, offset).is_some() {
                 self.at = c.at;
-                return Some(said);
+                return Some(());
             }
         }
-        self.zoned(Offset::Unsaid)
+        self.zoned(d, Offset::Unsaid)
     }
 
-    fn zoned(&mut self, offset: Offset) -> Option<Civil> {
-        let mut said = Civil { offset, ..Civil::default() };
-        self.asctime(&mut said, false)?;
-        self.ended().then_some(said)
+    fn zoned(&mut self, d: &mut Civil, offset: Offset) -> Option<()> {
+        *d = Civil { offset, ..Civil::default() };
+        self.asctime(d, false)?;
+        self.ended().then_some(())
     }
 
     /// A run of digits of a length seconds have, or with `long` also milli- and microseconds.
