@@ -99,7 +99,8 @@ fn all(
     let names: Vec<&str> = good.iter().map(|good| good.rule.name.as_str()).collect();
     let jails = jail::jails(&files, &names, &mut notes);
     let (rules, rule_texts) = good.into_iter().map(|good| (good.rule, good.texts)).unzip();
-    let policy = Policy { settings, friends, rules, rule_texts, jails };
+    let filters = Vec::new();
+    let policy = Policy { settings, friends, rules, rule_texts, jails, filters };
     Outcome { policy, problems: notes.into_problems(&docs) }
 }
 

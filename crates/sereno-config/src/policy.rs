@@ -1,5 +1,6 @@
 //! What the files say once nothing is left to interpret.
 
+use sereno_core::filter::Filter;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Friend, JailPolicy};
 use sereno_core::rule::Rule;
@@ -22,6 +23,8 @@ pub struct Policy {
     pub rule_texts: Vec<Vec<crate::Document>>,
     /// The jails that are enabled, sorted by name.
     pub jails: Vec<JailConf>,
+    /// fail2ban's filters, each for the jail of this name. Such a jail has no rule.
+    pub filters: Vec<(Name, Arc<Filter>)>,
 }
 
 impl Policy {

@@ -25,7 +25,7 @@ pub struct Problem {
     pub severity: Severity,
     /// The document's name.
     pub file: String,
-    /// The line, from 1.
+    /// The line, from 1; 0 if a whole file is meant, or one that is not there.
     pub line: usize,
     /// The column of the first character meant, from 1, in characters of the line.
     pub column: usize,
@@ -47,10 +47,14 @@ impl fmt::Display for Problem {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
-        writeln!(f, "{}:{}:{}: {label}{}", self.file, self.line, self.column, self.message)?;
-        writeln!(f, "  {}", self.cited)?;
-        let tail = "~".repeat(self.width.saturating_sub(1));
-        writeln!(f, "  {:indent$}^{tail}", "", indent = self.indent)?;
+        if self.line == 0 {
+            writeln!(f, "{}: {label}{}", self.file, self.message)?;
+        } else {
+            writeln!(f, "{}:{}:{}: {label}{}", self.file, self.line, self.column, self.message)?;
+            writeln!(f, "  {}", self.cited)?;
+            let tail = "~".repeat(self.width.saturating_sub(1));
+            writeln!(f, "  {:indent$}^{tail}", "", indent = self.indent)?;
+        }
         write!(f, "  remedy: {}", self.remedy)
     }
 }

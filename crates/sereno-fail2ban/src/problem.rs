@@ -1,62 +1,12 @@
 //! Problems of written files, each at its place.
 
 use crate::text::{Place, Text};
-use std::fmt;
+pub use sereno_config::{Problem, Severity};
 
 /// Problems kept at most; whoever has more of them starts with the first.
 const MOST: usize = 1000;
 /// Characters of a line that are cited at most.
 const CITED: usize = 160;
-
-/// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// What it stands in is not used.
-    Error,
-    /// It is used, but hardly what was meant.
-    Warning,
-}
-
-/// One problem: where, what, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// How bad.
-    pub severity: Severity,
-    /// The file's path.
-    pub file: String,
-    /// The line, from 1; 0 if a whole file is meant, or one that is not there.
-    pub line: usize,
-    /// The column of the first character meant, from 1, in characters of the line.
-    pub column: usize,
-    /// The line, or the part of a long one around the column; without control characters.
-    pub cited: String,
-    /// How far into `cited` the mark begins, in characters, from 0.
-    pub indent: usize,
-    /// How many characters of `cited` are meant; at least 1.
-    pub width: usize,
-    /// What is wrong; without control characters.
-    pub message: String,
-    /// What to write instead; without control characters.
-    pub remedy: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = match self.severity {
-            Severity::Error => "",
-            Severity::Warning => "warning: ",
-        };
-        if self.line == 0 {
-            writeln!(f, "{}: {label}{}", self.file, self.message)?;
-        } else {
-            writeln!(f, "{}:{}:{}: {label}{}", self.file, self.line, self.column, self.message)?;
-            writeln!(f, "  {}", self.cited)?;
-            let tail = "~".repeat(self.width.saturating_sub(1));
-            writeln!(f, "  {:indent$}^{tail}", "", indent = self.indent)?;
-        }
-        write!(f, "  remedy: {}", self.remedy)
-    }
-}
 
 /// What is wrong with a piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,7 @@
 //! From files on disk to a policy: which documents there are, and what they say together.
 
 use crate::cli::args::ConfigArgs;
+use crate::fail2ban::House;
 use sereno_config::{Document, Outcome};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Whether there was no configuration, and one was made of what runs here.
     pub found: bool,
+    /// The fail2ban configuration whose jails are in the policy.
+    pub fail2ban: Option<House>,
 }
 
 /// Reads the configuration: the file named (it must be there), or the default file and
@@ -27,17 +30,18 @@ pub struct Loaded {
 /// # Errors
 /// When a document cannot be read; the text says which.
 pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
+    let alone = args.config.is_none() && args.fail2ban.is_some();
     let main = args.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT));
     let mut files = Vec::new();
-    if args.config.is_some() || main.exists() {
+    if args.config.is_some() || main.exists() && !alone {
         files.push(main.clone());
     }
     let folder = main.parent().unwrap_or(Path::new("/"));
-    if args.config.is_none() {
+    if args.config.is_none() && !alone {
         files.extend(sorted(&folder.join("conf.d"))?);
     }
     let mut documents = files.iter().map(|path| document(path)).collect::<io::Result<Vec<_>>>()?;
-    let found = documents.is_empty();
+    let found = documents.is_empty() && !alone;
     if found {
         let facts = crate::discover::gather(Path::new("/"));
         let text = sereno_config::suggest(&facts, crate::words::lang());
@@ -45,8 +49,14 @@ pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
     }
     let rules = rules(args.rules.as_deref(), folder)?;
     let knows = |zone: &str| jiff::tz::TimeZone::get(zone).is_ok();
-    let outcome = sereno_config::read_where(&documents, &rules, &knows);
-    Ok(Loaded { outcome, files, found })
+    let mut outcome = sereno_config::read_where(&documents, &rules, &knows);
+    let house = args.fail2ban.as_deref().map(|dir| {
+        let now = crate::run::clock();
+        let (house, problems) = crate::fail2ban::add(dir, &mut outcome.policy, now);
+        outcome.problems.extend(problems);
+        house
+    });
+    Ok(Loaded { outcome, files, found, fail2ban: house })
 }
 
 /// The shipped rules and the administrator's own.

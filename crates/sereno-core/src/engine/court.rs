@@ -75,7 +75,10 @@ impl Court {
         if verdict.good {
             return jail.success(verdict);
         }
-        let stranger = jail.policy().stranger(verdict.addr);
+        if jail.policy().ignore.iter().any(|prefix| prefix.contains(verdict.addr)) {
+            return;
+        }
+        let stranger = jail.policy().accused(verdict);
         if let Some(ban) = self.ledger.holding(name, stranger) {
             // What was on its way when the ban fell is no sign; what comes later is.
             let late = verdict.at.since(ban.since) > Duration::from_secs(30);

@@ -4,6 +4,7 @@
 //! comes back. Nothing in here waits, reads or writes.
 
 mod court;
+mod filters;
 mod message;
 mod source;
 
@@ -11,6 +12,7 @@ pub use message::{Action, Input, Lifted, Notice, SourceId};
 pub use source::SourceHealth;
 
 use crate::addr::Prefix;
+use crate::filter::Filter;
 use crate::gate::Name;
 use crate::jail::{Friends, Jail, JailCounts, JailPolicy, Known, Track};
 use crate::ledger::{Ban, Ledger};
@@ -94,6 +96,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Lets fail2ban's filters read a source besides, each for the jail it stands with.
+    pub fn add_filters(&mut self, id: SourceId, filters: &[(Name, Arc<Filter>)]) {
+        let Self { sources, court, .. } = self;
+        let Some(source) = sources.get_mut(&id) else { return };
+        for (name, filter) in filters {
+            let jail = court.jails.iter().position(|jail| jail.policy().name == *name);
+            if let Some(jail) = jail {
+                source.filters.add(Arc::clone(filter), jail);
+            }
+        }
+    }
+
     /// Takes an input that happened at `now`; adds what follows from it to `actions`.
     pub fn handle(&mut self, input: Input<'_>, now: Time, actions: &mut Vec<Action>) {
         if self.clock == Clock::Wall {
@@ -175,6 +189,7 @@ impl Engine {
         let Some(source) = self.sources.get(&id) else { return false };
         let named = |i: &usize| self.court.jails.get(*i).is_some_and(|j| j.policy().name == jail);
         source.desks.iter().any(|(_, jails)| jails.iter().any(named))
+            || source.filters.jails().any(named)
     }
 
     /// Whether [`Action::Saw`] is wanted.
@@ -239,6 +254,7 @@ impl Engine {
         let whole =
             if open.is_empty() { Cow::Borrowed(bytes) } else { [&open, bytes].concat().into() };
         let (used, far) = source.read(&whole, Behind::Perhaps, moment, &mut judge(court, actions));
+        let far = source.read_filters(bytes, moment, &mut judge(court, actions)).or(far);
         source.keep(&whole[used..], now);
         if let Some(off) = far
             && !std::mem::replace(&mut source.far_said, true)
@@ -253,6 +269,7 @@ impl Engine {
         let Some(source) = sources.get_mut(&id) else { return };
         let when = if *clock == Clock::Wall { when.min(court.now) } else { when };
         source.read_record(record, when, &mut judge(court, actions));
+        source.read_entry(record, when, &mut judge(court, actions));
     }
 
     fn tick(&mut self, actions: &mut Vec<Action>) {
@@ -282,11 +299,14 @@ fn judge<'a>(
     |jails, verdict| jails.iter().for_each(|jail| court.weigh(*jail, verdict, actions))
 }
 
-/// Where a jail's bans hold: jails for all ports share a scope, others have their own.
+/// Where a jail's bans hold: jails that close all ports in the usual way share a scope, others have
+/// their own.
 #[must_use]
 pub fn scope(policy: &JailPolicy) -> Name {
     match policy.ports {
-        crate::gate::Ports::All => Name::new(ALL_PORTS).unwrap_or(policy.name),
-        crate::gate::Ports::Only(_) => policy.name,
+        crate::gate::Ports::All if policy.block.is_none() && policy.closes => {
+            Name::new(ALL_PORTS).unwrap_or(policy.name)
+        }
+        _ => policy.name,
     }
 }

@@ -1,6 +1,7 @@
 //! One source of lines inside the engine: its reader, its desks, and how it is doing.
 
 use super::Clock;
+use super::filters::Filters;
 use crate::line::Record;
 use crate::rule::scan::{Behind, Counts, Scan};
 use crate::rule::session::{Desk, Kept, Verdict};
@@ -26,7 +27,7 @@ pub(super) struct Moment {
 impl Moment {
     /// The time of a line that says `when`, in a log whose last said `last`. How far off it
     /// was, where it cannot be true, goes to `far`.
-    fn of(self, when: Option<Time>, last: Time, far: &mut Option<Duration>) -> Time {
+    pub(super) fn of(self, when: Option<Time>, last: Time, far: &mut Option<Duration>) -> Time {
         match (when, self.clock) {
             (None, Clock::Wall) => self.now,
             (None, Clock::Log) => last,
@@ -49,6 +50,8 @@ pub(super) struct Source {
     pub(super) scan: Scan,
     /// One desk per rule of the scan, and the jails (by index) that listen to it.
     pub(super) desks: Vec<(Desk, Arc<[usize]>)>,
+    /// fail2ban's filters, which read it too.
+    pub(super) filters: Filters,
     /// The beginning of a record whose end has not been written yet, and since when.
     pub(super) open: Vec<u8>,
     pub(super) open_since: Time,
@@ -63,6 +66,7 @@ impl Source {
         Self {
             scan,
             desks,
+            filters: Filters::default(),
             open: Vec::new(),
             open_since: Time::MIN,
             last: Time::MIN,
@@ -80,8 +84,17 @@ impl Source {
             kept.unvouched += desk.kept().unvouched;
             kept.overrun += desk.kept().overrun;
         }
-        let counts = self.scan.counts();
-        SourceHealth { counts, kept, last_line: self.last_line, last_match: self.last_match }
+        let (mut counts, filters) = (self.scan.counts(), self.filters.counts());
+        counts.candidates += filters.candidates;
+        counts.hits += filters.matched;
+        let exhausted = filters.exhausted;
+        SourceHealth {
+            counts,
+            kept,
+            exhausted,
+            last_line: self.last_line,
+            last_match: self.last_match,
+        }
     }
 
     /// Reads lines; says how many bytes were used, and how far off their times were, if so.
@@ -94,6 +107,9 @@ impl Source {
     ) -> (usize, Option<Duration>) {
         let Self { scan, desks, last, last_match, .. } = self;
         let mut far = None;
+        if scan.rules().is_empty() {
+            return (bytes.len(), None);
+        }
         let used = scan.read(bytes, behind, moment.now, &mut |hit| {
             let at = moment.of(hit.when, *last, &mut far);
             *last = (*last).max(at);
@@ -112,6 +128,10 @@ impl Source {
         judge: &mut impl FnMut(&[usize], &Verdict<'_>),
     ) {
         let Self { scan, desks, last_match, .. } = self;
+        if scan.rules().is_empty() {
+            self.last_line = Some(when);
+            return;
+        }
         scan.read_record(record, when, &mut |hit| {
             *last_match = Some(when);
             let (desk, jails) = &mut desks[hit.rule];
@@ -154,6 +174,8 @@ pub struct SourceHealth {
     pub counts: Counts,
     /// What its desks kept from counting.
     pub kept: Kept,
+    /// Searches of fail2ban's expressions that were given up because they took too many steps.
+    pub exhausted: u64,
     /// When it last gave anything.
     pub last_line: Option<Time>,
     /// When a line last matched.

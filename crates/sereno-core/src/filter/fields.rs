@@ -66,6 +66,25 @@ impl Groups {
     }
 }
 
+impl Groups {
+    /// The whole word, if what was taken for an address is only how a host's name begins:
+    /// `192.0.2.1.example.org`. Whoever owns a name may choose such a one, to have others banned.
+    pub(super) fn name<'t>(&self, text: &'t str, room: &Room) -> Option<&'t str> {
+        let own = |group: &&Group| matches!(&*group.name, "ip4" | "ip6");
+        let found = self.all.iter().filter(own).find_map(|group| room.get(group.index))?;
+        let behind = text.get(found.end..)?;
+        let mut next = behind.bytes();
+        let letter = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+        let goes_on = match next.next() {
+            Some(b'.' | b'-') => letter(next.next()),
+            first => letter(first),
+        };
+        let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let more = behind.bytes().take_while(|byte| part(*byte)).count();
+        if goes_on { text.get(found.start..found.end + more) } else { None }
+    }
+}
+
 /// The group that `name` completes, if it begins with `prefix`: `alt_user_1` completes `user`.
 fn completed(name: &str, prefix: &str) -> Option<Arc<str>> {
     let rest = name.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
@@ -98,6 +117,13 @@ impl Fields {
     /// Whether there is a value that is not empty.
     pub(super) fn says(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// What was an address is a name.
+    pub(super) fn rename(&mut self, name: &str) {
+        self.take("ip4");
+        self.take("ip6");
+        self.set(&"dns".into(), Some(name.to_owned()));
     }
 
     pub(super) fn set(&mut self, name: &Arc<str>, value: Option<String>) {

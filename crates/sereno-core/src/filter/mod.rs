@@ -112,6 +112,18 @@ impl Filter {
         Ok(Self { prefix, failures, ignored, maxlines, gate, dates })
     }
 
+    /// How many failregex it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.failures.is_empty()
+    }
+
     /// Whether every search of it ends by itself in linear time.
     #[must_use]
     pub fn is_linear(&self) -> bool {

@@ -204,7 +204,10 @@ impl Reader {
         one: &Expression,
         emit: &mut dyn FnMut(&Finding<'_>),
     ) -> bool {
-        let captured = one.groups.captured(&self.text, &self.room);
+        let mut captured = one.groups.captured(&self.text, &self.room);
+        if let Some(name) = one.groups.name(&self.text, &self.room) {
+            captured.rename(name);
+        }
         let several = filter.maxlines > 1;
         let (matched, others) = if several {
             lines::sort(&look.lines, &self.text, &one.regex, &self.room)

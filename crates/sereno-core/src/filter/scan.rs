@@ -164,7 +164,7 @@ impl Clock {
             &joined
         };
         let passes = self.gate.as_ref().is_none_or(|gate| gate.is_match(rest));
-        let when = self.dates.time(&mut self.state, &found, now);
+        let when = self.dates.time(&mut self.state, &found, line, now);
         let when = when.or(self.last.filter(recent));
         self.last = when.or(self.last);
         if passes {

@@ -15,7 +15,7 @@ pub use track::Track;
 
 use crate::addr::Prefix;
 use crate::cap::Capped;
-use crate::gate::{Name, Ports};
+use crate::gate::{Block, Name, Ports};
 use crate::ledger::Evidence;
 use crate::rule::session::Verdict;
 use crate::time::Time;
@@ -34,6 +34,12 @@ pub struct JailPolicy {
     pub rule: String,
     /// The ports that a ban closes.
     pub ports: Ports,
+    /// What happens to the packets of the banned, if not what the gate does with everybody's.
+    pub block: Option<Block>,
+    /// Whether bans close anything at all; without, they are only told.
+    pub closes: bool,
+    /// Who is never counted here. Friends are nowhere.
+    pub ignore: Vec<Prefix>,
     /// Failures until a ban.
     pub maxretry: u32,
     /// The window in which they must fall.
@@ -65,6 +71,8 @@ pub struct JailPolicy {
     pub patience: Duration,
     /// Strangers remembered at most.
     pub memory: usize,
+    /// Lines of evidence kept of each, the newest.
+    pub evidence: usize,
 }
 
 impl JailPolicy {
@@ -75,6 +83,9 @@ impl JailPolicy {
             name,
             rule: rule.to_owned(),
             ports: Ports::All,
+            block: None,
+            closes: true,
+            ignore: Vec::new(),
             maxretry: 4,
             findtime: Duration::from_secs(600),
             bantime: Some(Duration::from_secs(18_000)),
@@ -90,6 +101,7 @@ impl JailPolicy {
             net6_bits: 48,
             patience: Duration::from_secs(24 * 3600),
             memory: 65_536,
+            evidence: 3,
         }
     }
 
@@ -98,6 +110,11 @@ impl JailPolicy {
     pub fn stranger(&self, addr: IpAddr) -> Prefix {
         let bits = if addr.is_ipv4() { self.v4_bits } else { self.v6_bits };
         Prefix::new(addr, bits).unwrap_or_else(|| Prefix::host(addr))
+    }
+
+    /// The stranger a verdict is about.
+    pub(crate) fn accused(&self, verdict: &Verdict<'_>) -> Prefix {
+        verdict.network.unwrap_or_else(|| self.stranger(verdict.addr))
     }
 
     fn network(&self, addr: IpAddr) -> Prefix {
@@ -242,7 +259,7 @@ impl Jail {
     /// Somebody logged in. His mistakes on the same account are forgiven; those on others are not.
     pub fn success(&mut self, verdict: &Verdict<'_>) {
         self.counts.successes += 1;
-        let stranger = self.policy.stranger(verdict.addr);
+        let stranger = self.policy.accused(verdict);
         if let Some(track) = self.strangers.get(stranger) {
             track.forgive(verdict.account);
         }
@@ -291,7 +308,7 @@ impl Jail {
         }
         self.counts.failures += 1;
         self.counts.last = self.counts.last.max(Some(verdict.at));
-        let stranger = self.policy.stranger(verdict.addr);
+        let stranger = self.policy.accused(verdict);
         let (track, gone) = self.strangers.entry(stranger);
         self.counts.forgotten += u64::from(gone);
         let tripped = track.count(verdict, weight, &self.policy);

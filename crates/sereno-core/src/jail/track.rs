@@ -7,9 +7,6 @@ use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Evidence lines kept per stranger, the newest.
-const EVIDENCE: usize = 3;
-
 /// One failure in the window, or several of the same moment on the same account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
@@ -78,7 +75,7 @@ impl Track {
         self.proved |= !verdict.spoofable;
         self.mark(Mark { at: verdict.at, weight, account: verdict.account });
         self.slide(policy);
-        if self.evidence.len() < EVIDENCE {
+        if self.evidence.len() < policy.evidence {
             self.evidence.push((verdict.at, verdict.line.to_owned()));
         } else if let Some((at, last)) = {
             self.evidence.rotate_left(1);

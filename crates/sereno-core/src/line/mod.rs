@@ -22,6 +22,8 @@ pub struct Record<'a> {
     pub host: &'a [u8],
     /// The program: syslog tag or identifier.
     pub program: &'a [u8],
+    /// In the journal: what the program calls itself, which is not always its name.
+    pub tag: &'a [u8],
     /// The process id, as digits.
     pub pid: &'a [u8],
     /// Asterisk: the level (`NOTICE`, `SECURITY`, ...).

@@ -16,6 +16,9 @@ const WIDEST: usize = 24;
 /// Fewer bytes are in too many texts.
 const SHORTEST: usize = 3;
 
+/// More bytes make none rarer.
+const LONGEST: usize = 256;
+
 /// What literals are made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader {
@@ -105,6 +108,11 @@ impl Reader {
                 let all = class.ranges().iter().flat_map(|range| range.start()..=range.end());
                 all.take(self.choices + 1).map(|byte| vec![byte]).collect()
             }
+            HirKind::Class(Class::Unicode(class)) => {
+                let all = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+                let utf8 = |c: char| c.encode_utf8(&mut [0; 4]).as_bytes().to_vec();
+                all.take(self.choices + 1).map(utf8).collect()
+            }
             HirKind::Alternation(branches) if branches.len() <= self.choices => {
                 let mut all = Choices::new();
                 for branch in branches {
@@ -126,7 +134,7 @@ impl Reader {
             let (mut from, mut ways) = (0, 1);
             for (to, place) in stretch.iter().enumerate() {
                 ways *= place.len();
-                while ways > WIDEST {
+                while ways > WIDEST || to + 1 - from > LONGEST {
                     ways /= stretch[from].len();
                     from += 1;
                 }

@@ -2,11 +2,11 @@
 
 use super::{NOW, Options, Suite};
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use sereno_core::addr::Prefix;
 use sereno_core::filter::{Finding, Scan, Who};
 use sereno_core::time::Time;
 use sereno_fail2ban::{Compiler, Jail, Text};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 

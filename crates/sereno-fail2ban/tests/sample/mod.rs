@@ -7,8 +7,8 @@ mod note;
 use crate::common::Disk;
 use instance::Instance;
 use note::Note;
-use sereno_fail2ban::Files;
 use serde_json::{Map, Value, json};
+use sereno_fail2ban::Files;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,9 +57,11 @@ impl Suite {
             names.sort();
             names.retain(|name| name.starts_with(kept) && !name.starts_with('.'));
             names.retain(|name| name.ends_with(".conf") && !name.ends_with("common.conf"));
-            all.extend(names.into_iter().map(|name| {
-                (base.as_path(), name.trim_end_matches(".conf").to_owned())
-            }));
+            all.extend(
+                names
+                    .into_iter()
+                    .map(|name| (base.as_path(), name.trim_end_matches(".conf").to_owned())),
+            );
         }
         all
     }
@@ -143,7 +145,9 @@ impl Test<'_> {
                     wanted = fields;
                     line = lines.next().expect("a line behind its annotation").1;
                 }
-                None if self.ignoring || line.starts_with('#') || line.trim().is_empty() => continue,
+                None if self.ignoring || line.starts_with('#') || line.trim().is_empty() => {
+                    continue;
+                }
                 None => {}
             }
             if !self.ignoring {

@@ -21,8 +21,8 @@ impl Note {
         let text = text.strip_prefix(' ').unwrap_or(text);
         let names = ["failJSON:", "fileOptions:", "filterOptions:", "addFILE:"];
         let (kind, json) = names.iter().find_map(|name| Some((*name, text.strip_prefix(name)?)))?;
-        let value: Value = serde_json::from_str(json)
-            .unwrap_or_else(|error| panic!("what is {json:?}? {error}"));
+        let value: Value =
+            serde_json::from_str(json).unwrap_or_else(|error| panic!("what is {json:?}? {error}"));
         let one = |value: Value| match value {
             Value::Object(map) => map,
             other => panic!("no object: {other}"),

@@ -111,6 +111,10 @@ pub struct ConfigArgs {
     /// [default: rules.d beside the configuration].
     #[arg(long, value_name = "FOLDER")]
     pub rules: Option<PathBuf>,
+    /// Take over the jails of a fail2ban configuration, as they are, such as /etc/fail2ban.
+    /// Without --config nothing else is guarded.
+    #[arg(long, value_name = "DIR")]
+    pub fail2ban: Option<PathBuf>,
 }
 
 /// `sereno run`.

@@ -5,6 +5,7 @@ use super::control::Control;
 use super::hands::Hands;
 use super::keeper::Keeper;
 use super::sources::{Book, Feed, JournalFeed};
+use crate::fail2ban::House;
 use crate::words;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -49,6 +50,8 @@ pub struct Guard {
     pub book: Book,
     /// The wanted gate.
     pub draft: Draft,
+    /// The fail2ban configuration it guards by, if it does.
+    pub house: Option<House>,
     pub(super) poll: Poll,
     pub(super) follow: Option<Follow>,
     pub(super) journals: Vec<Journal>,
@@ -103,6 +106,7 @@ impl Guard {
             control,
             book,
             draft,
+            house: None,
             poll,
             follow: None,
             journals: Vec::new(),
@@ -161,7 +165,8 @@ impl Guard {
 
     /// Puts the whole gate in place with the bans in force.
     pub fn install(&mut self, now: Time) {
-        let holds = self.engine.ledger().bans().map(|ban| ban.hold()).collect();
+        let held = self.engine.ledger().bans().filter(|ban| self.closes(ban));
+        let holds = held.map(|ban| ban.hold()).collect();
         let order = Order::Install { gate: self.draft.clone(), holds };
         let reports = self.hands.carry(&[order], now);
         self.stands = matches!(reports.first(), Some(Report::Done));
@@ -288,8 +293,14 @@ impl Guard {
         }
     }
 
+    /// Whether a ban closes anything: jails may only tell.
+    fn closes(&self, ban: &Ban) -> bool {
+        self.draft.scopes.iter().any(|scope| scope.name == ban.scope)
+    }
+
     fn order(&self, action: &Action) -> Option<Order> {
         match action {
+            Action::Ban(ban) | Action::Lift { ban, .. } if !self.closes(ban) => None,
             Action::Ban(ban) => {
                 // Jails that close the same ports share a set: the longest ban counts.
                 let same =

@@ -50,7 +50,7 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
         say(&words::no_jails_yet());
     }
     let place = setup::place(&policy, args.state.as_deref(), socket, args.observe);
-    let guard = setup::build(&policy, &place, clock()).map_err(Failure::io)?;
+    let guard = setup::build(&policy, loaded.fail2ban, &place, clock()).map_err(Failure::io)?;
     let mut shell = Shell {
         guard,
         policy,
@@ -168,8 +168,8 @@ impl Shell {
     /// Reads the configuration again. With any error in it the old one stands.
     fn reload(&mut self) -> Reload {
         let config: &ConfigArgs = &self.args.config;
-        let outcome = match crate::policy::load(config) {
-            Ok(loaded) => loaded.outcome,
+        let (outcome, house) = match crate::policy::load(config) {
+            Ok(loaded) => (loaded.outcome, loaded.fail2ban),
             Err(e) => return Reload::Refused(e.to_string()),
         };
         let errors = outcome.problems.iter().filter(|p| p.severity == Severity::Error);
@@ -179,7 +179,7 @@ impl Shell {
         }
         let policy = outcome.policy;
         self.guard.flush(clock());
-        match setup::rebuild(&mut self.guard, &policy, clock()) {
+        match setup::rebuild(&mut self.guard, &policy, house, clock()) {
             Ok(()) => {
                 let (state, socket) = (self.args.state.as_deref(), self.socket.as_deref());
                 let new = setup::place(&policy, state, socket, self.args.observe);

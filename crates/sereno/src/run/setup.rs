@@ -5,6 +5,7 @@ use super::guard::Guard;
 use super::hands::Hands;
 use super::keeper::{self, Places, cursor_key};
 use super::sources::Book;
+use crate::fail2ban::House;
 use crate::words;
 use sereno_config::{Policy, Settings};
 use sereno_core::addr::Prefix;
@@ -40,7 +41,7 @@ pub struct Place {
 /// # Errors
 /// When the control socket or the sources cannot be opened. A store that cannot be opened is
 /// an alarm, not an end.
-pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
+pub fn build(policy: &Policy, house: Option<House>, place: &Place, now: Time) -> io::Result<Guard> {
     let group = group_id(&place.group);
     let control = Control::listen(&place.socket, group)?;
     let kept = group.is_some() && control.is_own();
@@ -59,6 +60,7 @@ pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
     let hands = Hands::new(engine.friends().clone(), place.observe);
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
+    guard.house = house;
     if kept {
         guard.notes.push(words::not_in_group(&place.group));
     }
@@ -78,7 +80,12 @@ pub fn build(policy: &Policy, place: &Place, now: Time) -> io::Result<Guard> {
 ///
 /// # Errors
 /// When the new sources cannot be opened; then nothing has changed.
-pub fn rebuild(guard: &mut Guard, policy: &Policy, now: Time) -> io::Result<()> {
+pub fn rebuild(
+    guard: &mut Guard,
+    policy: &Policy,
+    house: Option<House>,
+    now: Time,
+) -> io::Result<()> {
     let cursor = |(journal, (matches, _)): (&Journal, &(Vec<String>, _))| {
         Some((cursor_key(matches), journal.cursor()?.to_owned()))
     };
@@ -102,6 +109,7 @@ pub fn rebuild(guard: &mut Guard, policy: &Policy, now: Time) -> io::Result<()> 
     book.adopt(std::mem::take(&mut guard.book.health));
     guard.book = book;
     guard.draft = draft(policy);
+    guard.house = house;
     guard.install(now);
     guard.follow = follow;
     guard.journals = journals;
@@ -150,10 +158,10 @@ pub fn draft(policy: &Policy) -> Draft {
     }
     let mut v4 = vec![32, 24];
     let mut v6 = vec![128, 64, 56, 48];
-    for jail in &policy.jails {
+    for jail in policy.jails.iter().filter(|jail| jail.policy.closes) {
         let name = scope(&jail.policy);
         if !scopes.iter().any(|s| s.name == name) {
-            scopes.push(Scope { name, ports: jail.policy.ports.clone(), block: None });
+            scopes.push(Scope { name, ports: jail.policy.ports.clone(), block: jail.policy.block });
         }
         v4.extend([jail.policy.v4_bits, jail.policy.net4_bits]);
         v6.extend([jail.policy.v6_bits, jail.policy.net6_bits]);

@@ -7,6 +7,7 @@ use super::health::{Health, Loss};
 use crate::words;
 use sereno_config::{Policy, SourceConf};
 use sereno_core::engine::{Action, Engine, Input, SourceId};
+use sereno_core::filter::Filter;
 use sereno_core::gate::Name;
 use sereno_core::line::{Dates, Record, Style};
 use sereno_core::rule::Rule;
@@ -29,6 +30,7 @@ pub struct Book {
     patterns: Vec<(Name, String)>,
     journals: Vec<(Vec<String>, SourceId)>,
     rules: BTreeMap<Name, Arc<Rule>>,
+    filters: Vec<(Name, Arc<Filter>)>,
     zone: jiff::tz::TimeZone,
     groups: BTreeMap<Vec<u32>, SourceId>,
     files: HashMap<FileId, Reading>,
@@ -62,6 +64,7 @@ impl Book {
             patterns: Vec::new(),
             journals: Vec::new(),
             rules: BTreeMap::new(),
+            filters: policy.filters.clone(),
             zone,
             groups: BTreeMap::new(),
             files: HashMap::new(),
@@ -140,6 +143,8 @@ impl Book {
         let id = SourceId(self.next);
         self.next += 1;
         engine.add_source(id, &rules, jails, Dates::new(self.zone.clone()))?;
+        let theirs = self.filters.iter().filter(|(jail, _)| jails.contains(jail));
+        engine.add_filters(id, &theirs.cloned().collect::<Vec<_>>());
         Ok(id)
     }
 
@@ -339,6 +344,7 @@ impl JournalSink for JournalFeed<'_> {
         let record = Record {
             host: entry.trusted.hostname.as_deref().unwrap_or_default().as_bytes(),
             program: program.as_bytes(),
+            tag: entry.identifier.as_deref().unwrap_or_default().as_bytes(),
             pid: pid.as_bytes(),
             text: Cow::Borrowed(&entry.message),
             style: Style::Syslog,

@@ -84,7 +84,7 @@ impl Custom {
             start,
             end,
             date: date.unwrap_or(0..0),
-            stamp: stamp.unwrap_or(Stamp::Senseless),
+            stamp: Some(Box::new(stamp.unwrap_or(Stamp::Senseless))),
         })
     }
 

@@ -6,7 +6,8 @@
 //! match move up the order.
 
 use super::search::{Match, Searcher};
-use super::template::Template;
+use super::shape::Shape;
+use super::template::{Beginning, Template};
 use super::{Found, chars};
 use crate::time::Time;
 use std::time::Duration;
@@ -28,9 +29,9 @@ pub struct State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) template: usize,
+    /// The template's shape, to skip it without a look at the template.
+    shape: Option<(Shape, Beginning)>,
     pub(super) hits: u32,
-    /// Whether it ever matched, won or not.
-    matched: bool,
     used: Time,
     /// Characters before its last date.
     distance: usize,
@@ -50,16 +51,16 @@ struct Last {
 
 impl State {
     /// Takes the detector's order on the first line.
-    fn prepare(&mut self, templates: usize) {
+    fn prepare(&mut self, templates: &[Template]) {
         if self.slots.is_empty() {
-            let unused = |template| Slot {
+            let unused = |(template, known): (usize, &Template)| Slot {
                 template,
+                shape: known.matcher.shape(),
                 hits: 0,
-                matched: false,
                 used: Time(0),
                 distance: 0x7fff_ffff,
             };
-            self.slots = (0..templates).map(unused).collect();
+            self.slots = templates.iter().enumerate().map(unused).collect();
         }
     }
 }
@@ -74,7 +75,7 @@ pub(super) fn find(
     state: &mut State,
     now: Time,
 ) -> Option<Found> {
-    state.prepare(templates.len());
+    state.prepare(templates);
     let line = searcher.line();
     let mut round = Round { templates, searcher, state };
     let (won, distance, slot) = match round.again() {
@@ -128,7 +129,6 @@ impl Round<'_, '_> {
         };
         let skip = (!same).then_some(last.slot);
         let Some(found) = found else { return Again::Search { reserve: None, skip } };
-        self.state.slots[last.slot].matched = true;
         let distance = chars::count(line, found.start);
         let there = Some(found.start) == start && Some(found.end) == end;
         if self.templates.len() == 1 || there {
@@ -140,21 +140,32 @@ impl Round<'_, '_> {
     /// Asks all templates in their order.
     fn all(&mut self, mut reserve: Option<Reserve>, skip: Option<usize>) -> Option<Reserve> {
         let near = self.state.last.map_or(1, |last| last.start);
-        for index in 0..self.state.slots.len() {
+        let line = self.searcher.line();
+        // With something in reserve, what begins right of both it and the last date is refused,
+        // except from the last template, which takes what there is.
+        let limit = match &reserve {
+            Some((kept, ..)) => {
+                chars::offset(line, near).map_or(usize::MAX, |near| kept.start.max(near + 1))
+            }
+            None => usize::MAX,
+        };
+        let slots = self.state.slots.len();
+        for index in 0..slots {
             if skip == Some(index) {
                 continue;
             }
             let slot = self.state.slots[index];
+            let ends = index + 1 == slots;
+            let limit = if ends { usize::MAX } else { limit };
+            if let Some((shape, beginning)) = slot.shape
+                && self.searcher.misses(shape, beginning, limit)
+            {
+                continue;
+            }
             let template = &self.templates[slot.template];
-            let Some(found) = self.searcher.whole(template) else { continue };
-            self.state.slots[index].matched = true;
-            let distance = chars::count(self.searcher.line(), found.start);
-            let next_matched = self.state.slots.get(index + 1).map(|next| next.matched);
-            let settled = match next_matched {
-                None => true,
-                Some(next) => template.anchored || (distance == 0 && slot.hits > 0 && !next),
-            };
-            if settled || (distance <= slot.distance && distance <= near) {
+            let Some(found) = self.searcher.before(template, limit) else { continue };
+            let distance = chars::count(line, found.start);
+            if ends || template.anchored || (distance <= slot.distance && distance <= near) {
                 return Some((found, distance, index));
             }
             if reserve.as_ref().is_none_or(|(_, kept, _)| distance < *kept) {
@@ -176,7 +187,6 @@ impl State {
     ) {
         let slot = &mut self.slots[index];
         slot.hits = slot.hits.saturating_add(1);
-        slot.matched = true;
         slot.used = now;
         slot.distance = distance;
         let anchored = templates[slot.template].anchored;

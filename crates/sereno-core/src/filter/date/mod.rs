@@ -11,8 +11,6 @@
 //! * Where fail2ban stumbles over an exception of Python's (an unknown zone's name, a month
 //!   without a day, an hour of a clock with twelve whose half was not written, a year before 1
 //!   by its zone) the date has no time, as a thirteenth hour has none.
-//! * fail2ban counts whether a template was ever of use over all jails of the process; here it
-//!   is counted per reader, so that one log's lines do not change how another's are read.
 //! * Of the hour that happens twice when summer time ends, fail2ban takes one or the other by
 //!   what was asked before; here it is the later, unless that has not come yet.
 //! * `%ExY` takes the years from 2000 to the decade three years from the detector's making, as
@@ -44,7 +42,7 @@ use scan::Shapes;
 use search::Searcher;
 use stamp::{Decades, Stamp};
 use std::ops::Range;
-use template::Template;
+use template::{Matcher, Template};
 
 /// What is wrong with a setting's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +74,8 @@ pub struct Found {
     pub range: Range<usize>,
     /// Which template found it; see [`Detector::templates`].
     pub template: usize,
-    stamp: Stamp,
+    /// What a custom template read; shapes are read when they are asked for.
+    stamp: Option<Box<Stamp>>,
 }
 
 /// A template and what became of it.
@@ -113,13 +112,21 @@ impl Detector {
         detect::find(&self.templates, &mut searcher, state, now)
     }
 
-    /// When a date found in a line that is read at `now` was; `None` for one no calendar has,
-    /// and for an empty one. Whole seconds, except of an epoch with a fraction.
-    pub fn time(&self, state: &mut State, found: &Found, now: Time) -> Option<Time> {
+    /// When a date that was found in `line`, read at `now`, was; `None` for one no calendar
+    /// has, and for an empty one. Whole seconds, except of an epoch with a fraction.
+    pub fn time(&self, state: &mut State, found: &Found, line: &str, now: Time) -> Option<Time> {
         if found.range.is_empty() {
             return None;
         }
-        meaning::time(&found.stamp, &self.zone, &mut state.memory, now)
+        let stamp = match (&found.stamp, &self.templates.get(found.template)?.matcher) {
+            (Some(stamp), _) => **stamp,
+            (None, Matcher::Shape(shape, _)) => {
+                let text = line.get(..found.range.end)?;
+                shape::read(*shape, text, found.range.start, self.decades)?
+            }
+            (None, Matcher::Custom(_)) => return None,
+        };
+        meaning::time(&stamp, &self.zone, &mut state.memory, now)
     }
 
     /// The templates in the order `state` has brought them into.

@@ -21,64 +21,135 @@ impl Shapes {
         Self(self.0 | Self::one(shape).0)
     }
 
-    const fn has(self, shape: Shape) -> bool {
+    pub(super) const fn has(self, shape: Shape) -> bool {
         self.0 & Self::one(shape).0 != 0
     }
 }
 
-/// The leftmost beginning of each shape in a line.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Starts {
-    found: Shapes,
-    at: [usize; SHAPES],
-}
+/// More bytes than lie between the beginning of any date and the first colon of its clock.
+pub(super) const REACH: usize = 48;
 
-impl Starts {
-    /// Where the first date of `shape` begins.
-    pub(super) fn of(&self, shape: Shape) -> Option<usize> {
-        self.found.has(shape).then(|| self.at[shape as usize])
-    }
-}
-
-/// Finds the leftmost date of every wanted shape that begins at `from` or later.
-pub(super) fn starts(text: &str, from: usize, wanted: Shapes, decades: Decades) -> Starts {
-    let found = Starts { found: Shapes::default(), at: [0; SHAPES] };
-    let mut scan = Scan { text, bytes: text.as_bytes(), from, open: wanted, decades, found };
-    scan.epochs_of_the_beginning();
-    if wanted.has(Shape::Compact) {
-        scan.compact();
-    }
-    for at in memchr::memchr3_iter(b':', b'@', b'(', scan.bytes) {
-        match scan.bytes[at] {
-            b':' => scan.clock(at),
-            b'@' => scan.one(Shape::Tai64n, Some(at)),
-            _ => scan.audit(at),
-        }
-    }
-    scan.found
-}
-
-struct Scan<'a> {
+/// A scan from left to right that goes as far as it is asked to.
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
+    /// Nothing that begins before this counts.
     from: usize,
+    decades: Decades,
     /// Shapes that are wanted and not found yet.
     open: Shapes,
-    decades: Decades,
-    found: Starts,
+    found: Shapes,
+    /// Where the leftmost date of each shape found begins and ends.
+    at: [(usize, usize); SHAPES],
+    /// The first byte not looked at; a multiple of eight.
+    next: usize,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    /// A scan for dates of the wanted shapes that begin at `from` or later.
+    pub(super) fn new(text: &'a str, from: usize, wanted: Shapes, decades: Decades) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            from,
+            decades,
+            open: wanted,
+            found: Shapes::default(),
+            at: [(0, 0); SHAPES],
+            next: from & !7,
+        }
+    }
+
+    /// Where the first date of `shape` begins and ends; perhaps nothing when it begins at
+    /// `limit` or later.
+    #[inline]
+    pub(super) fn first(&mut self, shape: Shape, limit: usize) -> Option<(usize, usize)> {
+        if self.open.has(shape) {
+            match shape {
+                Shape::Tai64n => self.tai64n(),
+                Shape::Epoch | Shape::LongEpoch => self.epoch(shape),
+                _ => {
+                    let end = limit.saturating_add(REACH).min(self.bytes.len());
+                    while self.next < end && self.open.has(shape) {
+                        self.step(end);
+                    }
+                }
+            }
+        }
+        self.found.has(shape).then(|| self.at[shape as usize])
+    }
+
+    fn tai64n(&mut self) {
+        for at in memchr::memchr_iter(b'@', self.bytes) {
+            self.one(Shape::Tai64n, Some(at));
+        }
+        self.open.0 &= !Shapes::one(Shape::Tai64n).0;
+    }
+
+    /// At the beginning, in brackets there, and as SELinux writes them:
+    /// `audit(1138049999.555:101)`.
+    fn epoch(&mut self, shape: Shape) {
+        match self.bytes.first() {
+            Some(b'0'..=b'9') => self.one(shape, Some(0)),
+            Some(b'[') => self.one(shape, Some(1)),
+            _ => {}
+        }
+        for at in memchr::memchr_iter(b'(', self.bytes) {
+            if self.bytes[..at].ends_with(b"audit") && !word_before(self.text, at - 5) {
+                self.one(shape, Some(at + 1));
+            }
+        }
+        self.open.0 &= !Shapes::one(shape).0;
+    }
+
+    /// Goes to the next eight bytes that could be part of a date, or to `end`, and looks there.
+    fn step(&mut self, end: usize) {
+        let rest = &self.bytes[self.next..];
+        let (eights, tail) = rest.as_chunks::<8>();
+        for eight in eights {
+            let at = self.next;
+            if at >= end {
+                return;
+            }
+            self.next += 8;
+            let (digits, colons) = marks(*eight);
+            if digits || colons != 0 {
+                return self.look(at, digits, colons);
+            }
+        }
+        let mut eight = [0; 8];
+        eight[..tail.len()].copy_from_slice(tail);
+        let at = self.next;
+        self.next = self.bytes.len();
+        self.look(at, false, marks(eight).1);
+    }
+
+    /// Looks at eight bytes that are mostly digits, or that hold colons.
+    fn look(&mut self, at: usize, digits: bool, mut colons: u64) {
+        if digits {
+            for start in at.saturating_sub(8)..at + 8 {
+                if self.bytes[start..].starts_with(b"20") {
+                    self.one(Shape::Compact, Some(start));
+                }
+            }
+        }
+        while colons != 0 {
+            self.clock(at + colons.trailing_zeros() as usize / 8);
+            colons &= colons - 1;
+        }
+    }
+
     /// Asks for a shape at a place that need not exist.
     fn one(&mut self, shape: Shape, start: Option<usize>) {
         let Some(start) = start.filter(|start| *start >= self.from) else { return };
         if !self.open.has(shape) || (shape.begins_with_a_word() && !self.begins(start)) {
             return;
         }
-        if shape::at(shape, self.text, start, self.decades).is_some() {
+        if let Some(end) = shape::end(shape, self.text, start, self.decades) {
             self.open.0 &= !Shapes::one(shape).0;
-            self.found.found = self.found.found.with(shape);
-            self.found.at[shape as usize] = start;
+            self.found = self.found.with(shape);
+            self.at[shape as usize] = (start, end);
         }
     }
 
@@ -94,38 +165,6 @@ impl Scan<'_> {
     /// The byte so many before `at`; 0 before the beginning.
     fn back(&self, at: usize, by: usize) -> u8 {
         self.byte(at.checked_sub(by))
-    }
-
-    fn epochs_of_the_beginning(&mut self) {
-        for shape in [Shape::Epoch, Shape::LongEpoch] {
-            self.one(shape, Some(0));
-            if self.bytes.first() == Some(&b'[') {
-                self.one(shape, Some(1));
-            }
-        }
-    }
-
-    /// SELinux: `audit(1138049999.555:101)`.
-    fn audit(&mut self, at: usize) {
-        if self.bytes[..at].ends_with(b"audit") && !word_before(self.text, at - 5) {
-            self.one(Shape::Epoch, Some(at + 1));
-            self.one(Shape::LongEpoch, Some(at + 1));
-        }
-    }
-
-    /// The one shape without colons, `20050123T215959`: wherever it stands, at least eight of
-    /// its bytes are an aligned group, with no more than two blanks among digits.
-    fn compact(&mut self) {
-        for (group, bytes) in self.bytes.as_chunks::<8>().0.iter().enumerate() {
-            if mostly_digits(*bytes) {
-                let group = group * 8;
-                for start in group.saturating_sub(8)..group + 8 {
-                    if self.bytes[start..].starts_with(b"20") {
-                        self.one(Shape::Compact, Some(start));
-                    }
-                }
-            }
-        }
     }
 
     /// `at` is a colon; if it is the first of a clock, whatever stands before it may be a date.
@@ -270,12 +309,64 @@ impl Shape {
     }
 }
 
-/// Whether at most two of eight bytes are no digits.
-fn mostly_digits(bytes: [u8; 8]) -> bool {
+/// The shapes that could stand at `at`, judged by what a glance shows.
+pub(super) fn glance(bytes: &[u8], at: usize) -> Shapes {
+    use Shape::*;
+    let all = |shapes: &[Shape]| shapes.iter().fold(Shapes::default(), |all, one| all.with(*one));
+    let Some(rest) = bytes.get(at..) else { return Shapes::default() };
+    let digits = rest.iter().take(18).take_while(|b| b.is_ascii_digit()).count();
+    match (digits, rest.get(digits)) {
+        (0, Some(b'a'..=b'z' | b'A'..=b'Z')) => {
+            let letters = rest.iter().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
+            if shape::names_a_day(rest) {
+                all(&[Asctime, AsctimeYear, Tomcat, ZoneName, ZoneOffset, Assp])
+            } else if matches!((letters, rest.get(letters)), (1 | 3..=5, Some(b' '))) {
+                all(&[ZoneName, ZoneOffset])
+            } else {
+                Shapes::default()
+            }
+        }
+        (0, Some(b' ')) => all(&[DayMonthYear, Apache]),
+        (0, Some(b'+' | b'-')) => Shapes::one(ZoneOffset),
+        (0, Some(b'@')) => Shapes::one(Tai64n),
+        (0, Some(b'<')) => Shapes::one(Angle),
+        (1 | 2, Some(b'-' | b'/')) => all(&[DayMonthYear, Apache, CPanel, MonthDayYear]),
+        (1 | 2, Some(b':')) => Shapes::one(Clock),
+        (4, Some(b'-' | b'/' | b'.')) => all(&[Iso, IsoStrict]),
+        (6, Some(b' ')) => Shapes::one(MySql),
+        (8, Some(b' ' | b'T')) => Shapes::one(Compact),
+        (10.., _) => all(&[Epoch, LongEpoch]),
+        _ => Shapes::default(),
+    }
+}
+
+/// The shapes that could stand at the beginning of a line, or after one or two characters that
+/// are no word's; `skips` are the places after them.
+pub(super) fn heads(text: &str, skips: [usize; 2]) -> Shapes {
+    let bytes = text.as_bytes();
+    let mut heads = glance(bytes, 0);
+    for (place, before) in [(skips[0], 0), (skips[1], skips[0])] {
+        if place > before {
+            heads.0 |= glance(bytes, place).0;
+        }
+    }
+    heads
+}
+
+/// Whether at most two of eight bytes are no digits (the one shape without colons,
+/// `20050123T215959`, has an aligned eight of that kind wherever it stands), and the high bits
+/// of the colons that may follow a digit.
+const fn marks(eight: [u8; 8]) -> (bool, u64) {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let value = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
+    const COLONS: u64 = u64::from_le_bytes([b':'; 8]);
+    let value = u64::from_le_bytes(eight);
+    let digit = value ^ 0x3030_3030_3030_3030;
     // Adding 0x76 carries 10 and more into the high bit of the byte; digits stay below.
-    let others = (((value & !HIGH) + 0x7676_7676_7676_7676) | value) & HIGH;
+    let others = (((digit & !HIGH) + 0x7676_7676_7676_7676) | digit) & HIGH;
     let fewer = others & others.wrapping_sub(1);
-    fewer & fewer.wrapping_sub(1) == 0
+    let colon = value ^ COLONS;
+    let colons = !(((colon & !HIGH) + !HIGH) | colon) & HIGH;
+    // The byte before the first is not seen here.
+    let after_digit = (!others & HIGH) << 8 | 0x80;
+    (fewer & fewer.wrapping_sub(1) == 0, colons & after_digit)
 }

@@ -1,7 +1,7 @@
 //! One template against one line.
 
 use super::chars::{after, word_at, word_before};
-use super::scan::{self, Shapes, Starts};
+use super::scan::{self, Scan, Shapes};
 use super::shape::{self, Shape};
 use super::stamp::{Decades, Stamp};
 use super::template::{Beginning, Matcher, Template};
@@ -15,38 +15,63 @@ pub(super) struct Match {
     pub(super) end: usize,
     /// What is cut out of the line.
     pub(super) date: Range<usize>,
-    pub(super) stamp: Stamp,
+    /// What a custom template read; a shape is read when it is asked for.
+    pub(super) stamp: Option<Box<Stamp>>,
 }
 
-/// A line and what is known of it. The scan for dates anywhere happens once, when asked for.
+/// A line and what is known of it. What looks at more than one place happens once, when it is
+/// asked for.
 pub(super) struct Searcher<'l> {
     line: &'l str,
     anywhere: Shapes,
     decades: Decades,
-    starts: Option<Starts>,
+    scan: Option<Scan<'l>>,
+    heads: Option<Shapes>,
+    bracket: Option<(usize, Shapes)>,
 }
 
 impl<'l> Searcher<'l> {
     /// `anywhere` are the shapes whose templates look beyond the line's beginning.
     pub(super) const fn new(line: &'l str, anywhere: Shapes, decades: Decades) -> Self {
-        Self { line, anywhere, decades, starts: None }
+        Self { line, anywhere, decades, scan: None, heads: None, bracket: None }
     }
 
     pub(super) const fn line(&self) -> &'l str {
         self.line
     }
 
+    /// Whether there is no date of a shape, known without asking for it; `limit` as in
+    /// [`Self::before`].
+    pub(super) fn misses(&mut self, shape: Shape, beginning: Beginning, limit: usize) -> bool {
+        match beginning {
+            Beginning::Anywhere => self.first(shape, limit).is_none(),
+            Beginning::Line | Beginning::Exact => !self.heads().has(shape),
+            Beginning::Bracket => !self.bracket().1.has(shape),
+        }
+    }
+
+    fn first(&mut self, shape: Shape, limit: usize) -> Option<(usize, usize)> {
+        let (line, anywhere, decades) = (self.line, self.anywhere, self.decades);
+        self.scan.get_or_insert_with(|| Scan::new(line, 0, anywhere, decades)).first(shape, limit)
+    }
+
     /// A template's leftmost match.
     pub(super) fn whole(&mut self, template: &Template) -> Option<Match> {
+        self.before(template, usize::MAX)
+    }
+
+    /// A template's leftmost match; perhaps none when that begins at `limit` or later.
+    pub(super) fn before(&mut self, template: &Template, limit: usize) -> Option<Match> {
         match &template.matcher {
             Matcher::Shape(shape, Beginning::Line) => self.beginning(*shape),
             Matcher::Shape(shape, Beginning::Exact) => self.found(*shape, 0, 0),
+            Matcher::Shape(shape, Beginning::Bracket) => {
+                let (inside, shapes) = self.bracket();
+                shapes.has(*shape).then(|| self.found(*shape, 0, inside))?
+            }
             Matcher::Shape(shape, Beginning::Anywhere) => {
-                let (line, anywhere, decades) = (self.line, self.anywhere, self.decades);
-                let starts =
-                    self.starts.get_or_insert_with(|| scan::starts(line, 0, anywhere, decades));
-                let start = starts.of(*shape)?;
-                self.found(*shape, start, start)
+                let (start, end) = self.first(*shape, limit)?;
+                Some(Match { start, end, date: start..end, stamp: None })
             }
             Matcher::Custom(custom) => custom.search(self.line, 0, self.line.len()),
         }
@@ -58,40 +83,56 @@ impl<'l> Searcher<'l> {
         match &template.matcher {
             Matcher::Custom(custom) => custom.search(text, start, end),
             Matcher::Shape(shape, _) => {
-                let part = Searcher { line: text, starts: None, ..*self };
+                let part = Searcher::new(text, self.anywhere, self.decades);
                 let cut = word_at(text, start) && word_before(text, start);
                 // At `start` where everything is as it was; its place needs no scan.
                 let there = (shape.begins_with_a_word() && !cut)
                     .then(|| part.found(*shape, start, start))
                     .flatten();
                 there.or_else(|| {
-                    let starts = scan::starts(text, start, Shapes::one(*shape), self.decades);
-                    let start = starts.of(*shape)?;
-                    part.found(*shape, start, start)
+                    let wanted = Shapes::one(*shape);
+                    let mut scan = Scan::new(text, start, wanted, self.decades);
+                    let (start, end) = scan.first(*shape, usize::MAX)?;
+                    Some(Match { start, end, date: start..end, stamp: None })
                 })
             }
         }
     }
 
+    /// The shapes that could be at the line's beginning.
+    fn heads(&mut self) -> Shapes {
+        *self.heads.get_or_insert_with(|| scan::heads(self.line, skips(self.line)))
+    }
+
+    /// The place after the line's first `[`, and the shapes that could be there.
+    fn bracket(&mut self) -> (usize, Shapes) {
+        *self.bracket.get_or_insert_with(|| {
+            let bytes = self.line.as_bytes();
+            match memchr::memchr(b'[', bytes) {
+                Some(at) => (at + 1, scan::glance(bytes, at + 1)),
+                None => (0, Shapes::default()),
+            }
+        })
+    }
+
     /// After at most two characters that are no word's; the more the better.
     fn beginning(&self, shape: Shape) -> Option<Match> {
-        let skip = |at: usize| {
-            let next = if word_at(self.line, at) { at } else { after(self.line, at) };
-            (next > at).then_some(next)
-        };
-        if let Some(one) = skip(0) {
-            if let Some(found) = skip(one).and_then(|two| self.found(shape, 0, two)) {
-                return Some(found);
-            }
-            if let Some(found) = self.found(shape, 0, one) {
-                return Some(found);
-            }
-        }
-        self.found(shape, 0, 0)
+        let [one, two] = skips(self.line);
+        let second = (two > one).then(|| self.found(shape, 0, two)).flatten();
+        let first = || (one > 0).then(|| self.found(shape, 0, one)).flatten();
+        second.or_else(first).or_else(|| self.found(shape, 0, 0))
     }
 
     fn found(&self, shape: Shape, start: usize, at: usize) -> Option<Match> {
-        let (end, stamp) = shape::at(shape, self.line, at, self.decades)?;
-        Some(Match { start, end, date: at..end, stamp })
+        let end = shape::end(shape, self.line, at, self.decades)?;
+        Some(Match { start, end, date: at..end, stamp: None })
     }
+}
+
+/// The places after one and two characters that are no word's; 0 and the first where there are
+/// none.
+fn skips(line: &str) -> [usize; 2] {
+    let skip = |at| if word_at(line, at) { at } else { after(line, at) };
+    let one = skip(0);
+    [one, if one > 0 { skip(one) } else { 0 }]
 }

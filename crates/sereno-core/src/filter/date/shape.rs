@@ -29,21 +29,52 @@ pub(super) enum Shape {
     ZoneOffset,
     Tai64n,
     LongEpoch,
+    /// ISO dates as the filters of nginx write them, with one `T` or blank.
+    IsoStrict,
 }
 
 /// How many shapes there are.
-pub(super) const SHAPES: usize = 18;
+pub(super) const SHAPES: usize = 19;
 
-/// Reads a date of `shape` that starts at `at`; answers where it ends and what it says. The
-/// boundaries of words on both sides are part of the question; the text ends where `text` ends.
-pub(super) fn at(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<(usize, Stamp)> {
+impl Shape {
+    /// Whether only templates for a line's beginning have it; no scan finds it elsewhere.
+    pub(super) const fn is_for_beginnings(self) -> bool {
+        matches!(self, Self::Clock | Self::Angle | Self::Assp | Self::IsoStrict)
+    }
+}
+
+/// Where a date of `shape` that starts at `at` ends. The boundaries of words on both sides are
+/// part of the question; the text ends where `text` ends.
+pub(super) fn end(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<usize> {
     let mut c = Cursor { text, bytes: text.as_bytes(), at, decades };
-    let stamp = match shape {
+    match shape {
         Shape::Epoch | Shape::LongEpoch => c.epoch(shape == Shape::LongEpoch)?,
         Shape::Tai64n => c.tai64n()?,
-        _ => Stamp::Civil(c.civil(shape)?),
-    };
-    Some((c.at, stamp))
+        // Read into a place nobody looks at: moving it would cost more than reading it.
+        _ => c.civil(shape, &mut Civil::default())?,
+    }
+    Some(c.at)
+}
+
+/// What a date of `shape` says that starts at `at`, as [`end`] understood it.
+pub(super) fn read(shape: Shape, text: &str, at: usize, decades: Decades) -> Option<Stamp> {
+    let mut c = Cursor { text, bytes: text.as_bytes(), at, decades };
+    match shape {
+        Shape::Epoch | Shape::LongEpoch => {
+            let long = shape == Shape::LongEpoch;
+            c.epoch(long)?;
+            epoch::value(text.get(at..c.at)?, long).map(Stamp::At)
+        }
+        Shape::Tai64n => {
+            c.tai64n()?;
+            epoch::tai64n(text.get(at + 1..c.at)?).map(Stamp::At)
+        }
+        _ => {
+            let mut said = Civil::default();
+            c.civil(shape, &mut said)?;
+            Some(Stamp::Civil(said))
+        }
+    }
 }
 
 /// A reader; after `None` its place means nothing, except where a method says otherwise.
@@ -56,11 +87,10 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    fn civil(&mut self, shape: Shape) -> Option<Civil> {
-        let mut said = Civil::default();
-        let d = &mut said;
+    fn civil(&mut self, shape: Shape, d: &mut Civil) -> Option<()> {
         match shape {
-            Shape::Iso => self.iso(d)?,
+            Shape::Iso => self.iso(d, 2)?,
+            Shape::IsoStrict => self.iso(d, 1)?,
             Shape::Asctime => self.asctime(d, false)?,
             Shape::AsctimeYear => self.asctime(d, true)?,
             Shape::DayMonthYear => self.day_month_year(d)?,
@@ -79,40 +109,49 @@ impl Cursor<'_> {
                 self.fraction(b".");
             }
             Shape::Clock => self.clock(d, Hours::Plain)?,
-            Shape::Angle => return self.angle(d).map(|()| said),
+            Shape::Angle => return self.angle(d),
             Shape::MySql => self.my_sql(d)?,
             Shape::Tomcat => self.tomcat(d)?,
             Shape::Assp => self.assp(d)?,
             Shape::Compact => self.compact(d)?,
-            Shape::ZoneName => return self.zone_name(),
-            Shape::ZoneOffset => return self.zone_offset(),
+            Shape::ZoneName => return self.zone_name(d),
+            Shape::ZoneOffset => return self.zone_offset(d),
             Shape::Epoch | Shape::LongEpoch | Shape::Tai64n => return None,
         }
-        self.ended().then_some(said)
+        self.ended().then_some(())
     }
 
-    fn iso(&mut self, d: &mut Civil) -> Option<()> {
+    fn iso(&mut self, d: &mut Civil, blanks: u8) -> Option<()> {
         d.year = Some(self.year()?);
         let separator = self.any(b"-/.")?;
         d.month = self.month()?;
         self.one(separator)?;
         d.day = self.day()?;
-        self.one(b'T').or_else(|| self.blanks())?;
+        self.one(b'T').or_else(|| if blanks > 1 { self.blanks() } else { self.one(b' ') })?;
         self.clock(d, Hours::Plain)?;
         self.fraction_and_zone(d);
         Some(())
+    }
+
+    /// As much white space as there is.
+    fn spaces(&mut self) {
+        while let Some(&byte) = self.bytes.get(self.at) {
+            let space = match byte {
+                b'!'..=b'~' => return,
+                _ => self.text.get(self.at..).and_then(|rest| rest.chars().next()),
+            };
+            match space.filter(|space| is_space(*space)) {
+                Some(space) => self.at += space.len_utf8(),
+                None => return,
+            }
+        }
     }
 
     /// What ISO dates may end with; nothing taken that leaves a word cut in two.
     fn fraction_and_zone(&mut self, d: &mut Civil) {
         self.fraction(b".,");
         let mut c = *self;
-        while let Some(space) = c.text.get(c.at..).and_then(|rest| rest.chars().next()) {
-            if !is_space(space) {
-                break;
-            }
-            c.at += space.len_utf8();
-        }
+        c.spaces();
         if let Some(offset) = c.zone(Case::Matters, Cursor::ended) {
             d.offset = offset;
             self.at = c.at;
@@ -254,45 +293,41 @@ impl Cursor<'_> {
 
     /// Asctime after a zone's name, which may also be any word of its length ("from Jan 1");
     /// without one when that does not fit.
-    fn zone_name(&mut self) -> Option<Civil> {
-        let letters =
-            self.bytes[self.at..].iter().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
+    fn zone_name(&mut self, d: &mut Civil) -> Option<()> {
+        let letters = self.bytes.get(self.at..)?.iter().take(6);
+        let letters = letters.take_while(|b| b.is_ascii_alphabetic()).count();
         let name = self.text.get(self.at..self.at + letters)?;
         let named = matches!(letters, 3..=5) || name.eq_ignore_ascii_case("z");
         let mut c = Self { at: self.at + letters, ..*self };
-        if named && c.one(b' ').is_some() {
-            let offset = zone::offset(name);
-            if let Some(said) = c.zoned(offset) {
-                self.at = c.at;
-                return Some(said);
-            }
+        if named && c.one(b' ').is_some() && c.zoned(d, zone::offset(name)).is_some() {
+            self.at = c.at;
+            return Some(());
         }
-        self.zoned(Offset::Unsaid)
+        self.zoned(d, Offset::Unsaid)
     }
 
-    fn zone_offset(&mut self) -> Option<Civil> {
+    fn zone_offset(&mut self, d: &mut Civil) -> Option<()> {
         let mut c = *self;
         if let Some(offset) = c.zone(Case::Ignored, |c| c.peek() == Some(b' ')) {
             c.at += 1;
-            if let Some(said) = c.zoned(offset) {
+            if c.zoned(d, offset).is_some() {
                 self.at = c.at;
-                return Some(said);
+                return Some(());
             }
         }
-        self.zoned(Offset::Unsaid)
+        self.zoned(d, Offset::Unsaid)
     }
 
-    fn zoned(&mut self, offset: Offset) -> Option<Civil> {
-        let mut said = Civil { offset, ..Civil::default() };
-        self.asctime(&mut said, false)?;
-        self.ended().then_some(said)
+    fn zoned(&mut self, d: &mut Civil, offset: Offset) -> Option<()> {
+        *d = Civil { offset, ..Civil::default() };
+        self.asctime(d, false)?;
+        self.ended().then_some(())
     }
 
     /// A run of digits of a length seconds have, or with `long` also milli- and microseconds.
     /// fail2ban's looks at what surrounds it (`[..]`, `audit(..:1)`) never refuse one, because
     /// each has an alternative that does not look.
-    fn epoch(&mut self, long: bool) -> Option<Stamp> {
-        let start = self.at;
+    fn epoch(&mut self, long: bool) -> Option<()> {
         let digits = self.digits(18);
         let (fraction, least) = match digits {
             10 | 11 if long => (false, 0),
@@ -313,23 +348,48 @@ impl Cursor<'_> {
                 self.at = c.at;
             }
         }
-        epoch::value(self.text.get(start..self.at)?, long).map(Stamp::At)
+        Some(())
     }
 
     /// The label of D. J. Bernstein's TAI64N: the seconds are the 15 digits after the first,
-    /// taken as Unix time as fail2ban does, without the leap seconds between.
-    fn tai64n(&mut self) -> Option<Stamp> {
+    /// taken as Unix time as fail2ban does, leap seconds and all.
+    fn tai64n(&mut self) -> Option<()> {
         self.one(b'@')?;
         let label = self.text.get(self.at..self.at + 24)?;
         if !label.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
         }
         self.at += 24;
-        if !self.ended() {
-            return None;
-        }
-        epoch::tai64n(label).map(Stamp::At)
+        self.ended().then_some(())
     }
+}
+
+const MONTHS: [u32; 12] = letters([
+    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+]);
+const WEEKDAYS: [u32; 7] = letters([b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"]);
+
+/// Three bytes as one number, letters in lower case.
+fn three_letters(bytes: &[u8]) -> Option<u32> {
+    let [a, b, c] = *bytes.first_chunk()?;
+    Some(u32::from_le_bytes([a, b, c, 0]) | 0x20_2020)
+}
+
+/// Whether the first three letters are a month's or a weekday's.
+pub(super) fn names_a_day(bytes: &[u8]) -> bool {
+    three_letters(bytes).is_some_and(|name| MONTHS.contains(&name) || WEEKDAYS.contains(&name))
+}
+
+/// Names as [`three_letters`] reads them.
+const fn letters<const N: usize>(names: [&[u8; 3]; N]) -> [u32; N] {
+    let mut out = [0; N];
+    let mut at = 0;
+    while at < N {
+        let [a, b, c] = *names[at];
+        out[at] = u32::from_le_bytes([a, b, c, 0]);
+        at += 1;
+    }
+    out
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -379,11 +439,7 @@ impl Cursor<'_> {
 
     /// How many digits stand here, at most `most`.
     fn digits(&self, most: usize) -> usize {
-        self.bytes[self.at.min(self.bytes.len())..]
-            .iter()
-            .take(most)
-            .take_while(|b| b.is_ascii_digit())
-            .count()
+        (0..most).take_while(|ahead| self.digit(*ahead).is_some()).count()
     }
 
     fn number(&mut self, digits: usize) -> Option<i16> {
@@ -433,38 +489,15 @@ impl Cursor<'_> {
     }
 
     fn month_name(&mut self) -> Option<u8> {
-        let month = match &self.lower_three()? {
-            b"jan" => 1,
-            b"feb" => 2,
-            b"mar" => 3,
-            b"apr" => 4,
-            b"may" => 5,
-            b"jun" => 6,
-            b"jul" => 7,
-            b"aug" => 8,
-            b"sep" => 9,
-            b"oct" => 10,
-            b"nov" => 11,
-            b"dec" => 12,
-            _ => return None,
-        };
+        let name = three_letters(self.bytes.get(self.at..)?)?;
+        let month = MONTHS.iter().position(|month| *month == name)?;
         self.at += 3;
-        Some(month)
+        Some(month as u8 + 1)
     }
 
     fn weekday(&mut self) -> Option<()> {
-        let name = self.lower_three()?;
-        let known = matches!(&name, b"mon" | b"tue" | b"wed" | b"thu" | b"fri" | b"sat" | b"sun");
-        known.then(|| self.at += 3)
-    }
-
-    fn lower_three(&self) -> Option<[u8; 3]> {
-        let [a, b, c] = *self.bytes.get(self.at..)?.first_chunk()?;
-        (a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_alphabetic()).then_some([
-            a | 0x20,
-            b | 0x20,
-            c | 0x20,
-        ])
+        let name = three_letters(self.bytes.get(self.at..)?)?;
+        WEEKDAYS.contains(&name).then(|| self.at += 3)
     }
 
     fn clock(&mut self, d: &mut Civil, hours: Hours) -> Option<()> {
@@ -483,10 +516,10 @@ impl Cursor<'_> {
     /// A point and one to six digits that end a word; nothing taken otherwise. Its value counts
     /// for nothing: fail2ban's times are whole seconds.
     fn fraction(&mut self, points: &[u8]) {
-        let mut c = *self;
-        if c.any(points).is_none() {
+        if !self.peek().is_some_and(|point| points.contains(&point)) {
             return;
         }
+        let mut c = Self { at: self.at + 1, ..*self };
         let digits = c.digits(7);
         c.at += digits;
         // What may follow without a word's end between is a zone's letter, which only ISO has.
@@ -498,6 +531,26 @@ impl Cursor<'_> {
 
     /// `Z`, `UTC`, `GMT` or an offset, of which `fits` says whether it may end there.
     fn zone(&mut self, case: Case, fits: impl Fn(&Self) -> bool) -> Option<Offset> {
+        let sign = match self.peek()? {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return self.zone_letters(case, fits),
+        };
+        let (tens, hours) = (self.digit(1).filter(|tens| *tens < 2)?, self.digit(2)?);
+        let hours = i16::from(tens * 10 + hours) * 60;
+        let start = self.at;
+        let colon = usize::from(self.bytes.get(start + 3) == Some(&b':'));
+        if let (Some(tens), Some(minutes)) = (self.digit(3 + colon), self.digit(4 + colon)) {
+            self.at = start + 5 + colon;
+            if fits(self) {
+                return Some(Offset::Minutes(sign * (hours + i16::from(tens * 10 + minutes))));
+            }
+        }
+        self.at = start + 3;
+        fits(self).then_some(Offset::Minutes(sign * hours))
+    }
+
+    fn zone_letters(&mut self, case: Case, fits: impl Fn(&Self) -> bool) -> Option<Offset> {
         let start = self.at;
         for name in ["Z", "UTC", "GMT"] {
             let Some(here) = self.text.get(start..start + name.len()) else { continue };
@@ -505,21 +558,6 @@ impl Cursor<'_> {
                 self.at = start + name.len();
                 if fits(self) {
                     return Some(zone::offset(here));
-                }
-            }
-        }
-        self.at = start;
-        self.any(b"+-")?;
-        if self.digit(0)? > 1 {
-            return None;
-        }
-        self.digit(1)?;
-        for long in [6, 5, 3] {
-            let here = self.text.get(start..start + long).map(zone::offset);
-            if let Some(offset @ Offset::Minutes(_)) = here {
-                self.at = start + long;
-                if fits(self) {
-                    return Some(offset);
                 }
             }
         }

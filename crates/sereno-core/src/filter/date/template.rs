@@ -26,6 +26,16 @@ pub(super) enum Matcher {
     Custom(Box<Custom>),
 }
 
+impl Matcher {
+    /// The shape and its place, where it is one.
+    pub(super) const fn shape(&self) -> Option<(Shape, Beginning)> {
+        match self {
+            Self::Shape(shape, beginning) => Some((*shape, *beginning)),
+            Self::Custom(_) => None,
+        }
+    }
+}
+
 /// Where a shape may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
@@ -34,6 +44,8 @@ pub(super) enum Beginning {
     Line,
     /// Exactly at the line's beginning.
     Exact,
+    /// After the line's first `[`.
+    Bracket,
 }
 
 /// The mark of a template for the line's beginning.
@@ -130,7 +142,7 @@ impl Template {
         let bounds = Bounds::of(&regex, begin, end);
         let shape = shaped(pattern);
         let preferred =
-            shape.is_some_and(|(shape, at)| at == Beginning::Line && shape != Shape::Clock);
+            shape.is_some_and(|(shape, at)| at == Beginning::Line && !shape.is_for_beginnings());
         let matcher = match shape {
             Some((shape, beginning)) => Matcher::Shape(shape, beginning),
             None => Matcher::Custom(Box::new(Custom::new(&bounds.regex)?)),
@@ -153,22 +165,29 @@ impl Template {
     }
 }
 
-/// The shape that reads a pattern by hand: fail2ban's own, or their copies for the beginning.
+/// The shape that reads a pattern by hand, and where: fail2ban's own patterns, their copies for
+/// the beginning, and what its filters make of them with `{DATE}`.
 fn shaped(pattern: &str) -> Option<(Shape, Beginning)> {
-    let find = |text: &str| DEFAULTS.iter().find(|(_, default)| *default == Some(text));
-    if let Some((shape, _)) = find(pattern) {
-        let beginning = match shape {
-            Shape::Clock => Beginning::Line,
-            Shape::Angle | Shape::Assp => Beginning::Exact,
-            _ => Beginning::Anywhere,
-        };
-        return Some((*shape, beginning));
-    }
-    let (shape, _) = find(pattern.strip_prefix(LINE)?).filter(|(shape, _)| {
-        // `{^LN-BEG}^<` means the same as `^<`, but is no default of fail2ban's.
-        !matches!(shape, Shape::Angle | Shape::Assp | Shape::Clock)
-    })?;
-    Some((*shape, Beginning::Line))
+    const NGINX: &str = r"%ExY(?P<_sep>[-/.])%m(?P=_sep)%d[T ]%H:%M:%S(?:[.,]%f)?(?:\s*%z)?";
+    const CLOCK: &str = "%H:%M:%S";
+    let (beginning, body) = if let Some(body) = pattern.strip_prefix(LINE) {
+        (Beginning::Line, body)
+    } else if let Some(body) = pattern.strip_prefix(r"^[^\[]*\[(") {
+        (Beginning::Bracket, body.strip_suffix(')')?)
+    } else if let Some(body) = pattern.strip_prefix('^') {
+        (Beginning::Exact, body)
+    } else {
+        (Beginning::Anywhere, pattern)
+    };
+    let shape = match body {
+        NGINX => Shape::IsoStrict,
+        CLOCK => Shape::Clock,
+        _ => {
+            let same = |default: &str| default.strip_prefix('^').unwrap_or(default) == body;
+            DEFAULTS.iter().find(|(_, default)| default.is_some_and(same))?.0
+        }
+    };
+    (beginning != Beginning::Anywhere || !shape.is_for_beginnings()).then_some((shape, beginning))
 }
 
 /// How an expression is to begin.

@@ -11,27 +11,40 @@
 //! tried again: that is linear too, with look-arounds and conditions. Only where a back-reference
 //! makes this impossible, or one of the rarer things [`Regex::is_linear`] tells, is there a budget
 //! of steps, and [`Exhausted`] when it is used up.
+//!
+//! `fancy-regex` would be the usual engine for this. Its limit counts how often it turns back, and
+//! between two turns it may read the whole line; it does not give Python's groups in every case;
+//! and with it fail2ban's own expressions took eleven times the memory and twenty times as long to
+//! compile.
+//!
+//! Measured in release mode on two cores that others used too: fail2ban's 359 own expressions
+//! compile in 20 ms, 13 of them not linear; a search of a log line takes 0.14 µs on average, 1.8 µs
+//! if it matches; with every sieve in use they hold 12 MiB. A line of 64 KiB made for the purpose
+//! costs at most 9 ms with these, and where the budget ends a search it does so within 4 ms. The
+//! numbers are printed by `tests/python_regex.rs`.
 
 mod ast;
+mod compile;
 mod over;
 mod parse;
 mod program;
+mod room;
 mod run;
 mod set;
 mod sieve;
+mod span;
 mod tags;
 mod wrong;
 
 #[cfg(test)]
 mod tests;
 
-pub use run::{Exhausted, Room};
+pub use room::{Exhausted, Room};
 pub use wrong::Wrong;
 
 use crate::rule::literal;
 use ast::{At, Node};
 use program::Program;
-use regex_syntax::hir::Hir;
 use sieve::Sieve;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -58,7 +71,9 @@ pub struct Regex {
     /// What a match can begin with; `None`: anything.
     first: Option<Box<[bool; 256]>>,
     required: Option<Vec<Vec<u8>>>,
-    over: Hir,
+    /// The expression, tags filled in, for the sieve: a third of what its tree would take.
+    text: Box<str>,
+    multiline: bool,
     sieve: OnceLock<Option<Sieve>>,
 }
 
@@ -76,7 +91,7 @@ impl Regex {
 
     fn build(text: &str, options: Options) -> Result<Self, wrong::Fault> {
         let parsed = parse::parse(text, options.multiline)?;
-        let program = program::compile(&parsed.node)?;
+        let program = compile::compile(&parsed.node)?;
         let over = over::over(&parsed.node);
         let required = literal::LINES.required(&over);
         Ok(Self {
@@ -86,7 +101,8 @@ impl Regex {
             anchored: anchored(&parsed.node),
             first: over::first(&over),
             required,
-            over,
+            text: text.into(),
+            multiline: options.multiline,
             sieve: OnceLock::new(),
         })
     }
@@ -110,7 +126,8 @@ impl Regex {
 
     /// Whether every search of a text of up to 64 KiB ends by itself, in time linear in its length.
     /// It may not where there are back-references, unlimited repetitions in a look-around or an
-    /// atomic group, bounded ones of more than 256 times, or hundreds of branches.
+    /// atomic group, sets repeated up to more than 256 times, more than two loops in each other that
+    /// may take nothing, conditions on many groups or in the group itself, or hundreds of branches.
     #[must_use]
     pub fn is_linear(&self) -> bool {
         self.program.linear && self.program.rows <= 500
@@ -130,7 +147,7 @@ impl Regex {
     /// It took too many steps; never if [`Regex::is_linear`].
     pub fn search(&self, text: &str, room: &mut Room) -> Result<bool, Exhausted> {
         room.slots.clear();
-        let sieve = self.sieve.get_or_init(|| Sieve::new(&self.over, self.anchored));
+        let sieve = self.sieve.get_or_init(|| self.sieve());
         if sieve.as_ref().is_some_and(|sieve| !sieve.lets_pass(text)) {
             return Ok(false);
         }
@@ -147,6 +164,12 @@ impl Regex {
             room.slots.clear();
         }
         found
+    }
+
+    /// Made when it is first wanted: most expressions of a tree are never asked.
+    fn sieve(&self) -> Option<Sieve> {
+        let parsed = parse::parse(&self.text, self.multiline).ok()?;
+        Sieve::new(&over::over(&parsed.node), self.anchored)
     }
 }
 

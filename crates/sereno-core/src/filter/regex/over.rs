@@ -86,7 +86,10 @@ fn place(at: At) -> Hir {
 /// The bytes that a match of such an expression can begin with; `None` if it may be empty.
 pub(super) fn first(hir: &Hir) -> Option<Box<[bool; 256]>> {
     let mut first = Box::new([false; 256]);
-    begins(hir, &mut first).then_some(first)
+    let taken = begins(hir, &mut first);
+    // No character begins with these; a row of bytes may.
+    first[0x80..=0xbf].fill(false);
+    taken.then_some(first)
 }
 
 /// Returns whether a match takes anything for sure.
@@ -103,9 +106,12 @@ fn begins(hir: &Hir, first: &mut [bool; 256]) -> bool {
             }
             true
         }
-        // There is none in what this module makes.
-        HirKind::Class(Class::Unicode(_)) => {
-            first.fill(true);
+        HirKind::Class(Class::Unicode(class)) => {
+            // The first bytes are in the order of the characters.
+            let lead = |c: char| usize::from(c.encode_utf8(&mut [0; 4]).as_bytes()[0]);
+            for range in class.ranges() {
+                first[lead(range.start())..=lead(range.end())].fill(true);
+            }
             true
         }
         HirKind::Repetition(repetition) => begins(&repetition.sub, first) && repetition.min > 0,

@@ -3,105 +3,29 @@
 //! Every step counts against a budget where the search is not linear; see [`Program::linear`].
 
 use super::ast::At;
-use super::program::{Key, Op, Program};
-use super::set::{Fold, Set};
-
-/// No place.
-const NONE: u32 = u32::MAX;
+use super::program::{Op, Program};
+use super::room::{Exhausted, Frame, NONE, Room};
+use super::set::Fold;
 
 /// Steps at most where the search is not linear: a few milliseconds.
-const STEPS: u64 = 1 << 20;
+const STEPS: u64 = 600_000;
+
+/// Ways to go back to at most: 64 MiB.
+const FRAMES: usize = 4 << 20;
 
 /// Bits of the table of marks at most: 4 MiB.
 const TABLE: usize = 32 << 20;
 
-/// A search took more steps than it may. Whether the text matches is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted;
-
-impl std::fmt::Display for Exhausted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the search took too many steps")
-    }
-}
-
-impl std::error::Error for Exhausted {}
-
-/// What to go back to.
-#[derive(Clone, Copy, Debug)]
-enum Frame {
-    /// Another way.
-    Way {
-        op: u32,
-        at: u32,
-    },
-    /// A run that may give back down to `low`.
-    Run {
-        op: u32,
-        low: u32,
-        at: u32,
-    },
-    /// A run that may take more, `more` at most.
-    More {
-        op: u32,
-        at: u32,
-        more: u32,
-    },
-    /// What a group's end was.
-    Slot {
-        slot: u32,
-        was: u32,
-    },
-    Register {
-        register: u32,
-        was: u32,
-    },
-    /// Places `from..=to` were marked inside of something.
-    Marked {
-        mark: u32,
-        from: u32,
-        to: u32,
-    },
-}
-
-/// Room for searches, to be used again; and what the last one found.
-#[derive(Debug, Default)]
-pub struct Room {
-    pub(super) slots: Vec<u32>,
-    registers: Vec<u32>,
-    frames: Vec<Frame>,
-    /// A bit for every place in every row.
-    table: Vec<u64>,
-}
-
-impl Room {
-    /// Room for any expression.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Where group `index` of the last search is; 0 is the whole match. `None` if it took no part
-    /// or nothing matched.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<std::ops::Range<usize>> {
-        match self.slots.get(index.checked_mul(2)?..)? {
-            [from, to, ..] if *from != NONE && *to != NONE && from <= to => {
-                Some(*from as usize..*to as usize)
-            }
-            _ => None,
-        }
-    }
-}
-
 /// A run of a program over a text.
-struct Run<'r> {
-    program: &'r Program,
-    text: &'r str,
-    bytes: &'r [u8],
-    room: &'r mut Room,
+pub(super) struct Run<'r> {
+    pub(super) program: &'r Program,
+    pub(super) text: &'r str,
+    pub(super) bytes: &'r [u8],
+    pub(super) room: &'r mut Room,
     /// Places per row; 0 if nothing is marked.
-    width: usize,
+    pub(super) width: usize,
+    /// Steps are not counted here: the marks bound them.
+    free: bool,
     steps: u64,
 }
 
@@ -113,23 +37,17 @@ pub(super) fn search(
     starts: impl Iterator<Item = usize>,
     room: &mut Room,
 ) -> Result<bool, Exhausted> {
-    room.slots.clear();
-    room.slots.resize(slots, NONE);
-    room.registers.clear();
-    room.registers.resize(program.registers as usize, NONE);
-    room.frames.clear();
     // The last value means "none".
-    if text.len() >= NONE as usize {
+    if text.len() >= u32::MAX as usize {
         return Err(Exhausted);
     }
     let width = text.len() + 1;
     let bits = width.saturating_mul(program.rows as usize);
     let marked = bits <= TABLE;
-    room.table.clear();
-    room.table.resize(if marked { bits.div_ceil(64) } else { 0 }, 0);
+    room.clear(slots, program.registers, if marked { bits } else { 0 });
     let width = if marked { width } else { 0 };
-    let steps = if program.linear && marked { u64::MAX } else { STEPS };
-    let mut run = Run { program, text, bytes: text.as_bytes(), room, width, steps };
+    let free = program.marked && marked;
+    let mut run = Run { program, text, bytes: text.as_bytes(), room, width, free, steps: STEPS };
     for start in starts {
         if let Some(end) = run.run(0, start as u32)? {
             run.room.slots[0] = start as u32;
@@ -166,6 +84,9 @@ impl Run<'_> {
                     end.map(|end| (op + 1, end))
                 }
                 Op::Split(first, second) => {
+                    if self.room.frames.len() >= FRAMES {
+                        return Err(Exhausted);
+                    }
                     self.room.frames.push(Frame::Way { op: *second, at });
                     Some((*first, at))
                 }
@@ -190,14 +111,7 @@ impl Run<'_> {
                 Op::Look { behind, negated, end } => {
                     self.look(op + 1, at, *behind, *negated)?.then_some((*end, at))
                 }
-                Op::Atomic { end } => {
-                    let inside = self.room.frames.len();
-                    let arrived = self.run(op + 1, at)?;
-                    if arrived.is_some() {
-                        self.keep(inside);
-                    }
-                    arrived.map(|at| (*end, at))
-                }
+                Op::Atomic { end } => self.inside(op + 1, at)?.map(|at| (*end, at)),
                 Op::Backreference { group, fold } => {
                     self.again(*group, *fold, at)?.map(|next| (op + 1, next))
                 }
@@ -218,9 +132,25 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn spend(&mut self, steps: u64) -> Result<(), Exhausted> {
+    pub(super) fn spend(&mut self, steps: u64) -> Result<(), Exhausted> {
+        if self.free {
+            return Ok(());
+        }
         self.steps = self.steps.checked_sub(steps).ok_or(Exhausted)?;
         Ok(())
+    }
+
+    /// Runs something inside, where marks bound less. If it arrives, there is no way back into it.
+    fn inside(&mut self, op: u32, at: u32) -> Result<Option<u32>, Exhausted> {
+        let free = self.free;
+        self.free &= self.program.linear;
+        let base = self.room.frames.len();
+        let arrived = self.run(op, at)?;
+        if arrived.is_some() {
+            self.keep(base)?;
+        }
+        self.free = free;
+        Ok(arrived)
     }
 
     /// The next way to try, down to frame `base`.
@@ -256,142 +186,10 @@ impl Run<'_> {
         self.room.frames.push(Frame::Slot { slot, was });
     }
 
-    /// The place behind a character of the set.
-    #[inline]
-    fn take(&self, set: &Set, at: u32) -> Option<u32> {
-        let byte = *self.bytes.get(at as usize)?;
-        if byte < 0x80 {
-            return set.has_ascii(byte).then_some(at + 1);
-        }
-        let c = self.text.get(at as usize..)?.chars().next()?;
-        set.has(c).then(|| at + c.len_utf8() as u32)
-    }
-
-    /// The place before a character.
-    #[inline]
-    fn before(&self, at: u32) -> u32 {
-        let mut at = at - 1;
-        while !self.text.is_char_boundary(at as usize) {
-            at -= 1;
-        }
-        at
-    }
-
-    /// The place after at least `min` characters.
-    fn must(&mut self, set: &Set, min: u32, mut at: u32) -> Result<Option<u32>, Exhausted> {
-        self.spend(u64::from(min / 4))?;
-        for _ in 0..min {
-            match self.take(set, at) {
-                Some(next) => at = next,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(at))
-    }
-
-    /// As far as a greedy run comes.
-    fn greedy(
-        &mut self,
-        op: u32,
-        (set, min, max, mark): (&Set, u32, u32, u32),
-        at: u32,
-    ) -> Result<Option<u32>, Exhausted> {
-        let Some(low) = self.must(set, min, at)? else { return Ok(None) };
-        let mut at = low;
-        if max == NONE {
-            // Whoever was here in this run tried everything from here on.
-            if !self.test_and_set(mark, low) {
-                return Ok(None);
-            }
-            while let Some(next) = self.take(set, at)
-                && self.test_and_set(mark, next)
-            {
-                at = next;
-            }
-            if self.program.marks[mark as usize].inner {
-                self.room.frames.push(Frame::Marked { mark, from: low, to: at });
-            }
-        } else {
-            for _ in min..max {
-                match self.take(set, at) {
-                    Some(next) => at = next,
-                    None => break,
-                }
-            }
-        }
-        self.spend(u64::from(at - low) / 4)?;
-        if at > low {
-            self.room.frames.push(Frame::Run { op, low, at });
-        }
-        Ok(Some(at))
-    }
-
-    /// As little as a lazy run must take.
-    fn lazy(
-        &mut self,
-        op: u32,
-        (set, min, max, mark): (&Set, u32, u32, u32),
-        at: u32,
-    ) -> Result<Option<u32>, Exhausted> {
-        let Some(at) = self.must(set, min, at)? else { return Ok(None) };
-        if max == NONE && !self.mark(mark, at) {
-            return Ok(None);
-        }
-        if max > min {
-            let more = if max == NONE { NONE } else { max - min };
-            self.room.frames.push(Frame::More { op, at, more });
-        }
-        Ok(Some(at))
-    }
-
-    /// One character more for a lazy run.
-    fn more(&mut self, op: u32, at: u32, more: u32) -> Option<u32> {
-        let program = self.program;
-        let Op::Run { set, mark, .. } = &program.ops[op as usize] else { return None };
-        let at = self.take(&program.sets[*set as usize], at)?;
-        if more == NONE {
-            if !self.mark(*mark, at) {
-                return None;
-            }
-            self.room.frames.push(Frame::More { op, at, more });
-        } else if more > 1 {
-            self.room.frames.push(Frame::More { op, at, more: more - 1 });
-        }
-        Some(at)
-    }
-
-    /// Marks a place. Whether nobody was there before.
-    #[inline]
-    fn mark(&mut self, mark: u32, at: u32) -> bool {
-        let new = self.test_and_set(mark, at);
-        if new && self.program.marks[mark as usize].inner {
-            self.room.frames.push(Frame::Marked { mark, from: at, to: at });
-        }
-        new
-    }
-
-    #[inline]
-    fn test_and_set(&mut self, mark: u32, at: u32) -> bool {
-        let mark = &self.program.marks[mark as usize];
-        let Some(row) = mark.row.filter(|_| self.width > 0) else { return true };
-        let mut row = row as usize;
-        for (i, key) in mark.keys.iter().enumerate() {
-            let set = match key {
-                Key::Moved(register) => self.room.registers[*register as usize] != at,
-                Key::Took(group) => self.took(*group),
-            };
-            row += usize::from(set) << i;
-        }
-        let bit = row * self.width + at as usize;
-        let word = &mut self.room.table[bit / 64];
-        let new = *word >> (bit % 64) & 1 == 0;
-        *word |= 1 << (bit % 64);
-        new
-    }
-
     /// Something inside arrived: what it set stays to be undone, the ways inside are given up,
     /// and its marks are no dead ends.
-    fn keep(&mut self, base: usize) {
+    fn keep(&mut self, base: usize) -> Result<(), Exhausted> {
+        self.spend((self.room.frames.len() - base) as u64)?;
         let mut kept = base;
         for i in base..self.room.frames.len() {
             let frame = self.room.frames[i];
@@ -400,22 +198,15 @@ impl Run<'_> {
                     self.room.frames[kept] = frame;
                     kept += 1;
                 }
-                Frame::Marked { mark, from, to } => self.unmark(mark, from, to),
+                Frame::Marked { mark, from, to } => {
+                    self.spend(u64::from(to - from))?;
+                    self.unmark(mark, from, to);
+                }
                 _ => {}
             }
         }
         self.room.frames.truncate(kept);
-    }
-
-    fn unmark(&mut self, mark: u32, from: u32, to: u32) {
-        let mark = &self.program.marks[mark as usize];
-        let Some(row) = mark.row.filter(|_| self.width > 0) else { return };
-        for row in row as usize..row as usize + (1 << mark.keys.len()) {
-            for at in from as usize..=to as usize {
-                let bit = row * self.width + at;
-                self.room.table[bit / 64] &= !(1 << (bit % 64));
-            }
-        }
+        Ok(())
     }
 
     /// Whether a look-around whose steps begin at `op` holds.
@@ -435,17 +226,14 @@ impl Run<'_> {
             self.spend(1)?;
         }
         let base = self.room.frames.len();
-        let arrived = self.run(op, from)?.is_some();
-        if arrived {
-            self.keep(base);
-            if negated {
-                self.back(base)?;
-            }
+        let arrived = self.inside(op, from)?.is_some();
+        if arrived && negated {
+            self.back(base)?;
         }
         Ok(arrived != negated)
     }
 
-    fn took(&self, group: u32) -> bool {
+    pub(super) fn took(&self, group: u32) -> bool {
         self.room.get(group as usize).is_some()
     }
 

@@ -172,7 +172,12 @@ impl Builder {
 
     /// Adds `\d`, `\s`, `\w` or, negated, `\D`, `\S`, `\W`.
     pub(super) fn kind(&mut self, kind: Kind, negated: bool, ascii_only: bool) {
-        self.kinds_ascii |= if negated { !kind.ascii() } else { kind.ascii() };
+        let mut ascii = kind.ascii();
+        if kind == Kind::Space && ascii_only {
+            // The separators of files, groups, records and units are space in Unicode only.
+            ascii &= !range_bits(0x1c, 0x1f);
+        }
+        self.kinds_ascii |= if negated { !ascii } else { ascii };
         if !ascii_only {
             if !self.kinds.contains(&(kind, negated)) {
                 self.kinds.push((kind, negated));
@@ -180,6 +185,14 @@ impl Builder {
         } else if negated {
             self.all_high = true;
         }
+    }
+
+    /// How much work [`Builder::finish`] has with it, in code points it goes through.
+    pub(super) fn weight(&self, fold: Fold) -> u32 {
+        let width = |range: &ClassUnicodeRange| range.end() as u32 - range.start() as u32 + 1;
+        let folded = if fold == Fold::Unicode { self.ranges.iter().map(width).sum() } else { 0 };
+        let mixed = self.kinds.len() + usize::from(!self.ranges.is_empty()) > 1;
+        self.ranges.len() as u32 + folded + if mixed { 1500 } else { 0 }
     }
 
     pub(super) fn finish(mut self, negated: bool, fold: Fold) -> Set {

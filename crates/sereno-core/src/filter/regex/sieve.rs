@@ -11,7 +11,7 @@ use regex_syntax::hir::Hir;
 const NFA_BYTES: usize = 256 << 10;
 
 /// Bytes of the states that it remembers.
-const CACHE_BYTES: usize = 24 << 10;
+const CACHE_BYTES: usize = 16 << 10;
 
 type Make =
     Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
@@ -56,8 +56,15 @@ impl Sieve {
     /// Whether `text` may match.
     pub(super) fn lets_pass(&self, text: &str) -> bool {
         let input = Input::new(text).anchored(self.anchored).earliest(true);
-        let found = self.dfa.try_search_fwd(&mut self.caches.get(), &input);
-        // Giving up is not knowing.
-        !matches!(found, Ok(None))
+        let mut cache = self.caches.get();
+        match self.dfa.try_search_fwd(&mut cache, &input) {
+            Ok(found) => found.is_some(),
+            Err(_) => {
+                // Giving up is not knowing. Without a new beginning every later search would give
+                // up too.
+                cache.reset(&self.dfa);
+                true
+            }
+        }
     }
 }

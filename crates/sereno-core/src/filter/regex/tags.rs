@@ -234,7 +234,7 @@ mod tests {
     fn places_are_those_of_the_written_text() {
         let written = "ab<HOST>c((?i)d";
         let filled = fill(written, true).unwrap();
-        let at = |needle: &str| filled.text.find(needle).unwrap();
+        let at = |needle: &str| filled.text.rfind(needle).unwrap();
         let blame = |from, to| {
             let wrong = filled.blame(written, Fault::new((from, to), "", ""));
             (wrong.at, wrong.width)

@@ -13,6 +13,7 @@ mod shadow;
 mod verdict;
 mod warden;
 
+pub(crate) use verdict::account;
 pub use verdict::{Line, Verdict};
 
 use super::scan::Hit;

@@ -1,5 +1,6 @@
 //! What a hit amounts to: who, when, how much, and the line that says so.
 
+use crate::addr::Prefix;
 use crate::rule::scan::Hit;
 use crate::rule::spec::{Kind, Trust};
 use crate::time::Time;
@@ -18,6 +19,8 @@ pub struct Verdict<'a> {
     pub at: Time,
     /// The stranger.
     pub addr: IpAddr,
+    /// Where the line accuses a whole network: which.
+    pub network: Option<Prefix>,
     /// Failure or success.
     pub good: bool,
     /// How much it counts.
@@ -99,6 +102,7 @@ pub(super) fn verdict<'a>(hit: &Hit<'a>, at: Time, known: Option<IpAddr>) -> Opt
     Some(Verdict {
         at,
         addr,
+        network: None,
         good: hit.pattern.kind == Kind::Success,
         weight: u32::from(hit.pattern.weight) * u32::from(hit.found.times),
         proved: 0,
@@ -117,7 +121,7 @@ pub(super) fn spoofable(hit: &Hit<'_>) -> bool {
 
 /// The account's name as a number: `102`, `sip:102@host` and `"Ana" <sip:102@host>;tag=1` are
 /// all account `102`.
-fn account(user: &[u8]) -> u64 {
+pub(crate) fn account(user: &[u8]) -> u64 {
     let name = match memchr::memmem::rfind(user, b"sip:")
         .or_else(|| memchr::memmem::rfind(user, b"sips:"))
     {

@@ -3,7 +3,7 @@
 //! What needs nobody who guards is done here; everything else goes over Sereno's control socket,
 //! and what comes back is printed. Output, errors and exit codes are those of fail2ban.
 
-mod config;
+pub(crate) mod config;
 mod many;
 mod say;
 

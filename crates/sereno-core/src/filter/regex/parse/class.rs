@@ -5,6 +5,9 @@ use super::super::set::Builder;
 use super::escape::Escaped;
 use super::{Flags, Parser, Result};
 
+/// All sets of an expression together at most; see [`Builder::weight`].
+const HEAVIEST: u32 = 1 << 21;
+
 impl Parser<'_> {
     /// Behind `[`.
     pub(super) fn class(&mut self, flags: Flags) -> Result<Node> {
@@ -42,6 +45,11 @@ impl Parser<'_> {
             }
         }
         self.at += 1;
+        self.weight = self.weight.saturating_add(set.weight(flags.fold()));
+        if self.weight > HEAVIEST {
+            let message = "there are too many large sets of characters beyond ASCII";
+            return Err(self.fault(from, message, "write fewer, or several expressions"));
+        }
         let set = set.finish(negated, flags.fold());
         Ok(set.single().map_or(Node::Set(set), Node::Literal))
     }

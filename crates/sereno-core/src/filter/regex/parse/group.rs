@@ -128,19 +128,20 @@ impl Parser<'_> {
         let start = self.at;
         let name = self.name(from, '>')?;
         if !identifier(&name) {
-            return Err(self.bad_name(start, &name));
+            return Err(Self::bad_name(start, &name));
         }
         if self.names.contains_key(&name) {
             let message = format!("there is a group called {name} already");
             let remedy = "give it another name; fail2ban puts <F-ALT_X_1>, <F-ALT_X_2> and so on together with <F-X>";
-            return Err(self.fault(start, message, remedy));
+            return Err(Fault::new((start, start + name.len()), message, remedy));
         }
         Ok(name)
     }
 
-    fn bad_name(&self, start: usize, name: &str) -> Fault {
+    fn bad_name(start: usize, name: &str) -> Fault {
         let message = format!("{name} cannot be the name of a group");
-        self.fault(start, message, "use letters, digits and _, and no digit first")
+        let remedy = "use letters, digits and _, and no digit first";
+        Fault::new((start, start + name.len()), message, remedy)
     }
 
     fn unknown_name(&self, start: usize, name: &str) -> Fault {
@@ -149,14 +150,15 @@ impl Parser<'_> {
             Some(near) => format!("write {near}"),
             None => format!("name a group before it: (?P<{name}>...)"),
         };
-        self.fault(start, format!("no group before this is called {name}"), remedy)
+        let message = format!("no group before this is called {name}");
+        Fault::new((start, start + name.len()), message, remedy)
     }
 
     fn named_reference(&mut self, from: usize, flags: Flags) -> Result<Node> {
         let start = self.at;
         let name = self.name(from, ')')?;
         if !identifier(&name) {
-            return Err(self.bad_name(start, &name));
+            return Err(Self::bad_name(start, &name));
         }
         match self.names.get(&name) {
             Some(group) => self.backreference(*group, from, flags),
@@ -187,8 +189,8 @@ impl Parser<'_> {
                 None => return Err(self.unknown_name(start, &name)),
             }
         } else {
-            let number = name.parse().ok().filter(|_| name.bytes().all(|b| b.is_ascii_digit()));
-            let Some(number) = number else { return Err(self.bad_name(start, &name)) };
+            // Python still takes " 1" and "+1".
+            let Ok(number) = name.trim().parse() else { return Err(Self::bad_name(start, &name)) };
             let span = (start, start + name.len());
             if number == 0 || number >= GREATEST {
                 return Err(no_such_group(number, span));

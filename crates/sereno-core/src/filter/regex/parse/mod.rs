@@ -60,6 +60,8 @@ struct Parser<'t> {
     names: BTreeMap<String, u32>,
     /// Inside a look-behind: how many groups there were before it.
     behind: Option<u32>,
+    /// How much work the sets were.
+    weight: u32,
     /// Groups asked for by number before they were seen, and where.
     asked: Vec<(u32, (usize, usize))>,
 }
@@ -82,6 +84,7 @@ pub(super) fn parse(text: &str, multiline: bool) -> Result<Parsed> {
         groups: vec![None],
         names: BTreeMap::new(),
         behind: None,
+        weight: 0,
         asked: Vec::new(),
     };
     let node = parser.choice(parser.global, 0)?;

@@ -1,0 +1,137 @@
+//! fail2ban's filters at work on a source: what they find becomes verdicts for their jails.
+
+use super::source::{Moment, Source};
+use crate::addr::Prefix;
+use crate::filter::{Counts, Filter, Finding, Scan, Story, Who};
+use crate::line::Record;
+use crate::rule::session::{Line, Verdict, account};
+use crate::time::Time;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The filters of one source, each with the jail it reads for.
+#[derive(Debug, Default)]
+pub(super) struct Filters {
+    scan: Scan,
+    /// The jail's index, and what its expressions are called.
+    jails: Vec<(usize, Vec<Arc<str>>)>,
+    /// Room for an entry of the journal as a line.
+    entry: Vec<u8>,
+}
+
+impl Filters {
+    pub(super) fn add(&mut self, filter: Arc<Filter>, jail: usize) {
+        let labels = (0..filter.len()).map(|at| format!("failregex {at}").into()).collect();
+        self.scan.add(filter, false);
+        self.jails.push((jail, labels));
+    }
+
+    pub(super) fn jails(&self) -> impl Iterator<Item = &usize> {
+        self.jails.iter().map(|(jail, _)| jail)
+    }
+
+    /// What all of them have seen.
+    pub(super) fn counts(&self) -> Counts {
+        (0..self.jails.len()).map(|place| self.scan.counts(place)).fold(
+            Counts::default(),
+            |a, b| Counts {
+                candidates: a.candidates + b.candidates,
+                matched: a.matched + b.matched,
+                ignored: a.ignored + b.ignored,
+                exhausted: a.exhausted + b.exhausted,
+                lost: a.lost + b.lost,
+            },
+        )
+    }
+}
+
+impl Source {
+    /// Reads lines with the filters; says how far off their times were, if so.
+    pub(super) fn read_filters(
+        &mut self,
+        bytes: &[u8],
+        moment: Moment,
+        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+    ) -> Option<Duration> {
+        let Self { filters: Filters { scan, jails, .. }, last, last_match, .. } = self;
+        if jails.is_empty() {
+            return None;
+        }
+        let mut far = None;
+        scan.read(bytes, moment.now, &mut |place, finding| {
+            // Of an old line nobody knows when it was: now it was not.
+            if finding.when.is_none() && !moment.live {
+                return;
+            }
+            let at = moment.of(finding.when, *last, &mut far);
+            *last = (*last).max(at);
+            *last_match = Some(at);
+            told(&jails[place], finding, at, judge);
+        });
+        far
+    }
+
+    /// Reads an entry of the journal with the filters: as the line it would be in a file, as
+    /// fail2ban sees it.
+    pub(super) fn read_entry(
+        &mut self,
+        record: &Record<'_>,
+        when: Time,
+        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+    ) {
+        let Self { filters: Filters { scan, jails, entry }, last_match, .. } = self;
+        if jails.is_empty() {
+            return;
+        }
+        let name = if record.tag.is_empty() { record.program } else { record.tag };
+        entry.clear();
+        for (text, behind) in [(record.host, &b" "[..]), (name, b"")] {
+            entry.extend_from_slice(text);
+            entry.extend_from_slice(if text.is_empty() { b"" } else { behind });
+        }
+        if !record.pid.is_empty() {
+            entry.push(b'[');
+            entry.extend_from_slice(record.pid);
+            entry.push(b']');
+        }
+        entry.extend_from_slice(if name.is_empty() { b"" } else { b": " });
+        entry.extend_from_slice(&record.text);
+        scan.entry(entry, when, &mut |place, finding| {
+            *last_match = Some(when);
+            told(&jails[place], finding, when, judge);
+        });
+    }
+}
+
+/// A finding as a verdict, if it is about somebody with an address.
+fn told(
+    (jail, labels): &(usize, Vec<Arc<str>>),
+    finding: &Finding<'_>,
+    at: Time,
+    judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+) {
+    let Who::Prefix(prefix) = finding.who else { return };
+    let Some(pattern) = labels.get(finding.regex) else { return };
+    let verdict = Verdict {
+        at,
+        addr: prefix.addr(),
+        network: wide(*prefix),
+        good: false,
+        weight: 1,
+        proved: 0,
+        account: user(finding.story),
+        spoofable: false,
+        pattern: Arc::clone(pattern),
+        line: Line::new(finding.line.as_bytes()),
+    };
+    judge(&[*jail], &verdict);
+}
+
+/// A network, if it is one.
+fn wide(prefix: Prefix) -> Option<Prefix> {
+    (!prefix.is_host()).then_some(prefix)
+}
+
+fn user(story: &Story) -> u64 {
+    story.fields.get("user").map_or(0, |user| account(user.as_bytes()))
+}

@@ -1,0 +1,18 @@
+//! Expressions find what Python's `re` and fail2ban's own classes find.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test"
+)]
+
+#[path = "python_regex/cost.rs"]
+mod cost;
+#[path = "python_regex/oracle.rs"]
+mod oracle;
+#[path = "python_regex/random.rs"]
+mod random;
+#[path = "python_regex/stock.rs"]
+mod stock;

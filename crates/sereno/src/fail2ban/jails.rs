@@ -1,0 +1,131 @@
+//! One jail of a tree as a jail of ours.
+
+use super::ignored::Ignored;
+use sereno_config::{JailConf, SourceConf};
+use sereno_core::gate::{Block, NAME_MAX, Name, Ports};
+use sereno_core::jail::{Escalation, JailPolicy};
+use sereno_fail2ban::act::Acts;
+use sereno_fail2ban::{Jail, Length, Settings, Text};
+use std::time::Duration;
+
+/// fail2ban's own defaults, where not even jail.conf says anything.
+const MAXRETRY: u32 = 3;
+const SPAN: Duration = Duration::from_secs(600);
+/// Lines kept of each stranger at most, whatever `maxmatches` says.
+const MOST_LINES: u32 = 50;
+
+/// A name of ours for a jail: theirs, if it can be one.
+pub(super) fn name(theirs: &str, taken: &[Name]) -> Name {
+    let plain = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9' | '_' | '-') => c,
+        _ => '-',
+    };
+    let clean: String = theirs.chars().map(plain).take(NAME_MAX).collect();
+    let numbered = (2..).map(|n| {
+        let end = format!("-{n}");
+        let stem: String = clean.chars().take(NAME_MAX - end.len()).collect();
+        stem + &end
+    });
+    let names = std::iter::once(clean.clone()).chain(numbered);
+    let mut free = names.filter_map(|name| Name::new(&name).ok()).filter(|n| !taken.contains(n));
+    free.next().unwrap_or(Name::SERENO)
+}
+
+/// The jail; what it reads, counts and closes.
+///
+/// # Errors
+/// Why it cannot guard anything.
+pub(super) fn conf(
+    jail: &Jail,
+    name: Name,
+    acts: &Acts,
+    ignored: &mut Ignored,
+) -> Result<JailConf, String> {
+    let s = &jail.settings;
+    let findtime = s.findtime.unwrap_or(SPAN);
+    let filter = jail.filter.as_ref().map(|filter| filter.name.as_str()).unwrap_or_default();
+    let maxretry = s.maxretry.unwrap_or(MAXRETRY).max(1);
+    let own = ignored.of(s);
+    let (ports, block) = match &acts.closing {
+        Some(closing) => {
+            (closing.ports.clone(), (closing.block != Block::Drop).then_some(closing.block))
+        }
+        None => (Ports::All, None),
+    };
+    let policy = JailPolicy {
+        ports,
+        block,
+        closes: acts.closing.is_some(),
+        ignore: own,
+        maxretry,
+        findtime,
+        bantime: match s.bantime {
+            Some(Length::Forever) => None,
+            Some(Length::For(length)) => Some(length),
+            None => Some(SPAN),
+        },
+        increment: increment(s),
+        maxaccounts: 0,
+        maxhosts: 0,
+        nethosts: 0,
+        patience: Duration::ZERO,
+        evidence: s.maxmatches.unwrap_or(maxretry).min(MOST_LINES) as usize,
+        ..JailPolicy::new(name, &format!("fail2ban/{filter}"))
+    };
+    Ok(JailConf { policy, sources: sources(jail)? })
+}
+
+fn increment(s: &Settings) -> Escalation {
+    Escalation {
+        increment: s.increment,
+        factor: s.factor.unwrap_or(1.0),
+        multipliers: s.multipliers.iter().map(|times| f64::from(*times)).collect(),
+        maxtime: s.maxtime,
+        rndtime: s.rndtime.unwrap_or_default(),
+        overalljails: s.overalljails,
+    }
+}
+
+/// What it reads: the journal if it says so, or if it may and none of its files is there.
+fn sources(jail: &Jail) -> Result<Vec<SourceConf>, String> {
+    let s = &jail.settings;
+    let matches = jail.filter.as_ref().map(|f| f.journalmatch.as_slice()).unwrap_or_default();
+    let backend = s.backend.as_str();
+    let paths: Vec<String> =
+        s.logpath.iter().map(|path| path.pattern.as_str().to_owned()).collect();
+    let there = |path: &String| glob::glob(path).is_ok_and(|mut found| found.next().is_some());
+    let may_ask = backend == "auto" && s.systemd_if_nologs.unwrap_or(true) && !matches.is_empty();
+    if backend.starts_with("systemd") || may_ask && !paths.iter().any(there) {
+        return Ok(vec![SourceConf::Journal(matches.join(&"+".to_owned()))]);
+    }
+    if paths.is_empty() {
+        return Err("there is nothing for it to read: it has no logpath".to_owned());
+    }
+    if s.skip_if_nologs && !paths.iter().any(there) {
+        return Err("none of its logs is there, and it says skip_if_nologs".to_owned());
+    }
+    Ok(vec![SourceConf::Files(paths)])
+}
+
+/// Options that mean something to fail2ban and are not followed here: which, and what follows from
+/// that.
+pub(super) fn left_out(jail: &Jail) -> Vec<(&'static str, String)> {
+    let s = &jail.settings;
+    let mut all = Vec::new();
+    let mut say = |option, why: &str| all.push((option, format!("{option}: {why}")));
+    if s.ignorecommand.is_some() {
+        say("ignorecommand", "it is not run; write addresses to be left alone into ignoreip");
+    }
+    let usual = "ban.Time * (1<<(ban.Count if ban.Count<20 else 20)) * banFactor";
+    let custom = |formula: &&Text| s.increment && formula.as_str() != usual;
+    if s.formula.as_ref().filter(custom).is_some() {
+        say("bantime.formula", "it is a program in Python and is not run; bans double each time");
+    }
+    let utf8 = |name: &str| {
+        matches!(name.to_ascii_lowercase().as_str(), "auto" | "utf-8" | "utf8" | "ascii")
+    };
+    if s.logencoding.as_ref().is_some_and(|encoding| !utf8(encoding.as_str())) {
+        say("logencoding", "logs are read as UTF-8; other characters count as unknown ones");
+    }
+    all
+}

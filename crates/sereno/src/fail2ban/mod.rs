@@ -1,0 +1,98 @@
+//! A fail2ban configuration as a policy: its jails become jails of the engine.
+//!
+//! What the tree says is read by [`sereno_fail2ban`]; here it meets this machine: its logs, its
+//! names, its zone.
+
+mod ignored;
+mod jails;
+
+use crate::cli::fail2ban::config::Disk;
+use sereno_config::{Policy, Problem, Severity};
+use sereno_core::gate::Name;
+use sereno_core::time::Time;
+use sereno_fail2ban::act::{Acts, acts};
+use sereno_fail2ban::{Compiler, Jail, Tree};
+use std::path::Path;
+
+/// A tree that is guarded by, besides what of it went into the policy.
+#[derive(Debug)]
+pub struct House {
+    /// What was read.
+    pub tree: Tree,
+    /// What each jail that is guarded does.
+    pub jails: Vec<Guarded>,
+}
+
+/// A jail of the tree that is guarded.
+#[derive(Debug)]
+pub struct Guarded {
+    /// What it is called here.
+    pub name: Name,
+    /// Its place in [`Tree::jails`].
+    pub place: usize,
+    /// What it does.
+    pub acts: Acts,
+}
+
+impl House {
+    /// The jail of the tree that is called `name` here.
+    #[must_use]
+    pub fn jail(&self, name: Name) -> Option<(&Jail, &Guarded)> {
+        let guarded = self.jails.iter().find(|guarded| guarded.name == name)?;
+        Some((self.tree.jails.get(guarded.place)?, guarded))
+    }
+}
+
+/// Reads the tree under `dir` and adds its jails to `policy`; says what is wrong with it.
+pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) {
+    let tree = sereno_fail2ban::read(&Disk, &dir.to_string_lossy());
+    let mut problems = tree.problems.clone();
+    let zone = crate::run::setup::zone(policy);
+    let mut compiler = Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now);
+    let mut guarded = Vec::new();
+    let mut ignored = ignored::Ignored::default();
+    for (place, jail) in tree.jails.iter().enumerate() {
+        if !jail.enabled {
+            continue;
+        }
+        let acts = acts(&tree, jail);
+        problems.extend(acts.problems.iter().cloned());
+        let filter = match compiler.jail(&tree, jail) {
+            Ok(filter) => filter,
+            Err(wrong) => {
+                problems.extend(wrong);
+                continue;
+            }
+        };
+        if jail.set_aside || acts.problems.iter().any(|one| one.severity == Severity::Error) {
+            continue;
+        }
+        let taken = policy.jails.iter().map(|jail| jail.policy.name);
+        let name = jails::name(&jail.name, &taken.collect::<Vec<_>>());
+        match jails::conf(jail, name, &acts, &mut ignored) {
+            Ok(conf) => policy.jails.push(conf),
+            Err(why) => {
+                problems.push(said(&tree, jail, Severity::Error, &why));
+                continue;
+            }
+        }
+        problems.extend(jails::left_out(jail).iter().map(|(option, why)| {
+            let text = jail.options.get(option).cloned().unwrap_or_default();
+            tree.problem(Severity::Warning, (&text, 0, 1), why, "see docs/guide/from-fail2ban.md")
+        }));
+        policy.filters.push((name, filter));
+        guarded.push(Guarded { name, place, acts });
+    }
+    policy.friends.extend(ignored.everywhere(guarded.len()));
+    policy.jails.sort_by_key(|jail| jail.policy.name);
+    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    problems.dedup();
+    (House { tree, jails: guarded }, problems)
+}
+
+/// A problem of a jail as a whole, at the line where its filter is named.
+fn said(tree: &Tree, jail: &Jail, severity: Severity, message: &str) -> Problem {
+    let text = jail.options.get("filter").cloned().unwrap_or_default();
+    let message = format!("[{}]: {message}", jail.name);
+    tree.problem(severity, (&text, 0, 1), &message, "see docs/guide/from-fail2ban.md")
+}
