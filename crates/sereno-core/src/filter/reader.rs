@@ -17,6 +17,8 @@ pub(super) struct Cut<'a> {
     pub(super) rest: &'a str,
     pub(super) when: Option<Time>,
     pub(super) now: Time,
+    /// Which line, from 1.
+    pub(super) number: u64,
 }
 
 /// Whom a failure is about.
@@ -59,6 +61,8 @@ pub struct Finding<'a> {
     pub story: &'a Story,
     /// The line.
     pub line: &'a str,
+    /// Which line of the source, from 1.
+    pub number: u64,
 }
 
 /// What a filter has seen.
@@ -270,8 +274,8 @@ impl Reader {
                 return true;
             }
         }
-        let line = look.cut.whole;
-        emit(&Finding { regex: index, who: &who, when: look.cut.when, story: &story, line });
+        let Cut { whole: line, when, number, .. } = look.cut;
+        emit(&Finding { regex: index, who: &who, when, story: &story, line, number });
         !self.every
     }
 }

@@ -109,7 +109,7 @@ impl Scan {
         self.lines += 1;
         let line = text(line);
         for clock in &mut self.clocks {
-            clock.line(&line, now, emit);
+            clock.line(&line, self.lines, now, emit);
         }
     }
 
@@ -119,7 +119,8 @@ impl Scan {
         let line = text(line);
         for clock in &mut self.clocks {
             clock.last = Some(when);
-            let cut = Cut { whole: &line, rest: &line, when: Some(when), now: when };
+            let cut =
+                Cut { whole: &line, rest: &line, when: Some(when), now: when, number: self.lines };
             clock.tell(cut, emit);
         }
     }
@@ -135,16 +136,22 @@ fn text(line: &[u8]) -> Cow<'_, str> {
 }
 
 impl Clock {
-    fn line(&mut self, line: &str, now: Time, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
+    fn line(
+        &mut self,
+        line: &str,
+        number: u64,
+        now: Time,
+        emit: &mut dyn FnMut(usize, &Finding<'_>),
+    ) {
         let found = self.dates.find(&mut self.state, line, now);
         let recent = |last: &Time| now.since(*last) < RECENT;
         let Some(found) = found else {
             let when = self.last.filter(recent);
-            return self.tell(Cut { whole: line, rest: line, when, now }, emit);
+            return self.tell(Cut { whole: line, rest: line, when, now, number }, emit);
         };
         if found.range.is_empty() {
             let when = self.last.filter(recent).or(Some(now));
-            return self.tell(Cut { whole: line, rest: line, when, now }, emit);
+            return self.tell(Cut { whole: line, rest: line, when, now, number }, emit);
         }
         let (before, behind) = (&line[..found.range.start], &line[found.range.end..]);
         let mut joined = std::mem::take(&mut self.rest);
@@ -162,7 +169,7 @@ impl Clock {
         self.last = when.or(self.last);
         if passes {
             for (place, reader) in &mut self.readers {
-                reader.take(Cut { whole: line, rest, when, now }, &mut |one| emit(*place, one));
+                reader.take(Cut { whole: line, rest, when, now, number }, &mut |one| emit(*place, one));
             }
         }
         self.rest = joined;

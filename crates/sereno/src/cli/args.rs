@@ -183,6 +183,12 @@ pub struct ScanArgs {
     /// The rule to read with; may be given more than once [default: all].
     #[arg(long = "rule", value_name = "NAME")]
     pub rules: Vec<String>,
+    /// Read with filters of the fail2ban configuration in this folder, instead of rules.
+    #[arg(long, value_name = "DIR", requires = "filters", conflicts_with_all = ["rules", "folder"])]
+    pub fail2ban: Option<PathBuf>,
+    /// A filter of it, such as sshd or 'sshd[mode=aggressive]'; may be given more than once.
+    #[arg(long = "filter", value_name = "FILTER", requires = "fail2ban")]
+    pub filters: Vec<String>,
     /// The log, plain or .gz or .xz; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,

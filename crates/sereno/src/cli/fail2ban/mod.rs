@@ -11,6 +11,7 @@ use super::failure::{NOBODY, Outcome};
 use super::talk::Talk;
 use super::{args::Json, failure::Failure};
 use crate::run::setup::usual_sockets;
+pub(super) use config::Disk;
 use say::Say;
 use sereno_fail2ban::VERSION;
 use sereno_fail2ban::client::args::{Invocation, Program, read};
