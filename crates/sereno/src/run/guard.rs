@@ -2,6 +2,7 @@
 //! signal, the clock), lets the engine decide, and carries out what it says.
 
 use super::control::Control;
+use super::deeds::Deeds;
 use super::hands::Hands;
 use super::keeper::Keeper;
 use super::sources::{Book, Feed, JournalFeed};
@@ -21,6 +22,7 @@ use sereno_wire::orders::{Order, Report};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const SIGNALS: Token = Token(0);
@@ -28,7 +30,8 @@ pub(super) const LISTENER: Token = Token(1);
 const KERNEL: Token = Token(2);
 const FILES: Token = Token(3);
 const STDIN: Token = Token(4);
-const LEDGER: Token = Token(5);
+/// The ledger's and the actions'.
+const THREADS: Token = Token(5);
 const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
@@ -52,6 +55,8 @@ pub struct Guard {
     pub draft: Draft,
     /// The fail2ban configuration it guards by, if it does.
     pub house: Option<House>,
+    /// What its jails do besides.
+    pub deeds: Deeds,
     pub(super) poll: Poll,
     pub(super) follow: Option<Follow>,
     pub(super) journals: Vec<Journal>,
@@ -96,9 +101,11 @@ impl Guard {
         now: Time,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), LEDGER)?;
+        // There can be one only.
+        let waker = Arc::new(Waker::new(poll.registry(), THREADS)?);
         // A wake that fails costs the time until the next.
-        let keeper = Keeper::new(store, move || drop(waker.wake()), now);
+        let wake = move || drop(waker.wake());
+        let keeper = Keeper::new(store, wake.clone(), now);
         Ok(Self {
             engine,
             hands,
@@ -107,6 +114,7 @@ impl Guard {
             book,
             draft,
             house: None,
+            deeds: Deeds::new(wake),
             poll,
             follow: None,
             journals: Vec::new(),
@@ -209,6 +217,7 @@ impl Guard {
         self.more = self.read(now);
         self.engine.handle(Input::Tick, now, &mut self.actions);
         self.carry_out(now);
+        self.settle_deeds(now);
         if now >= self.look_at {
             self.look_again(now);
         }
@@ -273,6 +282,7 @@ impl Guard {
     pub(super) fn carry_out(&mut self, now: Time) {
         while !self.actions.is_empty() {
             let actions = std::mem::take(&mut self.actions);
+            let news: Vec<bool> = actions.iter().map(|action| self.is_news(action)).collect();
             let ordered: Vec<(&Action, Order)> =
                 actions.iter().filter_map(|action| Some((action, self.order(action)?))).collect();
             let orders: Vec<Order> = ordered.iter().map(|(_, order)| order.clone()).collect();
@@ -287,7 +297,10 @@ impl Guard {
                     _ => {}
                 }
             }
-            for action in actions {
+            for (action, news) in actions.into_iter().zip(news) {
+                if news {
+                    self.do_deeds(&action);
+                }
                 self.note(action, now);
             }
         }
@@ -381,11 +394,12 @@ impl Guard {
             self.engine.handle(Input::Friends(friends), now, &mut self.actions);
             self.carry_out(now);
         }
+        self.remind_deeds();
         self.raise(now);
     }
 
     /// Says which alarms are new and which are over: nobody asks for the status all day.
-    fn raise(&mut self, now: Time) {
+    pub(super) fn raise(&mut self, now: Time) {
         let all = super::status::alarms(self, now);
         let raised: BTreeMap<_, _> = all.into_iter().map(|a| (a.about, a.text)).collect();
         let before = std::mem::replace(&mut self.alarms, raised);
@@ -393,6 +407,11 @@ impl Guard {
         self.notes.extend(new.map(|(_, text)| words::alarm(text)));
         let over = before.iter().filter(|(about, _)| !self.alarms.contains_key(*about));
         self.notes.extend(over.map(|(_, text)| words::over(text)));
+    }
+
+    /// Whether an alarm about this was raised at the last look.
+    pub(super) fn is_raised(&self, about: &str) -> bool {
+        self.alarms.contains_key(about)
     }
 
     /// Saves what changed, if it is time.

@@ -3,6 +3,8 @@
 mod answers;
 pub mod commands;
 pub mod control;
+pub mod deeds;
+mod faults;
 pub mod guard;
 pub mod hands;
 pub mod health;
@@ -142,10 +144,12 @@ impl Shell {
         }
     }
 
-    /// Stops cleanly: everything is saved, the bans stay in the kernel.
+    /// Stops cleanly: everything is saved, the bans stay in the kernel; actions lift theirs.
     fn stop(&mut self) -> io::Result<()> {
         self.guard.flush(clock());
         self.guard.control.flush();
+        self.guard.end_deeds();
+        self.guard.take_notes().iter().for_each(|note| say(note));
         match self.guard.hands.observing() {
             Some(_) => say(&words::stopped_observing()),
             None => say(&words::stopped()),

@@ -65,6 +65,7 @@ pub fn build(policy: &Policy, house: Option<House>, place: &Place, now: Time) ->
         guard.notes.push(words::not_in_group(&place.group));
     }
     guard.install(now);
+    guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
     if guard.book.reads_stdin() {
@@ -111,6 +112,7 @@ pub fn rebuild(
     guard.draft = draft(policy);
     guard.house = house;
     guard.install(now);
+    guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
     guard.register_sources()
