@@ -3,6 +3,7 @@
 
 use super::control::Control;
 use super::deeds::Deeds;
+use super::fail2ban::Office;
 use super::hands::Hands;
 use super::keeper::Keeper;
 use super::sources::{Book, Feed, JournalFeed};
@@ -57,6 +58,8 @@ pub struct Guard {
     pub house: Option<House>,
     /// What its jails do besides.
     pub deeds: Deeds,
+    /// What fail2ban's users see of it.
+    pub(super) office: Office,
     pub(super) poll: Poll,
     pub(super) follow: Option<Follow>,
     pub(super) journals: Vec<Journal>,
@@ -115,6 +118,7 @@ impl Guard {
             draft,
             house: None,
             deeds: Deeds::new(wake),
+            office: Office::default(),
             poll,
             follow: None,
             journals: Vec::new(),
@@ -303,6 +307,7 @@ impl Guard {
                 }
                 self.note(action, now);
             }
+            self.notes.extend(self.office.send());
         }
     }
 
@@ -315,20 +320,26 @@ impl Guard {
         match action {
             Action::Ban(ban) | Action::Lift { ban, .. } if !self.closes(ban) => None,
             Action::Ban(ban) => {
-                // Jails that close the same ports share a set: the longest ban counts.
-                let same =
-                    self.engine.ledger().of(ban.prefix).filter(|other| other.scope == ban.scope);
-                let ends = same.map(|ban| ban.until);
-                let for_ever = |until: Option<Time>| (until.is_none(), until);
-                let until = ends.chain([ban.until]).max_by_key(|until| for_ever(*until)).flatten();
+                let until = longest(self.others(ban).chain([ban.until])).flatten();
                 Some(Order::Ban(Hold { until, ..ban.hold() }))
             }
             // The kernel ends an expired ban by itself.
             Action::Lift { why: Lifted::Expired, .. } | Action::Tell(_) | Action::Saw { .. } => {
                 None
             }
-            Action::Lift { ban, .. } => Some(Order::Lift { scope: ban.scope, prefix: ban.prefix }),
+            // Another jail may hold him there still.
+            Action::Lift { ban, .. } => Some(match longest(self.others(ban)) {
+                Some(until) => Order::Ban(Hold { until, ..ban.hold() }),
+                None => Order::Lift { scope: ban.scope, prefix: ban.prefix },
+            }),
         }
+    }
+
+    /// When the bans of the same prefix end that hold in the same place: jails that close the
+    /// same ports share a set.
+    fn others(&self, ban: &Ban) -> impl Iterator<Item = Option<Time>> {
+        let same = self.engine.ledger().of(ban.prefix);
+        same.filter(|other| other.scope == ban.scope).map(|other| other.until)
     }
 
     fn reported(&mut self, ban: &Ban, report: &Report, now: Time) {
@@ -352,6 +363,7 @@ impl Guard {
     /// Writes down and passes on what happened.
     fn note(&mut self, action: Action, now: Time) {
         self.control.tell(|| moment(&action, now));
+        self.office.note(&action, &self.engine, now);
         if !matches!(action, Action::Saw { .. }) {
             let moment = moment(&action, now);
             let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
@@ -435,8 +447,19 @@ impl Guard {
 
     /// An administrator's command.
     pub(super) fn command(&mut self, input: Input<'_>, now: Time) -> Vec<Action> {
+        self.commands([input], now)
+    }
+
+    /// Several of them, written down together.
+    pub(super) fn commands<'i>(
+        &mut self,
+        inputs: impl IntoIterator<Item = Input<'i>>,
+        now: Time,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.engine.handle(input, now, &mut actions);
+        for input in inputs {
+            self.engine.handle(input, now, &mut actions);
+        }
         self.actions.extend(actions.iter().cloned());
         self.carry_out(now);
         self.flush(now);
@@ -447,6 +470,11 @@ impl Guard {
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
+}
+
+/// The end that counts of several, `None` being for ever.
+fn longest(ends: impl Iterator<Item = Option<Time>>) -> Option<Option<Time>> {
+    ends.max_by_key(|until| (until.is_none(), *until))
 }
 
 /// An action as something that happened.
@@ -479,7 +507,7 @@ pub(super) fn moment(action: &Action, now: Time) -> Moment {
 pub(super) fn let_in(jail: Name, prefix: Prefix, why: Lifted, at: Time) -> Moment {
     let why = match why {
         Lifted::Expired => words::time_over(),
-        Lifted::Manual => words::by_hand(),
+        Lifted::Manual | Lifted::Pardoned => words::by_hand(),
         Lifted::Friend => words::a_friend(),
         Lifted::Room => words::for_room(),
     };

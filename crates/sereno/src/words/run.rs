@@ -30,6 +30,17 @@ words! {
     standard_input() = "standard input" | "la entrada estándar";
     not_reloaded(why) = "not reloaded, the old configuration stands: {why}"
         | "sin recargar, sigue la configuración anterior: {why}";
+    // Guarding by a fail2ban configuration.
+    fail2ban_runs(other) = "fail2ban itself guards by the same configuration ({other}); stop it: `systemctl disable --now fail2ban`"
+        | "el propio fail2ban vigila con la misma configuración ({other}); párelo: `systemctl disable --now fail2ban`";
+    fail2ban_unlogged(path, why) = "nothing is written to {path}: {why}"
+        | "no se escribe nada en {path}: {why}";
+    fail2ban_log(why) = "fail2ban's log: {why}" | "el registro de fail2ban: {why}";
+    taken_over(bans, pasts, path) = "{bans} bans in force and {pasts} earlier ones taken over from {path}"
+        | "{bans} vetos en vigor y {pasts} anteriores, tomados de {path}";
+    not_taken_over(why) = "no bans were taken over: {why}" | "no se tomó ningún veto: {why}";
+    taken_friends(n) = "{n} of them are friends and were let in"
+        | "{n} de ellos son amigos y fueron readmitidos";
     // Bans and lifts.
     observed_only(what) = "observed only: {what}" | "solo observado: {what}";
     until_time(time) = "until {time}" | "hasta {time}";
