@@ -350,6 +350,13 @@ impl Ledger {
         }
     }
 
+    /// Forgets how often a jail banned somebody who is not out.
+    pub fn forget(&mut self, jail: Name, prefix: Prefix) {
+        if let Some(jail) = self.id(jail) {
+            self.past.remove(&(prefix, jail));
+        }
+    }
+
     fn id(&self, name: Name) -> Option<NameId> {
         self.names
             .iter()

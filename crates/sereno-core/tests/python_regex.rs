@@ -5,9 +5,13 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test"
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test that asks another program and measures"
 )]
 
+#[path = "python_regex/characters.rs"]
+mod characters;
 #[path = "python_regex/cost.rs"]
 mod cost;
 #[path = "python_regex/oracle.rs"]

@@ -4,7 +4,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::engine::Lifted;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Known, Track};
-use sereno_core::ledger::Ban;
+use sereno_core::ledger::{Ban, Past};
 use sereno_core::time::Time;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
@@ -55,6 +55,9 @@ const MEMORIES: usize = 131_072;
 pub struct Batch {
     /// What happened, oldest first.
     pub events: Vec<Event>,
+    /// How often jails banned somebody before all of these events, where others kept count; in
+    /// place of what was known.
+    pub pasts: BTreeMap<(Name, Prefix), Past>,
     /// Where reading stands, by the caller's keys; the values are the caller's business.
     pub checkpoints: BTreeMap<String, Option<String>>,
     /// What jails remember of strangers.
@@ -70,6 +73,7 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
+            && self.pasts.is_empty()
             && self.checkpoints.is_empty()
             && self.tracks.is_empty()
             && self.known.is_empty()
@@ -88,9 +92,13 @@ impl Batch {
     /// many events were let go.
     pub fn merge(&mut self, newer: Self) -> usize {
         self.events.extend(newer.events);
+        self.pasts.extend(newer.pasts);
         self.checkpoints.extend(newer.checkpoints);
         self.tracks.extend(newer.tracks);
         self.known.extend(newer.known);
+        while self.pasts.len() > MEMORIES {
+            self.pasts.pop_first();
+        }
         while self.tracks.len() > MEMORIES {
             self.tracks.pop_first();
         }

@@ -246,7 +246,6 @@ fn because(word: &str) -> Option<Because> {
 }
 
 fn lifted(word: &str) -> Option<Lifted> {
-    [Lifted::Expired, Lifted::Manual, Lifted::Friend]
-        .into_iter()
-        .find(|why| lifted_word(*why) == word)
+    use Lifted::{Expired, Friend, Manual, Pardoned, Room};
+    [Expired, Manual, Pardoned, Friend, Room].into_iter().find(|why| lifted_word(*why) == word)
 }

@@ -8,7 +8,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::engine::Lifted;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Known, Track};
-use sereno_core::ledger::{Ban, Evidence};
+use sereno_core::ledger::{Ban, Evidence, Past};
 use sereno_core::time::Time;
 use std::cell::Cell;
 
@@ -32,6 +32,7 @@ pub(crate) const fn lifted_word(why: Lifted) -> &'static str {
     match why {
         Lifted::Expired => "expired",
         Lifted::Manual => "manual",
+        Lifted::Pardoned => "pardoned",
         Lifted::Friend => "friend",
         Lifted::Room => "room",
     }
@@ -48,6 +49,11 @@ impl<'a> Writer<'a> {
     }
 
     pub(crate) fn batch(&self, batch: &Batch) -> Result<()> {
+        for ((jail, prefix), past) in &batch.pasts {
+            let who = prefix.to_string();
+            self.forget(&who, *jail)?;
+            self.put_past(&who, *jail, *past)?;
+        }
         for event in &batch.events {
             self.event(event)?;
         }
@@ -108,20 +114,29 @@ impl<'a> Writer<'a> {
 
     /// Counts as [`sereno_core::ledger::Ledger::ban`] does.
     fn past(&self, who: &str, ban: &Ban) -> Result<()> {
+        let bans = self.forget(who, ban.jail)?.saturating_add(1);
+        self.put_past(who, ban.jail, Past { bans, last: ban.since })
+    }
+
+    /// Takes a past off; gives how many bans it was.
+    fn forget(&self, who: &str, jail: Name) -> Result<u32> {
         let mut take = self
             .conn
             .prepare_cached("DELETE FROM pasts WHERE who = ?1 AND jail = ?2 RETURNING bans")?;
         let mut bans = 0;
-        let mut rows = take.query(params![who, ban.jail.as_str()])?;
+        let mut rows = take.query(params![who, jail.as_str()])?;
         while let Some(row) = rows.next()? {
             bans = row.get::<_, i64>(0)?;
             self.gone(Shelf::Pasts, 1);
         }
-        let bans = u32::try_from(bans).unwrap_or(u32::MAX).saturating_add(1);
+        Ok(u32::try_from(bans).unwrap_or(u32::MAX))
+    }
+
+    fn put_past(&self, who: &str, jail: Name, past: Past) -> Result<()> {
         let mut put = self
             .conn
             .prepare_cached("INSERT INTO pasts (at, who, jail, bans) VALUES (?1, ?2, ?3, ?4)")?;
-        put.execute(params![ban.since.0, who, ban.jail.as_str(), bans])?;
+        put.execute(params![past.last.0, who, jail.as_str(), past.bans])?;
         self.added(Shelf::Pasts, 1);
         Ok(())
     }
@@ -134,6 +149,9 @@ impl<'a> Writer<'a> {
             self.conn.prepare_cached("DELETE FROM bans WHERE prefix = ?1 AND jail = ?2")?;
         if take.execute(params![who, jail.as_str()])? == 0 && why == Lifted::Expired {
             return Ok(());
+        }
+        if why == Lifted::Pardoned {
+            self.forget(&who, jail)?;
         }
         let mut history = self.conn.prepare_cached(
             "INSERT INTO history (at, kind, place, prefix, jail, because) VALUES (?1, 'lift', ?2, ?3, ?4, ?5)",

@@ -6,9 +6,10 @@ use crate::addr::Prefix;
 use crate::gate::Name;
 use crate::jail::{Because, Friends, Jail, JailPolicy, Trip};
 use crate::ledger::{Ban, Ledger};
-use crate::rule::session::Verdict;
+use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a refused ban waits for its next try.
@@ -210,6 +211,61 @@ impl Court {
                 jail.forget(prefix);
             }
         }
+    }
+
+    /// Lifts the ban of exactly this prefix in one jail, or all of its bans; as if they had never
+    /// been, where `forget`.
+    pub(super) fn pardon(
+        &mut self,
+        jail: Name,
+        prefix: Option<Prefix>,
+        forget: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let why = if forget { Lifted::Pardoned } else { Lifted::Manual };
+        let hit: Vec<Prefix> = match prefix {
+            Some(prefix) => vec![prefix],
+            None => {
+                self.ledger.bans().filter(|ban| ban.jail == jail).map(|ban| ban.prefix).collect()
+            }
+        };
+        for prefix in hit {
+            if let Some(jail) = self.jails.iter_mut().find(|j| j.policy().name == jail) {
+                jail.forget(prefix);
+            }
+            if let Some(ban) = self.ledger.lift(jail, prefix) {
+                self.forget_about(&ban);
+                actions.push(Action::Lift { ban, why });
+            }
+            if forget {
+                self.ledger.forget(jail, prefix);
+            }
+        }
+    }
+
+    /// Weighs what an administrator reports, as one event that weighs as much as he has lines; the
+    /// last of them is shown.
+    pub(super) fn attempt(
+        &mut self,
+        jail: Name,
+        prefix: Prefix,
+        lines: &[String],
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(index) = self.jails.iter().position(|j| j.policy().name == jail) else { return };
+        let verdict = Verdict {
+            at: self.now,
+            addr: prefix.addr(),
+            network: (!prefix.is_host()).then_some(prefix),
+            good: false,
+            weight: u32::try_from(lines.len()).unwrap_or(u32::MAX).max(1),
+            proved: 0,
+            account: 0,
+            spoofable: false,
+            pattern: Arc::from("attempt"),
+            line: Line::new(lines.last().map(|line| line.as_bytes()).unwrap_or_default()),
+        };
+        self.weigh(index, &verdict, actions);
     }
 
     pub(super) fn refused(

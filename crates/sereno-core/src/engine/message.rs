@@ -26,6 +26,12 @@ pub enum Input<'a> {
     Ban { jail: Name, prefix: Prefix, length: Option<Duration>, why: String },
     /// An administrator lifts what touches a prefix, or everything.
     Lift { prefix: Option<Prefix> },
+    /// An administrator lifts the bans of one jail: that of exactly this prefix, or all. The jail
+    /// forgets what it knows of them, and, where `forget`, that they were banned.
+    Pardon { jail: Name, prefix: Option<Prefix>, forget: bool },
+    /// An administrator reports failures of somebody, with the lines that say so; none is one
+    /// failure.
+    Attempt { jail: Name, prefix: Prefix, lines: &'a [String] },
     /// The hands carried out a ban.
     Applied { jail: Name, prefix: Prefix },
     /// The hands could not; they will be asked again.
@@ -57,6 +63,8 @@ pub enum Lifted {
     Expired,
     /// An administrator said so.
     Manual,
+    /// An administrator said so, and that it shall not count later.
+    Pardoned,
     /// It would hit a friend.
     Friend,
     /// There were too many, and it would have been the next to end.

@@ -121,6 +121,12 @@ impl Engine {
                 self.court.ban_by_hand(jail, prefix, length, why, actions);
             }
             Input::Lift { prefix } => self.court.lift(prefix, Lifted::Manual, actions),
+            Input::Pardon { jail, prefix, forget } => {
+                self.court.pardon(jail, prefix, forget, actions);
+            }
+            Input::Attempt { jail, prefix, lines } => {
+                self.court.attempt(jail, prefix, lines, actions);
+            }
             Input::Applied { jail, prefix } => drop(self.court.waiting.remove(&(jail, prefix))),
             Input::Refused { jail, prefix, why } => self.court.refused(jail, prefix, why, actions),
             Input::Friends(friends) => self.court.befriend(friends, actions),
@@ -164,6 +170,13 @@ impl Engine {
     /// A jail by name, to put back what it remembered.
     pub fn jail_mut(&mut self, name: Name) -> Option<&mut Jail> {
         self.court.jails.iter_mut().find(|jail| jail.policy().name == name)
+    }
+
+    /// Changes what was decided about a jail, from its next decision on; says whether there is
+    /// such a jail. Its name, its rule and how much it remembers stay as they are.
+    pub fn adjust(&mut self, name: Name, change: impl FnOnce(&mut JailPolicy)) -> bool {
+        let jail = self.jail_mut(name);
+        jail.map(|jail| jail.adjust(change)).is_some()
     }
 
     /// All jails, and what they counted.

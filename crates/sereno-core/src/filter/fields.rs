@@ -1,5 +1,6 @@
 //! What a line's groups captured, as fail2ban's dictionary of a failure.
 
+use super::cut;
 use super::regex::{Regex, Room};
 use std::sync::Arc;
 
@@ -117,6 +118,14 @@ impl Fields {
     /// Whether there is a value that is not empty.
     pub(super) fn says(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// Cuts values to so many bytes.
+    pub(super) fn shorten(&mut self, most: usize) {
+        for value in self.0.iter_mut().filter_map(|(_, value)| value.as_mut()) {
+            let end = cut(value, most).len();
+            value.truncate(end);
+        }
     }
 
     /// What was an address is a name.

@@ -1,5 +1,6 @@
 //! Lines looked at together: `maxlines`.
 
+use super::cut;
 use super::regex::{Regex, Room};
 use std::sync::Arc;
 
@@ -8,6 +9,15 @@ use std::sync::Arc;
 pub(super) struct Line {
     pub(super) whole: Arc<str>,
     pub(super) rest: String,
+}
+
+impl Line {
+    /// What is kept of a line, to be told with a ban.
+    pub(super) fn kept(whole: &str) -> Arc<str> {
+        /// As much as of lines for other jails.
+        const MOST: usize = 400;
+        cut(whole, MOST).into()
+    }
 }
 
 /// The last lines, as one text with a line break behind each.

@@ -141,3 +141,12 @@ fn nobody(text: &str) -> Wrong {
         remedy: "write <HOST> where the address stands".to_owned(),
     }
 }
+
+/// The beginning of a text, of so many bytes at most.
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

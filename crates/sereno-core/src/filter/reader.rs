@@ -231,9 +231,9 @@ impl Reader {
             self.buffer = others;
         }
         let speaking: Vec<Arc<str>> = if several {
-            matched.into_iter().map(|line| line.whole).collect()
+            matched.iter().map(|line| Line::kept(&line.whole)).collect()
         } else {
-            vec![look.cut.whole.into()]
+            vec![Line::kept(look.cut.whole)]
         };
         self.tell(look, index, captured, &speaking, emit)
     }

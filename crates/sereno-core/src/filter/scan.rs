@@ -169,7 +169,9 @@ impl Clock {
         self.last = when.or(self.last);
         if passes {
             for (place, reader) in &mut self.readers {
-                reader.take(Cut { whole: line, rest, when, now, number }, &mut |one| emit(*place, one));
+                reader.take(Cut { whole: line, rest, when, now, number }, &mut |one| {
+                    emit(*place, one)
+                });
             }
         }
         self.rest = joined;

@@ -7,6 +7,7 @@
 //! and loses the failures of the others; here it is thousands, and a session ends ten minutes after
 //! its last line.
 
+use super::cut;
 use super::fields::Fields;
 use crate::cap::Capped;
 use crate::time::Time;
@@ -20,6 +21,10 @@ const SESSIONS: usize = 8_192;
 const IDLE: Duration = Duration::from_secs(600);
 /// Lines kept of one session, the newest, and users.
 const LINES: usize = 64;
+/// Bytes that all sessions of a reader may take; beyond, the one touched longest ago leaves.
+const BYTES: usize = 16 << 20;
+/// Bytes of a value that a session keeps.
+const VALUE: usize = 1 << 10;
 
 /// What is known of a failure: one line's captures, or all that a session's lines said.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +47,16 @@ impl Story {
         Self { fields, matches: lines.to_vec(), ..Self::default() }
     }
 
+    /// Bytes it takes, about.
+    fn size(&self) -> usize {
+        /// What a value takes besides its text.
+        const EACH: usize = 64;
+        let texts = self.fields.iter().map(|(_, value)| value.len());
+        let users = self.users.iter().map(String::len);
+        let lines = self.matches.iter().chain(&self.quiet).map(|line| line.len());
+        texts.chain(users).chain(lines).map(|bytes| bytes + EACH).sum()
+    }
+
     /// Whether it is no failure (yet).
     #[must_use]
     pub fn is_no_failure(&self) -> bool {
@@ -54,12 +69,13 @@ impl Story {
 pub(super) struct Sessions {
     known: Capped<String, Story>,
     nofail: Arc<str>,
+    bytes: usize,
     pub(super) lost: u64,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { known: Capped::new(SESSIONS), nofail: "nofail".into(), lost: 0 }
+        Self { known: Capped::new(SESSIONS), nofail: "nofail".into(), bytes: 0, lost: 0 }
     }
 }
 
@@ -72,6 +88,7 @@ impl Sessions {
         lines: &[Arc<str>],
         now: Time,
     ) -> Story {
+        new.shorten(VALUE);
         let gained = new.says("mlfgained");
         if gained && !new.says("nofail") {
             let value = new.get("mlfgained").map(str::to_owned);
@@ -81,10 +98,11 @@ impl Sessions {
         let forget = new.take("mlfforget").is_some_and(|value| !value.is_empty());
         let user = new.get("user").filter(|user| !user.is_empty()).map(str::to_owned);
         let mut listed = !forget;
-        let old = self.known.get(&id.to_owned()).filter(|story| now.since(story.last) <= IDLE);
-        let mut story = match old {
-            Some(old) => {
-                let mut story = std::mem::take(old);
+        let id = cut(id, VALUE);
+        let old = self.known.get(&id.to_owned()).map(std::mem::take);
+        self.bytes -= old.as_ref().map_or(0, Story::size);
+        let mut story = match old.filter(|story| now.since(story.last) <= IDLE) {
+            Some(mut story) => {
                 let was = [story.fields.take("nofail"), story.fields.take("mlfgained")];
                 let was_quiet = was.iter().flatten().any(|value| !value.is_empty());
                 story.pending &= !gained;
@@ -134,13 +152,48 @@ impl Sessions {
         }
         let (kept, gone) = self.known.entry(id.to_owned());
         *kept = story.clone();
-        self.lost += u64::from(gone.is_some_and(|(_, story)| story.pending));
+        self.bytes += story.size();
+        gone.into_iter().for_each(|(_, story)| self.left(&story));
+        while self.bytes > BYTES
+            && let Some((_, story)) = self.known.pop_oldest()
+        {
+            self.left(&story);
+        }
+    }
+
+    /// A session had to leave.
+    fn left(&mut self, story: &Story) {
+        self.bytes -= story.size();
+        self.lost += u64::from(story.pending);
     }
 
     /// The failure that was just told of has no address yet.
     pub(super) fn pend(&mut self, id: &str) {
+        let id = cut(id, VALUE);
         if let Some(story) = self.known.peek_mut(&id.to_owned()) {
             story.pending = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_take_only_so_much_room() {
+        let mut sessions = Sessions::default();
+        let line: Arc<str> = "x".repeat(400).into();
+        let user: Arc<str> = "user".into();
+        for n in 0..40_000 {
+            let mut fields = Fields::default();
+            fields.set(&user, Some(format!("{n}{}", "y".repeat(60_000))));
+            let id = format!("{}{}", n % 3_000, "z".repeat(3_000 * (n % 2)));
+            sessions.merge(&id, fields, std::slice::from_ref(&line), Time::from_secs(5));
+            assert!(sessions.bytes <= BYTES);
+        }
+        let real: usize = sessions.known.iter().map(|(_, story)| story.size()).sum();
+        assert_eq!(sessions.bytes, real);
+        assert!(real > BYTES / 2);
     }
 }

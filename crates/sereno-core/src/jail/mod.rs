@@ -244,6 +244,14 @@ impl Jail {
         &self.policy
     }
 
+    /// Changes what was decided about it. Name, rule and memory stay.
+    pub(crate) fn adjust(&mut self, change: impl FnOnce(&mut JailPolicy)) {
+        let mut policy = self.policy.clone();
+        change(&mut policy);
+        let JailPolicy { name, rule, memory, .. } = self.policy.clone();
+        self.policy = JailPolicy { name, rule, memory, ..policy };
+    }
+
     /// What it has counted.
     #[must_use]
     pub fn counts(&self) -> JailCounts {
@@ -254,6 +262,12 @@ impl Jail {
     #[must_use]
     pub fn watching(&self) -> usize {
         self.strangers.len()
+    }
+
+    /// How many strangers have failures that count at `now`.
+    #[must_use]
+    pub fn trying(&self, now: Time) -> usize {
+        self.strangers.busy(now.minus(self.policy.findtime))
     }
 
     /// Somebody logged in. His mistakes on the same account are forgiven; those on others are not.

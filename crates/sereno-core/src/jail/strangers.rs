@@ -9,6 +9,7 @@
 use super::Track;
 use crate::addr::Prefix;
 use crate::cap::Capped;
+use crate::time::Time;
 use std::hash::{BuildHasher, RandomState};
 
 /// Neighbourhoods that share a part of the memory, and nothing else: no network can push the
@@ -112,6 +113,13 @@ impl Strangers {
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
         self.quarters.iter().map(Quarter::len).sum()
+    }
+
+    /// How many did something at `since` or later.
+    pub(super) fn busy(&self, since: Time) -> usize {
+        let lists = self.quarters.iter().flat_map(|quarter| [&quarter.faint, &quarter.firm]);
+        let all = lists.flat_map(Capped::iter);
+        all.filter(|(_, watched)| watched.track.newest() >= Some(since)).count()
     }
 
     /// The stranger's track, to be changed; and whether another had to be forgotten for it.

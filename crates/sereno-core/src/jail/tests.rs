@@ -6,6 +6,7 @@ fn verdict(at: i64, addr: &str, account: u64) -> Verdict<'static> {
     Verdict {
         at: Time::from_secs(at),
         addr: addr.parse().unwrap(),
+        network: None,
         good: false,
         weight: 1,
         proved: 0,

@@ -131,7 +131,8 @@ impl Reader {
             }
             _ => return None,
         };
-        (options.len() <= self.choices).then(|| vec![options])
+        // What nothing can fill is no place of a literal.
+        (1..=self.choices).contains(&options.len()).then(|| vec![options])
     }
 
     /// The best stretch of places of which all ways to fill them are few.

@@ -27,7 +27,8 @@ fn damaged(text: &str, others: &[String], dice: &mut Dice) -> String {
             }
             1 => chars.insert(at, [' ', '\t', '\r', ':', ']', '"', '<', '\u{1c}'][dice.roll(8)]),
             2 => {
-                chars.insert(at, ['é', 'ſ', '²', '\u{a0}', '٣', '_', '文', '\u{301}'][dice.roll(8)])
+                chars
+                    .insert(at, ['é', 'ſ', '²', '\u{a0}', '٣', '_', '文', '\u{301}'][dice.roll(8)]);
             }
             3 if at < chars.len() => {
                 chars[at] = if chars[at].is_uppercase() {

@@ -31,7 +31,7 @@ pub trait Host {
 }
 
 /// The options of the server, as in `fail2ban.conf`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
     /// In capitals: `INFO`, or a number.
     pub loglevel: String,

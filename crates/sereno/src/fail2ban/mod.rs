@@ -7,7 +7,7 @@ mod ignored;
 mod jails;
 
 use crate::cli::fail2ban::config::Disk;
-use sereno_config::{Policy, Problem, Severity};
+use sereno_config::{Policy, Problem, Severity, SourceConf};
 use sereno_core::gate::Name;
 use sereno_core::time::Time;
 use sereno_fail2ban::act::{Acts, acts};
@@ -15,7 +15,7 @@ use sereno_fail2ban::{Compiler, Jail, Tree};
 use std::path::Path;
 
 /// A tree that is guarded by, besides what of it went into the policy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct House {
     /// What was read.
     pub tree: Tree,
@@ -24,7 +24,7 @@ pub struct House {
 }
 
 /// A jail of the tree that is guarded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Guarded {
     /// What it is called here.
     pub name: Name,
@@ -32,6 +32,8 @@ pub struct Guarded {
     pub place: usize,
     /// What it does.
     pub acts: Acts,
+    /// Whether it reads the journal rather than files.
+    pub reads_journal: bool,
 }
 
 impl House {
@@ -69,19 +71,24 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
         }
         let taken = policy.jails.iter().map(|jail| jail.policy.name);
         let name = jails::name(&jail.name, &taken.collect::<Vec<_>>());
-        match jails::conf(jail, name, &acts, &mut ignored) {
-            Ok(conf) => policy.jails.push(conf),
+        let reads_journal = match jails::conf(jail, name, &acts, &mut ignored) {
+            Ok(conf) => {
+                let reads = |source: &SourceConf| matches!(source, SourceConf::Journal(_));
+                let reads_journal = conf.sources.iter().any(reads);
+                policy.jails.push(conf);
+                reads_journal
+            }
             Err(why) => {
                 problems.push(said(&tree, jail, Severity::Error, &why));
                 continue;
             }
-        }
+        };
         problems.extend(jails::left_out(jail).iter().map(|(option, why)| {
             let text = jail.options.get(option).cloned().unwrap_or_default();
             tree.problem(Severity::Warning, (&text, 0, 1), why, "see docs/guide/from-fail2ban.md")
         }));
         policy.filters.push((name, filter));
-        guarded.push(Guarded { name, place, acts });
+        guarded.push(Guarded { name, place, acts, reads_journal });
     }
     policy.friends.extend(ignored.everywhere(guarded.len()));
     policy.jails.sort_by_key(|jail| jail.policy.name);

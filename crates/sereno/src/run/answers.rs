@@ -54,9 +54,7 @@ impl Shell {
                     Reload::Refused(_) => Reply::Refused { why: notes.join("\n") },
                 }
             }
-            Ask::Fail2ban { .. } => {
-                Reply::Refused { why: "not guarding a fail2ban tree".to_owned() }
-            }
+            Ask::Fail2ban { words } => return self.fail2ban(client, &words),
             Ask::Stop => {
                 self.guard.control.answer(client, &Reply::Done { count: 0, notes: Vec::new() });
                 return After::Stop;

@@ -2,6 +2,8 @@
 //! signal, the clock), lets the engine decide, and carries out what it says.
 
 use super::control::Control;
+use super::deeds::Deeds;
+use super::fail2ban::Office;
 use super::hands::Hands;
 use super::keeper::Keeper;
 use super::sources::{Book, Feed, JournalFeed};
@@ -21,6 +23,7 @@ use sereno_wire::orders::{Order, Report};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const SIGNALS: Token = Token(0);
@@ -28,7 +31,8 @@ pub(super) const LISTENER: Token = Token(1);
 const KERNEL: Token = Token(2);
 const FILES: Token = Token(3);
 const STDIN: Token = Token(4);
-const LEDGER: Token = Token(5);
+/// The ledger's and the actions'.
+const THREADS: Token = Token(5);
 const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
@@ -52,6 +56,10 @@ pub struct Guard {
     pub draft: Draft,
     /// The fail2ban configuration it guards by, if it does.
     pub house: Option<House>,
+    /// What its jails do besides.
+    pub deeds: Deeds,
+    /// What fail2ban's users see of it.
+    pub(super) office: Office,
     pub(super) poll: Poll,
     pub(super) follow: Option<Follow>,
     pub(super) journals: Vec<Journal>,
@@ -96,9 +104,11 @@ impl Guard {
         now: Time,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), LEDGER)?;
+        // There can be one only.
+        let waker = Arc::new(Waker::new(poll.registry(), THREADS)?);
         // A wake that fails costs the time until the next.
-        let keeper = Keeper::new(store, move || drop(waker.wake()), now);
+        let wake = move || drop(waker.wake());
+        let keeper = Keeper::new(store, wake.clone(), now);
         Ok(Self {
             engine,
             hands,
@@ -107,6 +117,8 @@ impl Guard {
             book,
             draft,
             house: None,
+            deeds: Deeds::new(wake),
+            office: Office::default(),
             poll,
             follow: None,
             journals: Vec::new(),
@@ -209,6 +221,7 @@ impl Guard {
         self.more = self.read(now);
         self.engine.handle(Input::Tick, now, &mut self.actions);
         self.carry_out(now);
+        self.settle_deeds(now);
         if now >= self.look_at {
             self.look_again(now);
         }
@@ -273,6 +286,7 @@ impl Guard {
     pub(super) fn carry_out(&mut self, now: Time) {
         while !self.actions.is_empty() {
             let actions = std::mem::take(&mut self.actions);
+            let news: Vec<bool> = actions.iter().map(|action| self.is_news(action)).collect();
             let ordered: Vec<(&Action, Order)> =
                 actions.iter().filter_map(|action| Some((action, self.order(action)?))).collect();
             let orders: Vec<Order> = ordered.iter().map(|(_, order)| order.clone()).collect();
@@ -287,9 +301,13 @@ impl Guard {
                     _ => {}
                 }
             }
-            for action in actions {
+            for (action, news) in actions.into_iter().zip(news) {
+                if news {
+                    self.do_deeds(&action);
+                }
                 self.note(action, now);
             }
+            self.notes.extend(self.office.send());
         }
     }
 
@@ -302,20 +320,26 @@ impl Guard {
         match action {
             Action::Ban(ban) | Action::Lift { ban, .. } if !self.closes(ban) => None,
             Action::Ban(ban) => {
-                // Jails that close the same ports share a set: the longest ban counts.
-                let same =
-                    self.engine.ledger().of(ban.prefix).filter(|other| other.scope == ban.scope);
-                let ends = same.map(|ban| ban.until);
-                let for_ever = |until: Option<Time>| (until.is_none(), until);
-                let until = ends.chain([ban.until]).max_by_key(|until| for_ever(*until)).flatten();
+                let until = longest(self.others(ban).chain([ban.until])).flatten();
                 Some(Order::Ban(Hold { until, ..ban.hold() }))
             }
             // The kernel ends an expired ban by itself.
             Action::Lift { why: Lifted::Expired, .. } | Action::Tell(_) | Action::Saw { .. } => {
                 None
             }
-            Action::Lift { ban, .. } => Some(Order::Lift { scope: ban.scope, prefix: ban.prefix }),
+            // Another jail may hold him there still.
+            Action::Lift { ban, .. } => Some(match longest(self.others(ban)) {
+                Some(until) => Order::Ban(Hold { until, ..ban.hold() }),
+                None => Order::Lift { scope: ban.scope, prefix: ban.prefix },
+            }),
         }
+    }
+
+    /// When the bans of the same prefix end that hold in the same place: jails that close the
+    /// same ports share a set.
+    fn others(&self, ban: &Ban) -> impl Iterator<Item = Option<Time>> {
+        let same = self.engine.ledger().of(ban.prefix);
+        same.filter(|other| other.scope == ban.scope).map(|other| other.until)
     }
 
     fn reported(&mut self, ban: &Ban, report: &Report, now: Time) {
@@ -339,6 +363,7 @@ impl Guard {
     /// Writes down and passes on what happened.
     fn note(&mut self, action: Action, now: Time) {
         self.control.tell(|| moment(&action, now));
+        self.office.note(&action, &self.engine, now);
         if !matches!(action, Action::Saw { .. }) {
             let moment = moment(&action, now);
             let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
@@ -381,11 +406,12 @@ impl Guard {
             self.engine.handle(Input::Friends(friends), now, &mut self.actions);
             self.carry_out(now);
         }
+        self.remind_deeds();
         self.raise(now);
     }
 
     /// Says which alarms are new and which are over: nobody asks for the status all day.
-    fn raise(&mut self, now: Time) {
+    pub(super) fn raise(&mut self, now: Time) {
         let all = super::status::alarms(self, now);
         let raised: BTreeMap<_, _> = all.into_iter().map(|a| (a.about, a.text)).collect();
         let before = std::mem::replace(&mut self.alarms, raised);
@@ -393,6 +419,11 @@ impl Guard {
         self.notes.extend(new.map(|(_, text)| words::alarm(text)));
         let over = before.iter().filter(|(about, _)| !self.alarms.contains_key(*about));
         self.notes.extend(over.map(|(_, text)| words::over(text)));
+    }
+
+    /// Whether an alarm about this was raised at the last look.
+    pub(super) fn is_raised(&self, about: &str) -> bool {
+        self.alarms.contains_key(about)
     }
 
     /// Saves what changed, if it is time.
@@ -416,8 +447,19 @@ impl Guard {
 
     /// An administrator's command.
     pub(super) fn command(&mut self, input: Input<'_>, now: Time) -> Vec<Action> {
+        self.commands([input], now)
+    }
+
+    /// Several of them, written down together.
+    pub(super) fn commands<'i>(
+        &mut self,
+        inputs: impl IntoIterator<Item = Input<'i>>,
+        now: Time,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.engine.handle(input, now, &mut actions);
+        for input in inputs {
+            self.engine.handle(input, now, &mut actions);
+        }
         self.actions.extend(actions.iter().cloned());
         self.carry_out(now);
         self.flush(now);
@@ -428,6 +470,11 @@ impl Guard {
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
+}
+
+/// The end that counts of several, `None` being for ever.
+fn longest(ends: impl Iterator<Item = Option<Time>>) -> Option<Option<Time>> {
+    ends.max_by_key(|until| (until.is_none(), *until))
 }
 
 /// An action as something that happened.
@@ -460,7 +507,7 @@ pub(super) fn moment(action: &Action, now: Time) -> Moment {
 pub(super) fn let_in(jail: Name, prefix: Prefix, why: Lifted, at: Time) -> Moment {
     let why = match why {
         Lifted::Expired => words::time_over(),
-        Lifted::Manual => words::by_hand(),
+        Lifted::Manual | Lifted::Pardoned => words::by_hand(),
         Lifted::Friend => words::a_friend(),
         Lifted::Room => words::for_room(),
     };

@@ -2,6 +2,7 @@
 //! but Sereno's own table.
 
 use crate::words;
+use sereno_core::addr::Prefix;
 use sereno_core::gate::{Draft, Gate, Name};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
@@ -67,6 +68,12 @@ impl Hands {
     /// Takes a new list of friends.
     pub fn befriend(&mut self, friends: Friends) {
         self.friends = friends;
+    }
+
+    /// Whether a ban would hit a friend.
+    #[must_use]
+    pub fn spare(&self, prefix: Prefix) -> bool {
+        self.friends.hit_by(prefix).is_some()
     }
 
     /// Carries out orders, in order; gives a report for each.

@@ -12,6 +12,8 @@ use super::scribe::{Done, Scribe};
 use super::sources::Book;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine};
+use sereno_core::gate::Name;
+use sereno_core::ledger::Past;
 use sereno_core::time::Time;
 use sereno_store::{Batch, Event, Remembered, Store};
 use sereno_tail::{Checkpoint, Follow, Journal};
@@ -26,7 +28,7 @@ const HEALTH: &str = "health";
 pub struct Places {
     /// In files, in the order in which they were saved.
     pub files: Vec<Checkpoint>,
-    /// In journals, by [`cursor_key`].
+    /// In journals, by [`cursor_key`]; and what else was marked.
     pub cursors: Vec<(String, String)>,
     /// How the logs usually go.
     pub health: Health,
@@ -126,6 +128,18 @@ impl Keeper {
         if self.scribe.is_ok() {
             self.batch.push(event);
         }
+    }
+
+    /// Notes what another program knew of somebody's past, before anything that was noted here.
+    pub fn note_past(&mut self, jail: Name, prefix: Prefix, past: Past) {
+        self.batch.pasts.insert((jail, prefix), past);
+        self.dirty = true;
+    }
+
+    /// Notes a word under a key, to be read again by [`restore`] among [`Places::cursors`].
+    pub fn mark(&mut self, key: String, word: String) {
+        self.batch.checkpoints.insert(key, Some(word));
+        self.dirty = true;
     }
 
     /// Something was read.

@@ -3,6 +3,9 @@
 mod answers;
 pub mod commands;
 pub mod control;
+pub mod deeds;
+pub mod fail2ban;
+mod faults;
 pub mod guard;
 pub mod hands;
 pub mod health;
@@ -132,7 +135,7 @@ impl Shell {
                     }
                 }
             }
-            let watched = self.guard.control.watched();
+            let watched = self.guard.control.watched() || self.guard.office.listens();
             self.guard.engine.watch(watched);
             self.guard.control.flush();
             self.guard.take_notes().iter().for_each(|note| say(note));
@@ -142,10 +145,13 @@ impl Shell {
         }
     }
 
-    /// Stops cleanly: everything is saved, the bans stay in the kernel.
+    /// Stops cleanly: everything is saved, the bans stay in the kernel; actions lift theirs.
     fn stop(&mut self) -> io::Result<()> {
         self.guard.flush(clock());
+        self.guard.office.close();
         self.guard.control.flush();
+        self.guard.end_deeds();
+        self.guard.take_notes().iter().for_each(|note| say(note));
         match self.guard.hands.observing() {
             Some(_) => say(&words::stopped_observing()),
             None => say(&words::stopped()),
@@ -168,7 +174,7 @@ impl Shell {
     /// Reads the configuration again. With any error in it the old one stands.
     fn reload(&mut self) -> Reload {
         let config: &ConfigArgs = &self.args.config;
-        let (outcome, house) = match crate::policy::load(config) {
+        let (mut outcome, mut house) = match crate::policy::load(config) {
             Ok(loaded) => (loaded.outcome, loaded.fail2ban),
             Err(e) => return Reload::Refused(e.to_string()),
         };
@@ -177,6 +183,7 @@ impl Shell {
         if !errors.is_empty() {
             return Reload::Refused(format!("\n{}", errors.join("\n")));
         }
+        self.guard.office.leave_out(&mut outcome.policy, &mut house);
         let policy = outcome.policy;
         self.guard.flush(clock());
         match setup::rebuild(&mut self.guard, &policy, house, clock()) {

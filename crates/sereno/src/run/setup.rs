@@ -61,10 +61,12 @@ pub fn build(policy: &Policy, house: Option<House>, place: &Place, now: Time) ->
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
     guard.house = house;
+    super::fail2ban::begin(&mut guard, &places.cursors, place, now);
     if kept {
         guard.notes.push(words::not_in_group(&place.group));
     }
     guard.install(now);
+    guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
     if guard.book.reads_stdin() {
@@ -110,7 +112,9 @@ pub fn rebuild(
     guard.book = book;
     guard.draft = draft(policy);
     guard.house = house;
+    super::fail2ban::renew(guard);
     guard.install(now);
+    guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
     guard.register_sources()

@@ -116,6 +116,14 @@ impl Book {
         &self.journals
     }
 
+    /// The files of a jail that are there.
+    #[must_use]
+    pub fn files(&self, jail: Name) -> Vec<String> {
+        let own = self.patterns.iter().filter(|(owner, path)| *owner == jail && path != STDIN);
+        let found = own.flat_map(|(_, path)| glob::glob(path).into_iter().flatten().flatten());
+        found.filter_map(|path| path.to_str().map(str::to_owned)).collect()
+    }
+
     /// Whether standard input is read.
     #[must_use]
     pub fn reads_stdin(&self) -> bool {

@@ -53,6 +53,7 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(trouble);
     all.extend(lost);
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
+    all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all
 }
 

@@ -2,8 +2,10 @@
 
 use super::{lang, reason};
 use crate::cli::paint;
+use crate::run::commands::Failure;
 use sereno_config::Lang;
 use sereno_core::jail::Because;
+use sereno_fail2ban::act::Operation;
 use sereno_tail::Notice;
 use std::fmt::Display;
 
@@ -28,6 +30,17 @@ words! {
     standard_input() = "standard input" | "la entrada estándar";
     not_reloaded(why) = "not reloaded, the old configuration stands: {why}"
         | "sin recargar, sigue la configuración anterior: {why}";
+    // Guarding by a fail2ban configuration.
+    fail2ban_runs(other) = "fail2ban itself guards by the same configuration ({other}); stop it: `systemctl disable --now fail2ban`"
+        | "el propio fail2ban vigila con la misma configuración ({other}); párelo: `systemctl disable --now fail2ban`";
+    fail2ban_unlogged(path, why) = "nothing is written to {path}: {why}"
+        | "no se escribe nada en {path}: {why}";
+    fail2ban_log(why) = "fail2ban's log: {why}" | "el registro de fail2ban: {why}";
+    taken_over(bans, pasts, path) = "{bans} bans in force and {pasts} earlier ones taken over from {path}"
+        | "{bans} vetos en vigor y {pasts} anteriores, tomados de {path}";
+    not_taken_over(why) = "no bans were taken over: {why}" | "no se tomó ningún veto: {why}";
+    taken_friends(n) = "{n} of them are friends and were let in"
+        | "{n} de ellos son amigos y fueron readmitidos";
     // Bans and lifts.
     observed_only(what) = "observed only: {what}" | "solo observado: {what}";
     until_time(time) = "until {time}" | "hasta {time}";
@@ -94,6 +107,26 @@ words! {
 }
 
 words! {
+    // Actions of a fail2ban configuration.
+    would_run(actions, jail, who) = "would have run {actions} of jail {jail} for {who}"
+        | "se habría ejecutado {actions} de la jaula {jail} por {who}";
+    action_fails(action, jail, what) = "action {action} of jail {jail} fails: {what}"
+        | "la acción {action} de la jaula {jail} falla: {what}";
+    action_refused(action, jail, why) = "action {action} of jail {jail} is not done: {why}"
+        | "la acción {action} de la jaula {jail} no se hace: {why}";
+    take_instead(action) = "{action} does something like it" | "{action} hace algo parecido";
+    action_behind(action, jail, n) = "action {action} of jail {jail} does not keep up: {n} bans wait"
+        | "la acción {action} de la jaula {jail} no da abasto: esperan {n} vetos";
+    action_dropped(action, jail, n) = "action {action} of jail {jail}: {n} bans were not told, there were too many"
+        | "acción {action} de la jaula {jail}: no se avisó de {n} vetos, eran demasiados";
+    action_left(action, jail, n) = "action {action} of jail {jail}: the time was over with {n} bans not lifted"
+        | "acción {action} de la jaula {jail}: se acabó el tiempo con {n} vetos sin levantar";
+    exit_code(code) = "exit code {code}" | "código de salida {code}";
+    by_signal(signal) = "ended by signal {signal}" | "terminado por la señal {signal}";
+    took_too_long(span) = "killed after {span}" | "eliminado tras {span}";
+}
+
+words! {
     // Sources.
     source_opened(path, start, size) = "reading {path} from byte {start} of {size}"
         | "se lee {path} desde el byte {start} de {size}";
@@ -130,6 +163,19 @@ pub fn banned(jail: impl Display, until: impl Display, count: u32, because: Beca
         Because::Manual => banned_by_hand(until),
         because => banned_by(jail, until, count, reason(because)),
     }
+}
+
+/// How a command of an action failed, with a line of what it printed, if there is one.
+#[must_use]
+pub fn failed(operation: Operation, failure: &Failure, line: &str) -> String {
+    let why = match failure {
+        Failure::Exit(code) => exit_code(code),
+        Failure::Signal(signal) => by_signal(signal),
+        Failure::Timeout(span) => took_too_long(paint::span(*span)),
+        Failure::System(why) | Failure::Unfit(why) => why.clone(),
+    };
+    let line = if line.is_empty() { String::new() } else { format!(": {line}") };
+    format!("{}: {why}{line}", operation.option())
 }
 
 /// Something about a source. A file's name may hold line breaks; this is one line.

@@ -149,21 +149,16 @@ impl Round<'_, '_> {
             }
             None => usize::MAX,
         };
+        let possible = self.searcher.possible(limit);
         let slots = self.state.slots.len();
-        for index in 0..slots {
-            if skip == Some(index) {
-                continue;
-            }
-            let slot = self.state.slots[index];
+        for (index, slot) in self.state.slots.iter().enumerate() {
             let ends = index + 1 == slots;
-            let limit = if ends { usize::MAX } else { limit };
-            if let Some((shape, beginning)) = slot.shape
-                && self.searcher.misses(shape, beginning, limit)
-            {
+            let misses = |(shape, beginning)| !possible.has(shape, beginning);
+            if skip == Some(index) || (!ends && slot.shape.is_some_and(misses)) {
                 continue;
             }
             let template = &self.templates[slot.template];
-            let Some(found) = self.searcher.before(template, limit) else { continue };
+            let Some(found) = self.searcher.whole(template) else { continue };
             let distance = chars::count(line, found.start);
             if ends || template.anchored || (distance <= slot.distance && distance <= near) {
                 return Some((found, distance, index));

@@ -21,6 +21,7 @@ impl Shapes {
         Self(self.0 | Self::one(shape).0)
     }
 
+    #[inline]
     pub(super) const fn has(self, shape: Shape) -> bool {
         self.0 & Self::one(shape).0 != 0
     }
@@ -61,23 +62,32 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Where the first date of `shape` begins and ends; perhaps nothing when it begins at
-    /// `limit` or later.
-    #[inline]
-    pub(super) fn first(&mut self, shape: Shape, limit: usize) -> Option<(usize, usize)> {
+    /// Where the first date of `shape` begins and ends.
+    pub(super) fn first(&mut self, shape: Shape) -> Option<(usize, usize)> {
         if self.open.has(shape) {
             match shape {
                 Shape::Tai64n => self.tai64n(),
                 Shape::Epoch | Shape::LongEpoch => self.epoch(shape),
                 _ => {
-                    let end = limit.saturating_add(REACH).min(self.bytes.len());
-                    while self.next < end && self.open.has(shape) {
-                        self.step(end);
+                    while self.next < self.bytes.len() && self.open.has(shape) {
+                        self.step(self.bytes.len());
                     }
                 }
             }
         }
         self.found.has(shape).then(|| self.at[shape as usize])
+    }
+
+    /// The shapes there are dates of that begin before `limit`, and perhaps others.
+    pub(super) fn all(&mut self, limit: usize) -> Shapes {
+        for shape in [Shape::Tai64n, Shape::Epoch, Shape::LongEpoch] {
+            self.first(shape);
+        }
+        let end = limit.saturating_add(REACH).min(self.bytes.len());
+        while self.next < end && self.open != Shapes::default() {
+            self.step(end);
+        }
+        self.found
     }
 
     fn tai64n(&mut self) {

@@ -40,28 +40,20 @@ impl<'l> Searcher<'l> {
         self.line
     }
 
-    /// Whether there is no date of a shape, known without asking for it; `limit` as in
-    /// [`Self::before`].
-    pub(super) fn misses(&mut self, shape: Shape, beginning: Beginning, limit: usize) -> bool {
-        match beginning {
-            Beginning::Anywhere => self.first(shape, limit).is_none(),
-            Beginning::Line | Beginning::Exact => !self.heads().has(shape),
-            Beginning::Bracket => !self.bracket().1.has(shape),
-        }
+    /// What the line could hold, without looking for dates anywhere that begin at `limit` or
+    /// later.
+    pub(super) fn possible(&mut self, limit: usize) -> Possible {
+        let anywhere = self.scan().all(limit);
+        Possible { line: self.heads(), bracket: self.bracket().1, anywhere }
     }
 
-    fn first(&mut self, shape: Shape, limit: usize) -> Option<(usize, usize)> {
+    fn scan(&mut self) -> &mut Scan<'l> {
         let (line, anywhere, decades) = (self.line, self.anywhere, self.decades);
-        self.scan.get_or_insert_with(|| Scan::new(line, 0, anywhere, decades)).first(shape, limit)
+        self.scan.get_or_insert_with(|| Scan::new(line, 0, anywhere, decades))
     }
 
     /// A template's leftmost match.
     pub(super) fn whole(&mut self, template: &Template) -> Option<Match> {
-        self.before(template, usize::MAX)
-    }
-
-    /// A template's leftmost match; perhaps none when that begins at `limit` or later.
-    pub(super) fn before(&mut self, template: &Template, limit: usize) -> Option<Match> {
         match &template.matcher {
             Matcher::Shape(shape, Beginning::Line) => self.beginning(*shape),
             Matcher::Shape(shape, Beginning::Exact) => self.found(*shape, 0, 0),
@@ -70,7 +62,7 @@ impl<'l> Searcher<'l> {
                 shapes.has(*shape).then(|| self.found(*shape, 0, inside))?
             }
             Matcher::Shape(shape, Beginning::Anywhere) => {
-                let (start, end) = self.first(*shape, limit)?;
+                let (start, end) = self.scan().first(*shape)?;
                 Some(Match { start, end, date: start..end, stamp: None })
             }
             Matcher::Custom(custom) => custom.search(self.line, 0, self.line.len()),
@@ -92,7 +84,7 @@ impl<'l> Searcher<'l> {
                 there.or_else(|| {
                     let wanted = Shapes::one(*shape);
                     let mut scan = Scan::new(text, start, wanted, self.decades);
-                    let (start, end) = scan.first(*shape, usize::MAX)?;
+                    let (start, end) = scan.first(*shape)?;
                     Some(Match { start, end, date: start..end, stamp: None })
                 })
             }
@@ -126,6 +118,23 @@ impl<'l> Searcher<'l> {
     fn found(&self, shape: Shape, start: usize, at: usize) -> Option<Match> {
         let end = shape::end(shape, self.line, at, self.decades)?;
         Some(Match { start, end, date: at..end, stamp: None })
+    }
+}
+
+/// The shapes a line could hold, by where they would begin.
+pub(super) struct Possible {
+    line: Shapes,
+    bracket: Shapes,
+    anywhere: Shapes,
+}
+
+impl Possible {
+    pub(super) const fn has(&self, shape: Shape, beginning: Beginning) -> bool {
+        match beginning {
+            Beginning::Line | Beginning::Exact => self.line.has(shape),
+            Beginning::Bracket => self.bracket.has(shape),
+            Beginning::Anywhere => self.anywhere.has(shape),
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! [`Regex::compile`] takes what fail2ban hands to its `FailRegex`: the tags `<HOST>`, `<ADDR>`,
 //! `<F-USER>`, `<SKIPLINES>` and so on are resolved here as fail2ban 1.0 does, and the rest is read
-//! as Python 3.11 reads a `str` pattern ([`parse`]). A search is `re.search`: the same texts match,
+//! as Python 3.11 reads a `str` pattern (`parse`). A search is `re.search`: the same texts match,
 //! and the same groups are found.
 //!
 //! A search goes three ways down. A lazy automaton of a plain expression that matches more
-//! ([`over`], [`sieve`]) turns most texts away in linear time. What passes is matched step by step
-//! in Python's order ([`program`], [`run`]), where every place that led nowhere is marked and not
+//! (`over`, `sieve`) turns most texts away in linear time. What passes is matched step by step
+//! in Python's order (`program`, `run`), where every place that led nowhere is marked and not
 //! tried again: that is linear too, with look-arounds and conditions. Only where a back-reference
 //! makes this impossible, or one of the rarer things [`Regex::is_linear`] tells, is there a budget
 //! of steps, and [`Exhausted`] when it is used up.

@@ -118,7 +118,8 @@ fn begins(hir: &Hir, first: &mut [bool; 256]) -> bool {
         HirKind::Capture(capture) => begins(&capture.sub, first),
         HirKind::Concat(parts) => parts.iter().any(|part| begins(part, first)),
         HirKind::Alternation(branches) => {
-            branches.iter().fold(true, |all, branch| begins(branch, first) && all)
+            // All of them, whatever the first ones say.
+            branches.iter().filter(|branch| !begins(branch, first)).count() == 0
         }
     }
 }

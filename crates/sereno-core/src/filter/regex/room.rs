@@ -3,8 +3,9 @@
 /// No place.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Frames that are kept for the next search.
-const KEPT: usize = 64 << 10;
+/// Frames that are kept for the next search, and words of marks. A long line needs more for a
+/// moment; many readers must not keep that.
+const KEPT: usize = 8 << 10;
 
 /// A search took more steps than it may. Whether the text matches is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,7 @@ impl Room {
         self.frames.clear();
         self.frames.shrink_to(KEPT);
         self.table.clear();
+        self.table.shrink_to(KEPT);
         self.table.resize(bits.div_ceil(64), 0);
     }
 }

@@ -76,18 +76,13 @@ impl Run<'_> {
                     self.take(&program.sets[*set as usize], at).map(|next| (op + 1, next))
                 }
                 Op::Run { set, min, max, lazy, mark } => {
-                    let set = &program.sets[*set as usize];
-                    let end = match lazy {
-                        false => self.greedy(op, (set, *min, *max, *mark), at)?,
-                        true => self.lazy(op, (set, *min, *max, *mark), at)?,
-                    };
-                    end.map(|end| (op + 1, end))
+                    let what = (&program.sets[*set as usize], *min, *max, *mark);
+                    let end =
+                        if *lazy { self.lazy(op, what, at) } else { self.greedy(op, what, at) };
+                    end?.map(|end| (op + 1, end))
                 }
                 Op::Split(first, second) => {
-                    if self.room.frames.len() >= FRAMES {
-                        return Err(Exhausted);
-                    }
-                    self.room.frames.push(Frame::Way { op: *second, at });
+                    self.way(*second, at)?;
                     Some((*first, at))
                 }
                 Op::Jump(to) => Some((*to, at)),
@@ -98,10 +93,7 @@ impl Run<'_> {
                 Op::At(look) => self.looks(*look, at as usize).then_some((op + 1, at)),
                 Op::Mark(mark) => self.mark(*mark, at).then_some((op + 1, at)),
                 Op::Begin { register, none } => {
-                    let register = *register;
-                    let value = if *none { NONE } else { at };
-                    let was = std::mem::replace(&mut self.room.registers[register as usize], value);
-                    self.room.frames.push(Frame::Register { register, was });
+                    self.begin(*register, if *none { NONE } else { at });
                     Some((op + 1, at))
                 }
                 Op::Moved { register, otherwise } => {
@@ -179,6 +171,19 @@ impl Run<'_> {
             self.spend(1)?;
         }
         Ok(None)
+    }
+
+    fn way(&mut self, op: u32, at: u32) -> Result<(), Exhausted> {
+        if self.room.frames.len() >= FRAMES {
+            return Err(Exhausted);
+        }
+        self.room.frames.push(Frame::Way { op, at });
+        Ok(())
+    }
+
+    fn begin(&mut self, register: u32, value: u32) {
+        let was = std::mem::replace(&mut self.room.registers[register as usize], value);
+        self.room.frames.push(Frame::Register { register, was });
     }
 
     fn save(&mut self, slot: u32, at: u32) {

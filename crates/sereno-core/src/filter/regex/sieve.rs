@@ -11,7 +11,7 @@ use regex_syntax::hir::Hir;
 const NFA_BYTES: usize = 256 << 10;
 
 /// Bytes of the states that it remembers.
-const CACHE_BYTES: usize = 16 << 10;
+const CACHE_BYTES: usize = 12 << 10;
 
 type Make =
     Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;

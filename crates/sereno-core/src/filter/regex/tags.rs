@@ -57,13 +57,13 @@ impl Filled {
 /// Fills in the tags and rewrites flags. `names` says whether `<HOST>` takes names too.
 pub(super) fn fill(written: &str, names: bool) -> Result<Filled, Wrong> {
     let too_long = |at: usize| Wrong {
-        at: written.floor_char_boundary(at),
+        at,
         width: 1,
         message: format!("the expression is longer than {} KiB", LONGEST >> 10),
         remedy: "write several expressions instead of one".to_owned(),
     };
     if written.len() > LONGEST {
-        return Err(too_long(LONGEST));
+        return Err(too_long(0));
     }
     let mut out = Filled { text: String::with_capacity(written.len() * 2), origin: Vec::new() };
     let mut opened: Vec<&str> = Vec::new();

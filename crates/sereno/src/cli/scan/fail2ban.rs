@@ -116,9 +116,7 @@ impl Serialize for Captures<'_> {
 /// Whom a failure is about: the address, if it is one, and how it is called.
 fn whom(who: &Who) -> (Option<IpAddr>, String) {
     match who {
-        Who::Prefix(prefix) => {
-            (prefix.is_host().then_some(prefix.addr()), prefix.to_string())
-        }
+        Who::Prefix(prefix) => (prefix.is_host().then_some(prefix.addr()), prefix.to_string()),
         Who::Named(text) | Who::Other(text) => (None, text.clone()),
         Who::Pending => (None, String::new()),
     }

@@ -161,7 +161,8 @@ impl Runner {
         self.all(ticket, Job::Ban);
     }
 
-    /// Somebody is let in again.
+    /// Somebody is let in again. Of the ticket, jail and `id` count: the rest is what the action was
+    /// told with the ban.
     pub fn unban(&mut self, ticket: &Ticket) {
         self.all(ticket, Job::Unban);
     }
@@ -176,6 +177,15 @@ impl Runner {
         let of_jail = self.actions.keys().filter(|(of, _)| of == jail);
         for key in of_jail.cloned().collect::<Vec<_>>() {
             self.push(&key, Job::Flush);
+        }
+    }
+
+    /// Somebody is banned, and one action of the jail has not heard of it.
+    pub fn ban_by(&mut self, action: &str, ticket: &Ticket) {
+        let key = (ticket.jail.clone(), action.to_owned());
+        let heard = |running: &Running| ticket.restored && running.commands.norestored;
+        if self.actions.get(&key).is_some_and(|running| !heard(running)) {
+            self.push(&key, Job::Ban(Arc::new(ticket.clone())));
         }
     }
 
@@ -204,6 +214,12 @@ impl Runner {
             let _ = self.tell.send(Report { jail, action, operation, id, outcome, spent });
             (self.wake)();
         }
+    }
+
+    /// For how many more bans an action has room at least.
+    #[must_use]
+    pub fn room(&self, jail: &str, action: &str) -> usize {
+        LASTING.saturating_sub(self.pending(jail, action))
     }
 
     /// How much is pending for an action.

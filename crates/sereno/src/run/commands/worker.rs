@@ -192,11 +192,11 @@ impl Worker {
         self.hold(ticket, sure);
     }
 
-    fn unban(&mut self, ticket: &Arc<Ticket>) {
-        let held = self.shared.queue().held.contains_key(&ticket.id);
-        if held {
+    fn unban(&mut self, ticket: &Ticket) {
+        let held = self.shared.queue().held.get(&ticket.id).map(|held| held.ticket.clone());
+        if let Some(held) = held {
             // One that cannot be lifted is reported, and forgotten: it may be gone already.
-            self.processed(Operation::Unban, ticket);
+            self.processed(Operation::Unban, &held);
             self.shared.queue().held.remove(&ticket.id);
         }
     }

@@ -6,6 +6,7 @@
 
 mod class;
 mod escape;
+mod flags;
 mod group;
 mod repeat;
 

@@ -1,0 +1,291 @@
+//! The guard as `fail2ban-client` sees it: every question answered, every change carried out.
+
+use super::{local_seconds, settings};
+use crate::run::{After, Reload, Shell, clock, setup};
+use crate::words;
+use sereno_config::{Lang, Policy};
+use sereno_core::addr::Prefix;
+use sereno_core::engine::{Input, scope};
+use sereno_core::gate::Name;
+use sereno_core::ledger::Ban;
+use sereno_core::time::Time;
+use sereno_fail2ban::client::{
+    Banned, Change, Host, Id, JailView, Server, ServerSetting, Setting, Source, run,
+};
+use sereno_wire::control::Reply;
+use std::collections::BTreeSet;
+
+use crate::fail2ban::House;
+
+/// What an administrator's ban says for its reason.
+const BY_HAND: &str = "fail2ban-client";
+
+impl Shell {
+    /// Answers `fail2ban-client`.
+    pub(in crate::run) fn fail2ban(&mut self, client: usize, words: &[String]) -> After {
+        if self.guard.house.is_none() {
+            let why = "not guarding a fail2ban tree".to_owned();
+            self.guard.control.answer(client, &Reply::Refused { why });
+            return After::GoOn;
+        }
+        let mut clerk = Clerk { shell: self, now: clock(), stop: false };
+        // It speaks to programs.
+        let printed = words::to(Lang::English, || run(words, &mut clerk));
+        let stop = clerk.stop;
+        for reply in Reply::fail2ban(&printed.out, &printed.err, printed.code) {
+            self.guard.control.answer(client, &reply);
+        }
+        self.guard.notes.extend(self.guard.office.send());
+        if stop { After::Stop } else { After::GoOn }
+    }
+}
+
+/// Who carries out one command.
+struct Clerk<'s> {
+    shell: &'s mut Shell,
+    now: Time,
+    stop: bool,
+}
+
+impl Host for Clerk<'_> {
+    fn server(&self) -> Server {
+        self.shell.guard.office.server.clone()
+    }
+
+    fn jails(&self) -> Vec<String> {
+        let Some(house) = &self.shell.guard.house else { return Vec::new() };
+        house
+            .jails
+            .iter()
+            .filter_map(|g| Some(house.tree.jails.get(g.place)?.name.clone()))
+            .collect()
+    }
+
+    fn jail(&self, name: &str) -> Option<JailView> {
+        let guard = &self.shell.guard;
+        let name = guard.office.named(name)?;
+        let (desk, jail) = (guard.office.desks.get(&name)?, guard.engine.jail(name)?);
+        let mut view = desk.view.clone();
+        if let Source::Files(paths) = &mut view.source {
+            *paths = guard.book.files(name);
+        }
+        view.failed = jail.trying(self.now) as u64;
+        view.failed_total = jail.counts().failures;
+        view.banned = guard.engine.ledger().count(name) as u64;
+        view.banned_total = desk.total;
+        Some(view)
+    }
+
+    fn bans(&self, jail: &str) -> Vec<Banned> {
+        let guard = &self.shell.guard;
+        let Some(name) = guard.office.named(jail) else { return Vec::new() };
+        let mut bans: Vec<Ban> =
+            guard.engine.ledger().bans().filter(|ban| ban.jail == name).collect();
+        bans.sort_by_key(|ban| ban.since);
+        let banned = |ban: Ban| Banned {
+            id: id(ban.prefix),
+            since: ban.since.secs(),
+            length: ban.until.map(|until| until.since(ban.since).as_secs()),
+        };
+        bans.into_iter().map(banned).collect()
+    }
+
+    fn local(&self, time: i64) -> String {
+        local_seconds(time)
+    }
+
+    fn change(&mut self, change: Change) -> Result<u64, String> {
+        let now = self.now;
+        match change {
+            Change::Ban { jail, ids } => return self.ban(&jail, &ids),
+            Change::Unban { jail, ids } => self.unban(&jail, &ids)?,
+            Change::UnbanAll { jail } => self.pardon(&[jail], true),
+            Change::Attempt { jail, id, lines } => {
+                let (jail, prefix) = (self.name(&jail)?, prefix(&id)?);
+                self.shell.guard.command(Input::Attempt { jail, prefix, lines: &lines }, now);
+            }
+            Change::Set { jail, setting } => self.set(&jail, setting)?,
+            Change::SetServer(setting) => self.set_server(setting),
+            Change::AddJail { .. } => return Err(settings::WRITE.to_owned()),
+            // Those that are there guard.
+            Change::StartJail { .. } => {}
+            Change::StopJail { jail } => self.stop_jail(jail)?,
+            Change::Reload { jail, unban, if_exists, .. } => {
+                self.reload(jail.as_deref(), unban, if_exists)?;
+            }
+            Change::FlushLogs => self.shell.guard.office.log.reopen(),
+            Change::Stop => self.stop = true,
+        }
+        Ok(0)
+    }
+}
+
+impl Clerk<'_> {
+    fn name(&self, jail: &str) -> Result<Name, String> {
+        let name = self.shell.guard.office.named(jail);
+        name.ok_or_else(|| format!("there is no jail {jail}"))
+    }
+
+    /// Bans, but for friends; says how many are out who were not.
+    fn ban(&mut self, jail: &str, ids: &[Id]) -> Result<u64, String> {
+        let jail = self.name(jail)?;
+        let guard = &self.shell.guard;
+        let Some(policy) = guard.engine.jail(jail).map(|jail| jail.policy()) else { return Ok(0) };
+        let ledger = guard.engine.ledger();
+        let (mut wanted, mut refused, mut seen) = (Vec::new(), None, BTreeSet::new());
+        for id in ids {
+            let prefix = prefix(id)?;
+            if policy.closes {
+                setup::fits(&guard.draft, scope(policy), prefix)?;
+            }
+            let before = ledger.before(jail, prefix);
+            let length = policy.bantime.map(|base| policy.increment.length(base, before, 0.0));
+            let until = length.map(|length| self.now.plus(length));
+            let longer = |known: &Ban| known.until.is_some_and(|end| until.is_none_or(|u| u > end));
+            if let Some(friend) = guard.engine.friends().hit_by(prefix) {
+                refused = Some(words::is_friend(prefix, &friend.why));
+            } else if ledger.get(jail, prefix).is_none_or(|known| longer(&known))
+                && seen.insert(prefix)
+            {
+                wanted.push((prefix, length));
+            }
+        }
+        let new = wanted.iter().filter(|(prefix, _)| ledger.get(jail, *prefix).is_none()).count();
+        match refused {
+            Some(why) if wanted.is_empty() => return Err(why),
+            _ => {}
+        }
+        let why = || BY_HAND.to_owned();
+        let input = |(prefix, length)| Input::Ban { jail, prefix, length, why: why() };
+        self.shell.guard.commands(wanted.into_iter().map(input), self.now);
+        Ok(new as u64)
+    }
+
+    fn unban(&mut self, jail: &str, ids: &[Id]) -> Result<(), String> {
+        let jail = self.name(jail)?;
+        let guard = &self.shell.guard;
+        let mut all = Vec::new();
+        for prefix in ids.iter().filter_map(|id| prefix(id).ok()) {
+            // An address of version 6 is out with its neighbours.
+            let policy = guard.engine.jail(jail).map(|jail| jail.policy());
+            let around = policy.map(|policy| policy.stranger(prefix.addr()));
+            let around = around.filter(|around| prefix.is_host() && around != &prefix);
+            all.extend(around.into_iter().chain([prefix]));
+        }
+        let input = |prefix| Input::Pardon { jail, prefix: Some(prefix), forget: true };
+        self.shell.guard.commands(all.into_iter().map(input), self.now);
+        Ok(())
+    }
+
+    /// Lifts all bans of some jails.
+    fn pardon(&mut self, jails: &[String], forget: bool) {
+        let office = &self.shell.guard.office;
+        let names: Vec<Name> = jails.iter().filter_map(|jail| office.named(jail)).collect();
+        let input = |jail| Input::Pardon { jail, prefix: None, forget };
+        self.shell.guard.commands(names.into_iter().map(input), self.now);
+    }
+
+    /// Lets a jail go until the configuration is read again.
+    fn stop_jail(&mut self, jail: String) -> Result<(), String> {
+        self.pardon(std::slice::from_ref(&jail), false);
+        self.shell.guard.office.stopped.insert(jail);
+        self.rebuild(|_| Ok(()))
+    }
+
+    /// Reads the whole configuration again; jails that were stopped stay so, but for those named.
+    fn reload(&mut self, jail: Option<&str>, unban: bool, if_exists: bool) -> Result<(), String> {
+        let office = &mut self.shell.guard.office;
+        match jail {
+            Some(jail) => drop(office.stopped.remove(jail)),
+            None => office.stopped.clear(),
+        }
+        if unban {
+            let jails = jail.map_or_else(|| self.jails(), |jail| vec![jail.to_owned()]);
+            self.pardon(&jails, true);
+        }
+        let what = jail.map_or_else(|| "all jails".to_owned(), |jail| format!("jail {jail}"));
+        self.shell.guard.office.info("server", &format!("Reload {what}"));
+        if let Reload::Refused(why) = self.shell.reload() {
+            return Err(why);
+        }
+        self.shell.guard.office.info("server", "Reload finished.");
+        let Some(jail) = jail else { return Ok(()) };
+        let house = self.shell.guard.house.as_ref();
+        if !house.is_some_and(|house| house.tree.jails.iter().any(|known| known.name == jail)) {
+            return Err(format!("No section: '{jail}'"));
+        }
+        let guarded = if_exists || self.jails().iter().any(|known| known == jail);
+        if guarded { Ok(()) } else { Err(format!("the jail {jail} is not switched on")) }
+    }
+
+    /// Guards by the policy as it is by now, changed; what clients have set stays.
+    fn rebuild(
+        &mut self,
+        change: impl FnOnce(&mut Policy) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let guard = &mut self.shell.guard;
+        let mut policy = self.shell.policy.clone();
+        for conf in &mut policy.jails {
+            if let Some(jail) = guard.engine.jail(conf.policy.name) {
+                conf.policy = jail.policy().clone();
+            }
+        }
+        let mut house: Option<House> = guard.house.clone();
+        guard.office.leave_out(&mut policy, &mut house);
+        change(&mut policy)?;
+        guard.flush(self.now);
+        let (server, views) = guard.office.kept();
+        setup::rebuild(guard, &policy, house, self.now).map_err(|e| e.to_string())?;
+        guard.office.restore(server, views);
+        self.shell.policy = policy;
+        Ok(())
+    }
+
+    fn set(&mut self, jail: &str, setting: Setting) -> Result<(), String> {
+        let name = self.name(jail)?;
+        match setting {
+            Setting::AddLogPath { path, .. } => {
+                self.rebuild(|policy| settings::add_path(policy, name, path))
+            }
+            Setting::DropLogPath(path) => {
+                self.rebuild(|policy| settings::drop_path(policy, name, &path))
+            }
+            setting => settings::set(&mut self.shell.guard, name, setting, self.now),
+        }
+    }
+
+    fn set_server(&mut self, setting: ServerSetting) {
+        let guard = &mut self.shell.guard;
+        match setting {
+            ServerSetting::LogLevel(level) => {
+                guard.office.log.set_level(&level);
+                guard.office.server.loglevel = level;
+            }
+            ServerSetting::LogTarget(target) => {
+                guard.office.server.logtarget = target;
+                guard.office.open_log(&mut guard.notes);
+            }
+            ServerSetting::SyslogSocket(path) => guard.office.server.syslogsocket = path,
+            ServerSetting::AllowIpv6(_) => {}
+            ServerSetting::DbMaxMatches(lines) => guard.office.server.dbmaxmatches = lines,
+            ServerSetting::DbPurgeAge(seconds) => guard.office.server.dbpurgeage = seconds,
+        }
+    }
+}
+
+/// Who is meant, if it is somebody with an address.
+pub(super) fn prefix(id: &Id) -> Result<Prefix, String> {
+    let prefix = match id {
+        Id::V4(addr, bits) => Prefix::new(std::net::Ipv4Addr::from_bits(*addr).into(), *bits),
+        Id::V6(addr, bits) => Prefix::new(std::net::Ipv6Addr::from_bits(*addr).into(), *bits),
+        Id::Name(_) => None,
+    };
+    prefix.ok_or_else(|| format!("{id} is no address or network; names are not looked up"))
+}
+
+fn id(prefix: Prefix) -> Id {
+    match prefix.addr() {
+        std::net::IpAddr::V4(addr) => Id::V4(addr.to_bits(), prefix.bits()),
+        std::net::IpAddr::V6(addr) => Id::V6(addr.to_bits(), prefix.bits()),
+    }
+}

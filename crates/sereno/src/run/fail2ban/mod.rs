@@ -1,0 +1,308 @@
+//! Guarding by a fail2ban configuration: what its client sees, its log, and its bans.
+//!
+//! The jails themselves are jails like all others; here is what fail2ban's users have besides.
+
+mod clerk;
+pub mod log;
+mod settings;
+mod take;
+mod view;
+
+use super::guard::Guard;
+use super::setup::Place;
+use crate::fail2ban::House;
+use crate::words;
+use log::{Level, Log, Target};
+use sereno_core::addr::Prefix;
+use sereno_core::engine::{Action, Engine, Notice};
+use sereno_core::gate::Name;
+use sereno_core::ledger::Ban;
+use sereno_core::rule::session::Verdict;
+use sereno_core::time::Time;
+use sereno_fail2ban::client::{JailView, Server};
+use sereno_fail2ban::{Tree, VERSION};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use sereno_config::Policy;
+
+/// What fail2ban's users see besides the guard.
+#[derive(Debug, Default)]
+pub struct Office {
+    server: Server,
+    desks: BTreeMap<Name, Desk>,
+    /// Since when who is out: whom the log told of.
+    out: HashMap<(Name, Prefix), Time>,
+    /// Jails that were stopped, by their own names.
+    stopped: BTreeSet<String>,
+    /// Why there is no log in a file.
+    unlogged: Option<String>,
+    log: Log,
+}
+
+/// A jail.
+#[derive(Debug)]
+struct Desk {
+    /// What fail2ban calls it.
+    title: String,
+    /// Its options, as they are by now.
+    view: JailView,
+    /// Bans since the start, those that were restored then included.
+    total: u64,
+}
+
+/// Begins, with the bans in force: `marks` is what the ledger marked.
+pub(super) fn begin(guard: &mut Guard, marks: &[(String, String)], place: &Place, now: Time) {
+    let Some(house) = guard.house.take() else { return };
+    if guard.hands.observing().is_none() {
+        take::over(guard, &house, marks, now);
+    }
+    let mut office = Office::default();
+    office.unlogged = guard.hands.observing();
+    if let Some(other) = other_server(&house.tree, &place.socket) {
+        guard.notes.push(words::fail2ban_runs(&other));
+        office.unlogged = Some(other);
+    }
+    office.read(&house, &guard.engine);
+    office.open_log(&mut guard.notes);
+    office.info("server", &"-".repeat(50));
+    office.info("server", &format!("Starting Fail2ban v{VERSION}"));
+    let titles: Vec<String> = office.desks.values().map(|desk| desk.title.clone()).collect();
+    for title in &titles {
+        office.info("jail", &format!("Creating new jail '{title}'"));
+    }
+    for title in &titles {
+        office.info("jail", &format!("Jail '{title}' started"));
+    }
+    guard.engine.ledger().bans().for_each(|ban| office.banned(&ban, "Restore Ban"));
+    guard.engine.watch(office.listens());
+    guard.notes.extend(office.log.send().iter().map(words::fail2ban_log));
+    guard.office = office;
+    guard.house = Some(house);
+}
+
+/// Takes note of a configuration that was read anew.
+pub(super) fn renew(guard: &mut Guard) {
+    let Some(house) = &guard.house else { return };
+    let office = &mut guard.office;
+    let before: BTreeSet<String> = office.desks.values().map(|desk| desk.title.clone()).collect();
+    let target = office.server.logtarget.clone();
+    office.read(house, &guard.engine);
+    office.log.set_level(&office.server.loglevel);
+    if office.server.logtarget != target {
+        office.open_log(&mut guard.notes);
+    }
+    let titles: BTreeSet<String> = office.desks.values().map(|desk| desk.title.clone()).collect();
+    for title in titles.symmetric_difference(&before) {
+        let what = if titles.contains(title) { "started" } else { "stopped" };
+        office.info("jail", &format!("Jail '{title}' {what}"));
+    }
+    guard.engine.watch(office.listens());
+}
+
+/// Who else guards by this tree: the socket or the process of a fail2ban server.
+fn other_server(tree: &Tree, own: &Path) -> Option<String> {
+    let socket = view::option(tree, "socket");
+    if Path::new(&socket) != own && UnixStream::connect(&socket).is_ok() {
+        return Some(socket);
+    }
+    let text = std::fs::read_to_string(view::option(tree, "pidfile")).ok()?;
+    let process: u32 = text.trim().parse().ok().filter(|pid| *pid != std::process::id())?;
+    let words = std::fs::read(format!("/proc/{process}/cmdline")).ok()?;
+    let words = String::from_utf8_lossy(&words).into_owned();
+    let runs = words.split('\0').any(|word| word.ends_with("fail2ban-server"));
+    runs.then(|| format!("fail2ban-server[{process}]"))
+}
+
+impl Office {
+    /// Reads the options; what was counted of jails that are still there stays.
+    fn read(&mut self, house: &House, engine: &Engine) {
+        self.server = view::server(&house.tree);
+        let mut old = std::mem::take(&mut self.desks);
+        for guarded in &house.jails {
+            let known = engine.jail(guarded.name).zip(house.tree.jails.get(guarded.place));
+            let Some((jail, theirs)) = known else { continue };
+            let view = view::jail(theirs, jail.policy(), guarded.reads_journal);
+            let total = old.remove(&guarded.name).map_or(0, |desk| desk.total);
+            self.desks.insert(guarded.name, Desk { title: theirs.name.clone(), view, total });
+        }
+        self.out.retain(|(jail, _), _| self.desks.contains_key(jail));
+    }
+
+    /// Opens the log where the options say, unless it is not ours to write.
+    fn open_log(&mut self, notes: &mut Vec<String>) {
+        let mut target = Target::read(&self.server.logtarget);
+        if let (Some(why), Target::File(path)) = (&self.unlogged, &target) {
+            notes.push(words::fail2ban_unlogged(path.display(), why));
+            target = Target::Nowhere;
+        }
+        match Log::open(target, &self.server.loglevel) {
+            Ok(log) => self.log = log,
+            Err(e) => notes.push(words::fail2ban_log(&e.to_string())),
+        }
+    }
+
+    /// Whether every failure is to be told.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.log.wants(Level::Info)
+    }
+
+    /// What a jail of this title is called here.
+    fn named(&self, title: &str) -> Option<Name> {
+        self.desks.iter().find(|(_, desk)| desk.title == title).map(|(name, _)| *name)
+    }
+
+    /// Takes the jails that were stopped out of a policy.
+    pub fn leave_out(&self, policy: &mut Policy, house: &mut Option<House>) {
+        let Some(house) = house else { return };
+        let tree = &house.tree;
+        let stopped = |place: usize| {
+            tree.jails.get(place).is_some_and(|jail| self.stopped.contains(&jail.name))
+        };
+        let gone = house.jails.iter().filter(|jail| stopped(jail.place)).map(|jail| jail.name);
+        let gone: BTreeSet<Name> = gone.collect();
+        policy.jails.retain(|conf| !gone.contains(&conf.policy.name));
+        policy.filters.retain(|(name, _)| !gone.contains(name));
+        house.jails.retain(|jail| !gone.contains(&jail.name));
+    }
+
+    /// What clients have set, to be put back by [`Office::restore`].
+    fn kept(&self) -> (Server, BTreeMap<Name, JailView>) {
+        let views = self.desks.iter().map(|(name, desk)| (*name, desk.view.clone()));
+        (self.server.clone(), views.collect())
+    }
+
+    fn restore(&mut self, server: Server, views: BTreeMap<Name, JailView>) {
+        self.server = server;
+        for (name, view) in views {
+            if let Some(desk) = self.desks.get_mut(&name) {
+                desk.view = view;
+            }
+        }
+    }
+
+    fn info(&mut self, part: &str, text: &str) {
+        self.say(part, Level::Info, text);
+    }
+
+    fn say(&mut self, part: &str, level: Level, text: &str) {
+        self.log.say(part, level, text);
+    }
+
+    /// Tells the log what happened.
+    pub fn note(&mut self, action: &Action, engine: &Engine, now: Time) {
+        match action {
+            Action::Ban(ban) => self.banned(ban, "Ban"),
+            Action::Lift { ban, .. } => self.lifted(ban),
+            Action::Saw { jail, verdict } => self.found(*jail, verdict, engine, now),
+            Action::Tell(Notice::StillTalking { jail, prefix }) => {
+                let Some(desk) = self.desks.get(jail) else { return };
+                let text = format!("[{}] {prefix} already banned", desk.title);
+                self.say("actions", Level::Warning, &text);
+            }
+            Action::Tell(_) => {}
+        }
+    }
+
+    /// Hands the lines over; gives what went wrong with them.
+    pub fn send(&mut self) -> Vec<String> {
+        self.log.send().iter().map(words::fail2ban_log).collect()
+    }
+
+    fn banned(&mut self, ban: &Ban, what: &str) {
+        let Some(desk) = self.desks.get_mut(&ban.jail) else { return };
+        let (title, who) = (desk.title.clone(), ban.prefix);
+        match self.out.insert((ban.jail, who), ban.since) {
+            // The kernel refused it, and is asked again.
+            Some(since) if since == ban.since => {}
+            Some(_) => {
+                self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"))
+            }
+            None => {
+                desk.total += 1;
+                self.say("actions", Level::Notice, &format!("[{title}] {what} {who}"));
+                self.increased(ban, &title);
+            }
+        }
+    }
+
+    /// Says that a ban is longer than the last one was.
+    fn increased(&mut self, ban: &Ban, title: &str) {
+        let increment = ("increment".to_owned(), sereno_fail2ban::Value::Flag(true));
+        let grows = self.desks.get(&ban.jail).is_some_and(|d| d.view.extra.contains(&increment));
+        let Some(until) = ban.until.filter(|_| grows && ban.before > 0) else { return };
+        let (who, count) = (ban.prefix, ban.before.saturating_add(1));
+        let (length, until) = (length_in_words(until.since(ban.since).as_secs()), local(until));
+        let text = format!("[{title}] Increase Ban {who} ({count} # {length} -> {until})");
+        self.say("observer", Level::Notice, &text);
+    }
+
+    fn lifted(&mut self, ban: &Ban) {
+        self.out.remove(&(ban.jail, ban.prefix));
+        let Some(desk) = self.desks.get(&ban.jail) else { return };
+        let text = format!("[{}] Unban {}", desk.title, ban.prefix);
+        self.say("actions", Level::Notice, &text);
+    }
+
+    fn found(&mut self, jail: Name, verdict: &Verdict<'_>, engine: &Engine, now: Time) {
+        let known = self.desks.get(&jail).zip(engine.jail(jail));
+        let Some((desk, policy)) = known.map(|(desk, jail)| (desk, jail.policy())) else { return };
+        // fail2ban does not look at lines that are too old to count.
+        if verdict.good || now.since(verdict.at) > policy.findtime {
+            return;
+        }
+        let (title, addr) = (&desk.title, verdict.addr);
+        let who = verdict.network.unwrap_or(Prefix::host(addr));
+        let spared = policy.ignore.iter().any(|prefix| prefix.contains(addr))
+            || engine.friends().hit_by(who).is_some();
+        let text = if spared {
+            format!("[{title}] Ignore {who} by ip")
+        } else {
+            format!("[{title}] Found {who} - {}", local(verdict.at))
+        };
+        self.info("filter", &text);
+    }
+
+    /// Says that guarding ends.
+    pub fn close(&mut self) {
+        self.info("server", "Shutdown in progress...");
+        let titles: Vec<String> = self.desks.values().map(|desk| desk.title.clone()).collect();
+        for title in titles {
+            self.info("jail", &format!("Jail '{title}' stopped"));
+        }
+        self.info("server", "Exiting Fail2ban");
+        self.log.send();
+    }
+}
+
+/// A moment as fail2ban writes it: local, to the second.
+fn local(at: Time) -> String {
+    local_seconds(at.secs())
+}
+
+/// The same of seconds since 1970.
+fn local_seconds(seconds: i64) -> String {
+    let at = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// How long a ban is, in the words of fail2ban: three units at most.
+fn length_in_words(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 6] =
+        [(31_536_000, "y"), (604_800, "w"), (86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let first = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(5);
+    // Beyond an hour, small units are not worth a word.
+    let last = (first + 2).min(5);
+    let smallest = UNITS[last].0;
+    let mut rest = (seconds + smallest / 2) / smallest * smallest;
+    let mut words = Vec::new();
+    for (size, unit) in &UNITS[first..=last] {
+        if rest >= *size {
+            words.push(format!("{}{unit}", rest / size));
+            rest %= size;
+        }
+    }
+    words.join(" ")
+}

@@ -1,0 +1,187 @@
+//! Options of a jail that `fail2ban-client` sets while it guards. They hold until the
+//! configuration is read again.
+
+use super::clerk::prefix;
+use super::view;
+use crate::run::guard::Guard;
+use sereno_config::{Policy, SourceConf};
+use sereno_core::addr::Prefix;
+use sereno_core::engine::Input;
+use sereno_core::gate::Name;
+use sereno_core::jail::{Escalation, Friends, JailPolicy};
+use sereno_core::time::Time;
+use sereno_fail2ban::Value;
+use sereno_fail2ban::client::{Id, JailView, Setting};
+use std::time::Duration;
+
+/// What is said of everything that belongs into files.
+pub(super) const WRITE: &str =
+    "this cannot be changed while it guards; write it into jail.local, and reload";
+
+/// Sets an option of a jail, for what it decides from now on.
+///
+/// # Errors
+/// Why not.
+pub(super) fn set(
+    guard: &mut Guard,
+    name: Name,
+    setting: Setting,
+    now: Time,
+) -> Result<(), String> {
+    match setting {
+        Setting::AddIgnoreIp(ids) => return ignore(guard, name, ids),
+        Setting::DropIgnoreIp(id) => return heed(guard, name, &id, now),
+        _ => {}
+    }
+    let Some(desk) = guard.office.desks.get_mut(&name) else { return Ok(()) };
+    let view = &mut desk.view;
+    let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
+    match setting {
+        Setting::MaxRetry(times) => {
+            view.maxretry = times;
+            let times = u32::try_from(times.max(1)).unwrap_or(u32::MAX);
+            guard.engine.adjust(name, |policy| policy.maxretry = times);
+        }
+        Setting::FindTime(time) => {
+            view.findtime = time;
+            guard.engine.adjust(name, |policy| policy.findtime = seconds(time.max(0)));
+        }
+        Setting::BanTime(time) => {
+            view.bantime = time;
+            let time = (time >= 0).then(|| seconds(time));
+            guard.engine.adjust(name, |policy| policy.bantime = time);
+        }
+        Setting::MaxMatches(lines) => {
+            view.maxmatches = lines;
+            let lines = usize::try_from(lines).unwrap_or(0).min(50);
+            guard.engine.adjust(name, |policy| policy.evidence = lines);
+        }
+        Setting::BanTimeExtra(option, value) => {
+            let grow = grown(&option, value.as_ref())?;
+            view.extra.retain(|(known, _)| *known != option);
+            view.extra.extend(value.map(|value| (option, value)));
+            guard.engine.adjust(name, |policy: &mut JailPolicy| grow(&mut policy.increment));
+        }
+        other => return unchanged(&other, view),
+    }
+    Ok(())
+}
+
+/// A change of how bans grow.
+fn grown(option: &str, value: Option<&Value>) -> Result<Box<dyn FnOnce(&mut Escalation)>, String> {
+    let text = match value {
+        Some(Value::Text(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let time = text.parse().ok().map(Duration::from_secs);
+    Ok(match option {
+        "increment" => Box::new(move |all| all.increment = text == "True"),
+        "overalljails" => {
+            let yes = matches!(text.to_lowercase().as_str(), "1" | "on" | "true" | "yes");
+            Box::new(move |all| all.overalljails = yes)
+        }
+        "factor" => {
+            let factor = if text.is_empty() { Some(1.0) } else { text.trim().parse().ok() };
+            let factor = factor.filter(|f: &f64| f.is_finite() && *f >= 0.0);
+            let factor = factor.ok_or_else(|| format!("{text} is no number"))?;
+            Box::new(move |all| all.factor = factor)
+        }
+        "multipliers" => {
+            let times = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            Box::new(move |all| all.multipliers = times)
+        }
+        "maxtime" => Box::new(move |all| all.maxtime = time),
+        "rndtime" => Box::new(move |all| all.rndtime = time.unwrap_or_default()),
+        _ => return Err(format!("bantime.{option} cannot be set while it guards")),
+    })
+}
+
+/// Options that can only stay as they are.
+fn unchanged(setting: &Setting, view: &JailView) -> Result<(), String> {
+    let same = match setting {
+        Setting::Idle(idle) => {
+            if *idle {
+                return Err("a jail cannot rest here; stop it, and reload it later".to_owned());
+            }
+            true
+        }
+        Setting::IgnoreSelf(own) => {
+            if !own {
+                return Err("own addresses are left alone always".to_owned());
+            }
+            true
+        }
+        Setting::IgnoreCommand(command) => {
+            command.is_empty() || view.ignorecommand.as_ref() == Some(command)
+        }
+        Setting::IgnoreCache(cache) => *cache == view.ignorecache,
+        Setting::LogEncoding(name) => name == "auto" || *name == view.logencoding,
+        Setting::PrefRegex(regex) => *regex == view.prefregex,
+        Setting::UseDns(how) => *how == view.usedns,
+        Setting::LogTimeZone(zone) => Some(zone) == view.logtimezone.as_ref(),
+        Setting::MaxLines(lines) => *lines == view.maxlines,
+        _ => false,
+    };
+    if same { Ok(()) } else { Err(WRITE.to_owned()) }
+}
+
+/// Leaves somebody alone.
+fn ignore(guard: &mut Guard, name: Name, ids: Vec<Id>) -> Result<(), String> {
+    let more = ids.iter().map(prefix).collect::<Result<Vec<Prefix>, _>>()?;
+    guard.engine.adjust(name, |policy| policy.ignore.extend(more));
+    if let Some(desk) = guard.office.desks.get_mut(&name) {
+        desk.view.ignoreip.extend(ids);
+        view::sort(&mut desk.view.ignoreip);
+    }
+    Ok(())
+}
+
+/// Leaves somebody alone no longer. Whom all jails left alone is a friend; he is none any more.
+fn heed(guard: &mut Guard, name: Name, id: &Id, now: Time) -> Result<(), String> {
+    let prefix = prefix(id)?;
+    guard.engine.adjust(name, |policy| policy.ignore.retain(|known| *known != prefix));
+    if let Some(desk) = guard.office.desks.get_mut(&name) {
+        desk.view.ignoreip.retain(|known| known != id);
+    }
+    let list = guard.engine.friends().list();
+    let named = |why: &str| why == "ignoreip";
+    if list.iter().any(|friend| friend.prefix == prefix && named(&friend.why)) {
+        let others = list.iter().filter(|f| f.prefix != prefix || !named(&f.why)).cloned();
+        let friends = Friends::new(others.collect());
+        guard.hands.befriend(friends.clone());
+        guard.command(Input::Friends(friends), now);
+    }
+    Ok(())
+}
+
+/// Lets a jail read one more file.
+pub(super) fn add_path(policy: &mut Policy, name: Name, path: String) -> Result<(), String> {
+    if !std::path::Path::new(&path).is_file() {
+        return Err(format!("{path} is no file"));
+    }
+    match paths(policy, name) {
+        Some(paths) => paths.push(path),
+        None => return Err(WRITE.to_owned()),
+    }
+    Ok(())
+}
+
+/// Lets a jail read a file no longer.
+pub(super) fn drop_path(policy: &mut Policy, name: Name, path: &str) -> Result<(), String> {
+    let Some(paths) = paths(policy, name) else { return Err(WRITE.to_owned()) };
+    let before = paths.len();
+    paths.retain(|known| known != path);
+    if paths.len() == before {
+        return Err(format!("{path} is one of several that a logpath with wildcards means"));
+    }
+    Ok(())
+}
+
+fn paths(policy: &mut Policy, name: Name) -> Option<&mut Vec<String>> {
+    let conf = policy.jails.iter_mut().find(|conf| conf.policy.name == name)?;
+    conf.sources.iter_mut().find_map(|source| match source {
+        SourceConf::Files(paths) => Some(paths),
+        SourceConf::Journal(_) => None,
+    })
+}

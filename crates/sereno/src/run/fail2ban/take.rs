@@ -1,0 +1,145 @@
+//! The bans that fail2ban left behind, taken over once.
+
+use crate::fail2ban::House;
+use crate::run::guard::Guard;
+use crate::words;
+use sereno_core::addr::Prefix;
+use sereno_core::engine::Action;
+use sereno_core::gate::Name;
+use sereno_core::jail::{Because, JailPolicy};
+use sereno_core::ledger::{Ban, Past};
+use sereno_core::time::Time;
+use sereno_store::fail2ban::{Length, Taken, take};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Bans in force at most.
+const MOST: usize = 200_000;
+
+/// Takes over the bans of the tree's database, if the ledger has never heard of the tree.
+pub(super) fn over(guard: &mut Guard, house: &House, marks: &[(String, String)], now: Time) {
+    let base = std::fs::canonicalize(&house.tree.base);
+    let base = base.map_or_else(|_| house.tree.base.clone(), |path| path.display().to_string());
+    let key = format!("fail2ban {base}");
+    if marks.iter().any(|(known, _)| *known == key) || guard.keeper.trouble().is_some() {
+        return;
+    }
+    let file = super::view::option(&house.tree, "dbfile");
+    let path = Path::new(&file);
+    if path.is_absolute() && path.exists() {
+        let mut heir = Heir::new(house, now);
+        let read = take(path, &mut |taken| heir.take(guard, &taken));
+        if let Err(e) = read {
+            guard.notes.push(words::not_taken_over(e));
+            return;
+        }
+        if heir.bans + heir.pasts > 0 {
+            guard.notes.push(words::taken_over(heir.bans, heir.pasts, path.display()));
+        }
+        if heir.friends > 0 {
+            guard.notes.push(words::taken_friends(heir.friends));
+        }
+    }
+    guard.keeper.mark(key, now.to_string());
+}
+
+/// Who takes over.
+struct Heir {
+    /// Jails by fail2ban's names.
+    jails: BTreeMap<String, Name>,
+    now: Time,
+    bans: usize,
+    pasts: usize,
+    friends: usize,
+}
+
+impl Heir {
+    fn new(house: &House, now: Time) -> Self {
+        let named = |g: &crate::fail2ban::Guarded| {
+            Some((house.tree.jails.get(g.place)?.name.clone(), g.name))
+        };
+        let jails = house.jails.iter().filter_map(named).collect();
+        Self { jails, now, bans: 0, pasts: 0, friends: 0 }
+    }
+
+    fn take(&mut self, guard: &mut Guard, taken: &Taken) {
+        let Some(jail) = self.jails.get(&taken.jail).copied() else { return };
+        let Some(policy) = guard.engine.jail(jail).map(|jail| jail.policy().clone()) else {
+            return;
+        };
+        let Ok(prefix) = taken.id.parse::<Prefix>() else { return };
+        let since = Time::from_secs(taken.since);
+        let until = self.end(taken, &policy);
+        let known = guard.engine.ledger().before(jail, prefix);
+        let mut earlier = taken.count.max(known);
+        if let Some(until) = until
+            && guard.engine.ledger().get(jail, prefix).is_none()
+            && guard.engine.ledger().len() < MOST
+        {
+            let friend = guard.engine.friends().hit_by(prefix).is_some();
+            if friend || policy.ignore.iter().any(|own| own.contains(prefix.addr())) {
+                self.friends += 1;
+            } else {
+                earlier = earlier.saturating_sub(1);
+                self.keep(guard, taken, (jail, prefix, since, until), earlier);
+            }
+        }
+        if earlier > known {
+            self.pasts += 1;
+            guard.keeper.note_past(jail, prefix, Past { bans: earlier, last: since });
+        }
+        let in_force = guard.engine.ledger().get(jail, prefix).is_some();
+        let bans = earlier.saturating_add(u32::from(in_force));
+        guard.engine.ledger_mut().recall_past(jail, prefix, Past { bans, last: since });
+    }
+
+    /// When a ban ends, if it is in force and is to stay so, by what fail2ban does at its start: a
+    /// jail's bans last no longer than it bans by now. `Some(None)`: never.
+    fn end(&self, taken: &Taken, policy: &JailPolicy) -> Option<Option<Time>> {
+        let (since, now) = (Time::from_secs(taken.since), self.now);
+        let usual = policy.bantime;
+        let most = if policy.increment.increment { policy.increment.maxtime } else { usual };
+        if !policy.increment.increment && usual.is_some_and(|usual| since.plus(usual) <= now) {
+            return None;
+        }
+        let length = match taken.length {
+            Length::For(seconds) => Some(Duration::from_secs(seconds)),
+            Length::Forever => None,
+            Length::Usual => usual,
+        };
+        let length = match (length, most) {
+            (Some(length), Some(most)) => Some(length.min(most)),
+            (length, most) => length.or(most),
+        };
+        let until = length.map(|length| since.plus(length));
+        until.is_none_or(|until| until > now).then_some(until)
+    }
+
+    fn keep(
+        &mut self,
+        guard: &mut Guard,
+        taken: &Taken,
+        (jail, prefix, since, until): (Name, Prefix, Time, Option<Time>),
+        before: u32,
+    ) {
+        let because = if taken.failures > 0 { Because::Failures } else { Because::Manual };
+        let ban = Ban {
+            jail,
+            // Where the jail's bans hold is filled in by whoever recalls it.
+            scope: jail,
+            prefix,
+            since: since.min(self.now),
+            until,
+            count: taken.failures,
+            because,
+            before,
+            evidence: taken.matches.iter().collect(),
+        };
+        self.bans += 1;
+        guard.engine.recall(ban);
+        if let Some(ban) = guard.engine.ledger().get(jail, prefix) {
+            guard.keeper.note(Action::Ban(ban), self.now);
+        }
+    }
+}
