@@ -8,10 +8,13 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     /// One of these is in every line that can matter; `None` if that is not known.
-    pub(super) any: Option<Vec<Vec<u8>>>,
-    all: Option<AhoCorasick>,
-    /// One of these besides.
+    any: Option<Vec<Vec<u8>>>,
+    /// One of these besides, for the prefregex.
     prefix: Option<AhoCorasick>,
+    /// The literals of all failregex, and whose each is.
+    each: Option<(AhoCorasick, Vec<usize>)>,
+    /// Which failregex need none.
+    free: Vec<bool>,
 }
 
 impl Gate {
@@ -22,42 +25,57 @@ impl Gate {
         maxlines: usize,
     ) -> Self {
         if maxlines > 1 {
-            return Self::default();
+            return Self { free: vec![true; failures.len()], ..Self::default() };
         }
         let own = |one: &Expression| one.regex.required().map(<[_]>::to_vec);
-        let each: Option<Vec<_>> = failures.iter().map(own).collect();
+        let mut free = Vec::new();
+        let (mut literals, mut owners) = (Vec::new(), Vec::new());
+        for (index, one) in failures.iter().enumerate() {
+            let required = own(one).unwrap_or_default();
+            free.push(required.is_empty());
+            owners.extend(required.iter().map(|_| index));
+            literals.extend(required);
+        }
+        let each = automaton(&literals, MatchKind::Standard);
         let before = prefix.and_then(own);
-        let (any, besides) = match each.map(|each| each.concat()) {
-            Some(any) => (Some(any), before),
-            None => (before, None),
-        };
-        let any = any.filter(|any| !any.is_empty());
-        let build = |literals: &Vec<Vec<u8>>| automaton(literals);
+        let known = each.is_some() && !free.contains(&true);
+        if !known && each.is_none() {
+            free.fill(true);
+        }
         Self {
-            all: any.as_ref().and_then(build),
-            prefix: besides.as_ref().filter(|b| !b.is_empty()).and_then(build),
-            any,
+            prefix: before.as_deref().and_then(|all| automaton(all, MatchKind::LeftmostFirst)),
+            any: if known { Some(literals) } else { before },
+            each: each.map(|each| (each, owners)),
+            free,
         }
     }
 
-    pub(super) fn lets_pass(&self, text: &[u8]) -> bool {
-        let passes = |gate: &Option<AhoCorasick>| {
-            gate.as_ref().is_none_or(|gate| gate.is_match(Input::new(text)))
-        };
-        passes(&self.all) && passes(&self.prefix)
+    /// Says of each failregex whether it may match `text` or a part of it; `false` if none may.
+    pub(super) fn choose(&self, text: &str, chosen: &mut Vec<bool>) -> bool {
+        chosen.clear();
+        if self.prefix.as_ref().is_some_and(|gate| !gate.is_match(Input::new(text))) {
+            return false;
+        }
+        chosen.extend_from_slice(&self.free);
+        if let Some((each, owners)) = &self.each {
+            for found in each.find_overlapping_iter(text) {
+                chosen[owners[found.pattern().as_usize()]] = true;
+            }
+        }
+        chosen.contains(&true)
     }
 }
 
 /// The union of gates: what passes none of them passes not here. `None` if everything passes.
-pub(super) fn union<'g>(gates: impl Iterator<Item = &'g Gate>) -> Option<AhoCorasick> {
-    let each: Option<Vec<_>> = gates.map(|gate| gate.any.clone()).collect();
-    automaton(&each?.concat())
+pub(super) fn union<'g>(gates: impl Iterator<Item = Option<&'g Gate>>) -> Option<AhoCorasick> {
+    let each: Option<Vec<_>> = gates.map(|gate| gate?.any.clone()).collect();
+    automaton(&each?.concat(), MatchKind::LeftmostFirst)
 }
 
-fn automaton(literals: &[Vec<u8>]) -> Option<AhoCorasick> {
+fn automaton(literals: &[Vec<u8>], kind: MatchKind) -> Option<AhoCorasick> {
     if literals.is_empty() {
         return None;
     }
     // One that cannot be built lets everything pass.
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(literals).ok()
+    AhoCorasick::builder().match_kind(kind).build(literals).ok()
 }

@@ -86,6 +86,8 @@ pub(super) struct Reader {
     filter: Arc<Filter>,
     every: bool,
     room: Room,
+    /// Which failregex may match the line.
+    chosen: Vec<bool>,
     buffer: Vec<Line>,
     sessions: Sessions,
     counts: Counts,
@@ -108,6 +110,7 @@ impl Reader {
             filter,
             every,
             room: Room::new(),
+            chosen: Vec::new(),
             buffer: Vec::new(),
             sessions: Sessions::default(),
             counts: Counts::default(),
@@ -115,8 +118,9 @@ impl Reader {
         }
     }
 
-    pub(super) fn gate(&self) -> &Gate {
-        &self.filter.gate
+    /// `None`: every line matters.
+    pub(super) fn gate(&self) -> Option<&Gate> {
+        (!self.every).then_some(&self.filter.gate)
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -125,7 +129,10 @@ impl Reader {
 
     /// Takes a line; tells what it amounts to.
     pub(super) fn take(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(&Finding<'_>)) {
-        if !self.filter.gate.lets_pass(cut.rest.as_bytes()) {
+        // Who tests filters wants to know of every line.
+        if self.every {
+            self.chosen = vec![true; self.filter.failures.len()];
+        } else if !self.filter.gate.choose(cut.rest, &mut self.chosen) {
             return;
         }
         self.counts.candidates += 1;
@@ -143,14 +150,14 @@ impl Reader {
             self.text.push('\n');
         }
         let early = filter.ignored.len() + 2 < filter.failures.len();
-        if early && self.ignores(&filter, &look) {
+        if early && self.ignores(&filter) {
             return;
         }
         if !self.prefix(&filter, &mut look) {
             return;
         }
         for (index, one) in filter.failures.iter().enumerate() {
-            if !self.search(&one.regex) {
+            if !self.chosen[index] || !self.search(&one.regex) {
                 continue;
             }
             if self.failure(&filter, &look, index, one, emit) {
@@ -169,9 +176,8 @@ impl Reader {
         })
     }
 
-    /// Whether an ignoreregex matches the lines.
-    fn ignores(&mut self, filter: &Filter, look: &Look<'_>) -> bool {
-        let _ = look;
+    /// Whether an ignoreregex matches what is looked at.
+    fn ignores(&mut self, filter: &Filter) -> bool {
         let found = filter.ignored.iter().any(|one| self.search(&one.regex));
         self.counts.ignored += u64::from(found);
         found
@@ -235,14 +241,11 @@ impl Reader {
     /// Whether an ignoreregex matches the lines that a failregex matched.
     fn ignores_matched(&mut self, filter: &Filter, matched: &[Line], several: bool) -> bool {
         if !several {
-            let found = filter.ignored.iter().any(|one| self.search(&one.regex));
-            self.counts.ignored += u64::from(found);
-            return found;
+            return self.ignores(filter);
         }
         let whole = std::mem::replace(&mut self.text, lines::text(matched));
-        let found = filter.ignored.iter().any(|one| self.search(&one.regex));
+        let found = self.ignores(filter);
         self.text = whole;
-        self.counts.ignored += u64::from(found);
         found
     }
 

@@ -113,11 +113,19 @@ impl Reader {
                 let utf8 = |c: char| c.encode_utf8(&mut [0; 4]).as_bytes().to_vec();
                 all.take(self.choices + 1).map(utf8).collect()
             }
+            HirKind::Concat(parts) => {
+                let all: Option<Vec<_>> = parts.iter().map(|part| self.places(part)).collect();
+                return all.map(|all| all.concat());
+            }
             HirKind::Alternation(branches) if branches.len() <= self.choices => {
                 let mut all = Choices::new();
                 for branch in branches {
-                    let [place] = <[Choices; 1]>::try_from(self.places(branch)?).ok()?;
-                    all.extend(place);
+                    let places = self.places(branch)?;
+                    let ways = places.iter().try_fold(1, |ways: usize, place| {
+                        ways.checked_mul(place.len()).filter(|ways| *ways <= self.choices)
+                    });
+                    ways?;
+                    all.extend(fill(&places));
                 }
                 all
             }
@@ -132,14 +140,15 @@ impl Reader {
         let plain = |place: &Choices| place.iter().flatten().all(|byte| (self.plain)(*byte));
         let (mut best, mut best_score) = (None, 0);
         for stretch in run.split(|place| !plain(place)) {
-            let (mut from, mut ways) = (0, 1);
+            let (mut from, mut ways, mut length) = (0, 1, 0);
             for (to, place) in stretch.iter().enumerate() {
                 ways *= place.len();
-                while ways > WIDEST || to + 1 - from > LONGEST {
+                length += shortest(place);
+                while from < to && (ways > WIDEST || length > LONGEST) {
                     ways /= stretch[from].len();
+                    length -= shortest(&stretch[from]);
                     from += 1;
                 }
-                let length = to + 1 - from;
                 let score = score_of(length, ways);
                 // Of the windows that grow into each other the longest.
                 if length >= SHORTEST && (score, length) >= best_score_of(best_score, &best) {
@@ -152,7 +161,12 @@ impl Reader {
 }
 
 fn best_score_of(score: usize, best: &Option<&[Choices]>) -> (usize, usize) {
-    (score, best.map_or(0, <[Choices]>::len))
+    (score, best.map_or(0, |best| best.iter().map(shortest).sum()))
+}
+
+/// The bytes of what may stand at a place, at least.
+fn shortest(place: &Choices) -> usize {
+    place.iter().map(Vec::len).min().unwrap_or(0)
 }
 
 /// Each byte a place of its own.
@@ -265,6 +279,20 @@ mod tests {
         );
         assert_eq!(of("(?:abcd|e*)f"), None);
         assert_eq!(of("auth (?:failed-long|bad) x").unwrap(), ["auth "]);
+    }
+
+    #[test]
+    fn branches_of_few_words_are_written_out() {
+        let lines = |pattern: &str| {
+            let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+            let found = LINES.required(&hir.parse(pattern).unwrap()).unwrap();
+            found.iter().map(|l| String::from_utf8_lossy(l).into_owned()).collect::<Vec<_>>()
+        };
+        let all = ["illegal user ", "invalid user ", "Illegal user ", "Invalid user "];
+        let mut found = lines(r"^[iI](?:llegal|nvalid) user \S");
+        found.sort();
+        assert_eq!(found, [all[2], all[3], all[0], all[1]]);
+        assert_eq!(lines("user=(?:failed|failure|)x"), ["user="]);
     }
 
     #[test]

@@ -9,13 +9,17 @@ use sereno_core::time::Time;
 use sereno_fail2ban::{Compiler, Jail, Text};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The zone the suite sets.
 const ZONE: &str = "CET-01CEST-02,M3.5.0,M10.5.0";
 
 pub(super) struct Instance {
     jail: Jail,
+    /// As the suite tries it: every expression on every line.
     scan: Scan,
+    /// As a guard does.
+    guard: Scan,
     hit: BTreeSet<usize>,
 }
 
@@ -62,9 +66,10 @@ impl Instance {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             panic!("{written}: {}", problems.join("\n"));
         });
-        let mut scan = Scan::new();
-        scan.add(filter, true);
-        Self { jail: tree.jails[0].clone(), scan, hit: BTreeSet::new() }
+        let (mut scan, mut guard) = (Scan::new(), Scan::new());
+        scan.add(Arc::clone(&filter), true);
+        guard.add(filter, false);
+        Self { jail: tree.jails[0].clone(), scan, guard, hit: BTreeSet::new() }
     }
 
     pub(super) fn regexes(&self) -> impl Iterator<Item = &str> {
@@ -93,10 +98,18 @@ impl Instance {
                 found.push(Found::of(one));
             }
         };
+        let mut guarded = Vec::new();
+        let mut guard = |_: usize, one: &Finding<'_>| guarded.push(one.who.clone());
         if journal {
             self.scan.entry(line.as_bytes(), now, &mut take);
+            self.guard.entry(line.as_bytes(), now, &mut guard);
         } else {
             self.scan.line(line.as_bytes(), now, &mut take);
+            self.guard.line(line.as_bytes(), now, &mut guard);
+        }
+        let all: Vec<&Who> = found.iter().map(|one| &one.who).collect();
+        if !all.iter().copied().eq(&guarded) {
+            return Err(format!("a guard would see {guarded:?} instead of {all:?}"));
         }
         let should = wanted.get("match").is_some_and(|wanted| wanted == true);
         match (found.as_slice(), should) {
