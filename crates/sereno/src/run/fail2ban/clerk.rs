@@ -113,7 +113,7 @@ impl Host for Clerk<'_> {
             Change::Reload { jail, unban, if_exists, .. } => {
                 self.reload(jail.as_deref(), unban, if_exists)?;
             }
-            Change::FlushLogs => self.shell.guard.office.log.reopen(),
+            Change::FlushLogs => self.shell.guard.office.reopen(),
             Change::Stop => self.stop = true,
         }
         Ok(0)

@@ -149,6 +149,11 @@ impl Office {
         self.log.wants(Level::Info)
     }
 
+    /// Closes the log and opens it again.
+    pub fn reopen(&mut self) {
+        self.log.reopen();
+    }
+
     /// What a jail of this title is called here.
     fn named(&self, title: &str) -> Option<Name> {
         self.desks.iter().find(|(_, desk)| desk.title == title).map(|(name, _)| *name)
@@ -305,4 +310,21 @@ fn length_in_words(seconds: u64) -> String {
         }
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn lengths_are_said_as_fail2ban_says_them() {
+        for (seconds, words) in [
+            (86_400 * 390, "1y 3w 4d"),
+            (86_400 * 368, "1y 3d"),
+            (86_400 * 2 + 3600 * 7 + 60 * 15, "2d 7h 15m"),
+            (86_400 * 2 + 3599, "2d 1h"),
+            (7200, "2h"),
+            (59, "59s"),
+        ] {
+            assert_eq!(super::length_in_words(seconds), words);
+        }
+    }
 }
