@@ -426,6 +426,44 @@ fn bans_are_taken_over_once() {
     assert_eq!(home.said().matches("3 bans in force and").count(), 1, "{}", home.said());
 }
 
+/// Two jails that close every port.
+const TWO: &str = "[DEFAULT]
+backend = polling
+enabled = true
+action = iptables-allports[name=%(__name__)s]
+logpath = @DIR@/auth.log
+filter = sshd
+[one]
+[two]
+bantime = 1d
+";
+
+#[test]
+fn each_jail_lets_in_its_own() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(TWO) else { return };
+    let _guard = ours(&home, &[]);
+    let client = client(&home);
+    let out = || {
+        let output = Command::new("nft").args(["list", "table", "inet", "sereno"]).output();
+        String::from_utf8_lossy(&output.unwrap().stdout).contains("198.51.100.9")
+    };
+    let done = |command: &str| assert_eq!(ask(&home, &client, "socket", command).0, "1\n");
+    for jails in [["one", "two"], ["two", "one"]] {
+        for jail in jails {
+            done(&format!("set {jail} banip 198.51.100.9"));
+        }
+        assert!(out());
+        done(&format!("set {} unbanip 198.51.100.9", jails[0]));
+        assert!(out(), "{jails:?}");
+        done(&format!("set {} unbanip 198.51.100.9", jails[1]));
+        assert!(!out(), "{jails:?}");
+    }
+    assert_eq!(home.said().matches("putting it back").count(), 0, "{}", home.said());
+}
+
 #[test]
 fn the_unit_of_fail2ban_starts_it() {
     // As somebody who may change no firewall and no ledger but his own.

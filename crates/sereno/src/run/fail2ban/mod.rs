@@ -58,8 +58,7 @@ pub(super) fn begin(guard: &mut Guard, marks: &[(String, String)], place: &Place
     if guard.hands.observing().is_none() {
         take::over(guard, &house, marks, now);
     }
-    let mut office = Office::default();
-    office.unlogged = guard.hands.observing();
+    let mut office = Office { unlogged: guard.hands.observing(), ..Office::default() };
     if let Some(other) = other_server(&house.tree, &place.socket) {
         guard.notes.push(words::fail2ban_runs(&other));
         office.unlogged = Some(other);
@@ -139,7 +138,7 @@ impl Office {
         }
         match Log::open(target, &self.server.loglevel) {
             Ok(log) => self.log = log,
-            Err(e) => notes.push(words::fail2ban_log(&e.to_string())),
+            Err(e) => notes.push(words::fail2ban_log(e)),
         }
     }
 
@@ -223,7 +222,7 @@ impl Office {
             // The kernel refused it, and is asked again.
             Some(since) if since == ban.since => {}
             Some(_) => {
-                self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"))
+                self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"));
             }
             None => {
                 desk.total += 1;
