@@ -187,7 +187,8 @@ impl Deeds {
                 let doer = self.jails.get_mut(&ban.jail)?;
                 if self.observing {
                     let actions = doer.actions.join(", ");
-                    return Some(words::would_run(actions, &doer.title, ban.prefix));
+                    let text = words::would_run(actions, &doer.title, ban.prefix);
+                    return Some(words::observed_only(text));
                 }
                 doer.banned += 1;
                 self.runner.ban(&doer.ticket(ban, engine, false));
