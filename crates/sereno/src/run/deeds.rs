@@ -77,7 +77,7 @@ impl Doer {
 
 impl Deeds {
     /// Without any. `wake` is called, on any thread, when there is something to
-    /// [settle](Guard::settle_deeds).
+    /// settle.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             runner: Runner::new(wake),
