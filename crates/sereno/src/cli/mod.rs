@@ -5,6 +5,7 @@ pub mod check;
 pub mod client;
 pub mod fail2ban;
 pub mod failure;
+pub mod import;
 pub mod init;
 pub mod pages;
 pub mod paint;
@@ -51,6 +52,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Rules(command) => rules::run(command, out),
         Command::Check(args) => check::run(args, out),
         Command::Init(args) => init::run(args, out),
+        Command::Import(command) => import::run(command, out),
         Command::Completion { shell } => pages::completion(*shell, out),
         Command::Man { to } => pages::man(to.as_deref(), out),
         Command::Run(args) => crate::run::run(args, socket),
