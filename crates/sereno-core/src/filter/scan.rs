@@ -170,7 +170,7 @@ impl Clock {
         if passes {
             for (place, reader) in &mut self.readers {
                 reader.take(Cut { whole: line, rest, when, now, number }, &mut |one| {
-                    emit(*place, one)
+                    emit(*place, one);
                 });
             }
         }

@@ -259,8 +259,7 @@ impl<'t> Planner<'t> {
         };
         let settings = settings(&conf.policy);
         let ignored = &conf.policy.ignore;
-        let section =
-            Section { origin: self.origin(), jail, conf, rule: &rule, ignored, settings };
+        let section = Section { origin: self.origin(), jail, conf, rule: &rule, ignored, settings };
         let outcome = policy::read(&[document("", &section.text())], &rules);
         if let Some(problem) = error(&outcome) {
             return Err(problem.message.clone());
