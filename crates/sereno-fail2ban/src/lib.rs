@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 pub mod act;
+mod advice;
 mod budget;
 mod check;
 pub mod client;
@@ -40,11 +41,13 @@ mod global;
 mod ini;
 mod interpolate;
 mod jail;
+mod mend;
 mod near;
 mod options;
 mod params;
 mod paste;
 mod problem;
+mod remark;
 mod settings;
 mod tags;
 mod text;
@@ -53,7 +56,7 @@ mod tree;
 mod unknown;
 mod words;
 
-pub use compile::Compiler;
+pub use compile::{Compiled, Compiler};
 pub use dict::Dict;
 pub use dump::{Value, commands};
 pub use files::Files;

@@ -25,7 +25,7 @@ fn stock(written: &str) -> Option<Arc<Filter>> {
     }
     let tree = filter(&Disk, "/etc/fail2ban", written, "auto");
     let mut compiler = Compiler::new(TimeZone::UTC, |_| None, NOW);
-    Some(compiler.jail(&tree, &tree.jails[0]).expect(written))
+    Some(compiler.jail(&tree, &tree.jails[0]).filter.expect(written))
 }
 
 /// Who is accused how often by these lines, by address or name.
