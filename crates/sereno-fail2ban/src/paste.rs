@@ -53,7 +53,8 @@ pub(crate) fn element(line: &Text, option: &str) -> Wrong {
 
 /// A line that was put behind the one above it, and what became of that.
 pub(crate) fn rest(line: &Text, whole: &str) -> Wrong {
-    let message = "this is no option; it is taken for the end of the line above, which a page broke";
+    let message =
+        "this is no option; it is taken for the end of the line above, which a page broke";
     let whole: String = whole.chars().take(300).collect();
     Wrong::of(line, message, format!("write it on one line: {whole}"))
 }

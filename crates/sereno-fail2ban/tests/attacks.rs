@@ -1,6 +1,14 @@
 //! Lines that attackers write, read with the filters of Debian's fail2ban in place: whom they
 //! accuse, and how long that takes. The peer's own history and what was tried against its rivals.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test reads files, asks a clock, and says what it saw"
+)]
+
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod common;
 

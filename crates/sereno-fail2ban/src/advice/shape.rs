@@ -51,10 +51,10 @@ pub(super) fn of(text: &str) -> Shape<'_> {
             }
             b'(' => open.push(at),
             b')' => shape.groups.extend(open.pop().map(|from| from..at + 1)),
-            b'.' if rest.starts_with(".*") || rest.starts_with(".+") => {
-                if !matches!(bytes.get(at + 2), Some(b'?' | b'+')) {
-                    shape.greedy.push(at);
-                }
+            b'.' if (rest.starts_with(".*") || rest.starts_with(".+"))
+                && !matches!(bytes.get(at + 2), Some(b'?' | b'+')) =>
+            {
+                shape.greedy.push(at);
             }
             b'^' | b'$' => shape.anchors.push(at),
             _ => {}

@@ -64,7 +64,7 @@ impl Note {
 }
 
 /// A jail that is taken over.
-struct Taken<'t> {
+pub(super) struct Taken<'t> {
     jail: &'t Jail,
     conf: JailConf,
     choice: Choice,
