@@ -40,7 +40,8 @@ pub(crate) fn all(spec: &Spec<'_>, dates: &Arc<Detector>, now: Time) -> Vec<Advi
             all.push(Advice { expression, range, message, remedy });
         };
         shape.literal_groups().for_each(|group| {
-            let message = "these parentheses make a group: they do not stand for ( and ) in the log";
+            let message =
+                "these parentheses make a group: they do not stand for ( and ) in the log";
             say(group, message, r"write \( and \) if the line has parentheses here");
         });
         for host in shape.hosts() {

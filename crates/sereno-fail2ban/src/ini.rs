@@ -144,7 +144,8 @@ impl Reader {
         let head = head(line.as_str()).is_some();
         let mut value = self.open();
         let above = value.as_ref().map(|value| (option.as_str(), value.as_str()));
-        if above.is_some_and(|(name, list)| name == "action" && mend::belongs(line.as_str(), list)) {
+        if above.is_some_and(|(name, list)| name == "action" && mend::belongs(line.as_str(), list))
+        {
             notes.warn(paste::bracket(line));
             self.go_on(line);
             return Some(Meant::Element);

@@ -22,6 +22,15 @@ fn disguised(c: char) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// What a character was meant to be that is not what it looks like.
+pub(crate) fn plain(c: char) -> Option<&'static str> {
+    match disguised(c)?.1 {
+        "an ordinary space" => Some(" "),
+        "nothing" => Some(""),
+        meant => Some(meant),
+    }
+}
+
 /// Warns of the first disguised character of a line.
 pub(crate) fn look(line: &Text, notes: &mut Notes) {
     if line.as_str().is_ascii() {
@@ -53,7 +62,8 @@ pub(crate) fn element(line: &Text, option: &str) -> Wrong {
 
 /// A line that was put behind the one above it, and what became of that.
 pub(crate) fn rest(line: &Text, whole: &str) -> Wrong {
-    let message = "this is no option; it is taken for the end of the line above, which a page broke";
+    let message =
+        "this is no option; it is taken for the end of the line above, which a page broke";
     let whole: String = whole.chars().take(300).collect();
     Wrong::of(line, message, format!("write it on one line: {whole}"))
 }
