@@ -1,6 +1,7 @@
 //! What a jail looks for, compiled for the engine.
 
 use crate::advice::{self, Advice};
+use crate::check;
 use crate::problem::{Problem, Severity};
 use crate::text::Text;
 use crate::tree::{Filter, Jail, Tree};
@@ -105,8 +106,12 @@ impl Compiler {
                 .map_err(|wrong| problem(zone, "logtimezone", wrong))?;
         }
         let pattern_text = pattern.map(Text::as_str);
-        let dates = Detector::new(pattern_text, meant, self.now)
-            .map_err(|wrong| problem(pattern, "datepattern", wrong))?;
+        // What the reading has said already is not said again.
+        let said = pattern.is_some_and(|pattern| check::datepattern(pattern).is_some());
+        let dates = Detector::new(pattern_text, meant, self.now).map_err(|wrong| match said {
+            true => Vec::new(),
+            false => problem(pattern, "datepattern", wrong),
+        })?;
         let dates = Arc::new(dates);
         self.known.insert(key, Arc::clone(&dates));
         Ok(dates)

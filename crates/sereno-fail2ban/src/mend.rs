@@ -85,7 +85,9 @@ fn expression(line: &str, value: &str, above: Above<'_>) -> Option<Meant> {
 
 /// The end of a text.
 fn tail(text: &str) -> &str {
-    &text[text.ceil_char_boundary(text.len().saturating_sub(LONGEST))..]
+    let begin = text.len().saturating_sub(LONGEST);
+    let begin = (begin..).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    text.get(begin..).unwrap_or("")
 }
 
 /// Whether two expressions begin with the same word.

@@ -22,6 +22,15 @@ fn disguised(c: char) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// What a character was meant to be that is not what it looks like.
+pub(crate) fn plain(c: char) -> Option<&'static str> {
+    match disguised(c)?.1 {
+        "an ordinary space" => Some(" "),
+        "nothing" => Some(""),
+        meant => Some(meant),
+    }
+}
+
 /// Warns of the first disguised character of a line.
 pub(crate) fn look(line: &Text, notes: &mut Notes) {
     if line.as_str().is_ascii() {

@@ -11,6 +11,9 @@ use crate::text::{Text, is_blank};
 const REMEDY: &str =
     "a remark stands behind a ; with a blank before it, or on a line of its own behind #";
 
+/// Places of one value that are tried.
+const MOST: usize = 8;
+
 /// What is said of a remark that begins at byte `at` of `value`.
 pub(crate) fn wrong(value: &Text, at: usize) -> Wrong {
     let text = value.as_str().get(at..).unwrap_or("");
@@ -18,30 +21,41 @@ pub(crate) fn wrong(value: &Text, at: usize) -> Wrong {
     Wrong::new(value.place(at), width, "here # begins no remark, but it is taken for one", REMEDY)
 }
 
-/// Where a remark with `#` begins, if there is one.
-pub(crate) fn begin(value: &Text) -> Option<usize> {
+/// Where remarks with `#` may begin.
+fn candidates(text: &str) -> impl Iterator<Item = usize> {
     let mut blank = true;
-    value.as_str().char_indices().find_map(|(at, c)| {
+    text.char_indices().filter_map(move |(at, c)| {
         let found = c == '#' && blank;
         blank = is_blank(c);
         found.then_some(at)
     })
 }
 
+/// Where a remark with `#` begins, if there is one.
+pub(crate) fn begin(value: &Text) -> Option<usize> {
+    candidates(value.as_str()).next()
+}
+
+/// Where the remark begins without which a value is good, if it is not good with it.
+fn end(value: &Text, is_good: impl Fn(&Text) -> bool) -> Option<usize> {
+    if value.as_str().contains('\n') || is_good(value) {
+        return None;
+    }
+    candidates(value.as_str()).take(MOST).find(|at| is_good(&value.trimmed(0..*at)))
+}
+
 /// A value without the remark behind it, if it is good without and not with it.
 pub(crate) fn cut(value: &Text, is_good: impl Fn(&Text) -> bool) -> Option<Text> {
-    let at = begin(value)?;
-    let bare = value.trimmed(0..at);
-    (!value.as_str().contains('\n') && !is_good(value) && is_good(&bare)).then_some(bare)
+    end(value, is_good).map(|at| value.trimmed(0..at))
 }
 
 /// The same; says so, and gives the value itself if there is nothing to cut off.
 pub(crate) fn without(value: Text, notes: &mut Notes, is_good: impl Fn(&Text) -> bool) -> Text {
-    match cut(&value, is_good) {
+    match end(&value, is_good) {
         None => value,
-        Some(bare) => {
-            begin(&value).into_iter().for_each(|at| notes.warn(wrong(&value, at)));
-            bare
+        Some(at) => {
+            notes.warn(wrong(&value, at));
+            value.trimmed(0..at)
         }
     }
 }

@@ -60,8 +60,10 @@ fn every_stock_filter_compiles() {
         filters += 1;
     }
     println!("said of them:\n{}", said.join("\n"));
-    let expected = ["asterisk: "];
-    let known = said.iter().zip(expected).all(|(said, known)| said.starts_with(known));
+    // Advice is for others than these; but IAX2 does write a port behind the address, and this
+    // filter passes over such failures.
+    let expected = ["this does not match an address with a port, as in: chan_iax2.c: Host "];
+    let known = said.iter().zip(expected).all(|(said, known)| said.contains(known));
     assert!(known && said.len() == expected.len(), "{}", said.join("\n"));
     println!("{filters} filters read and compiled in {:?}", begin.elapsed());
     println!("with a limit of steps: {}", bounded.join(" "));

@@ -1,6 +1,7 @@
 //! An expression as far as advice needs it: which of its characters are special, and where its
 //! tags and groups are.
 
+use crate::paste;
 use std::ops::Range;
 
 /// Tags that stand for an address.
@@ -51,17 +52,27 @@ pub(super) fn of(text: &str) -> Shape<'_> {
             }
             b'(' => open.push(at),
             b')' => shape.groups.extend(open.pop().map(|from| from..at + 1)),
+<<<<<<< HEAD
             b'.' if (rest.starts_with(".*") || rest.starts_with(".+"))
                 && !matches!(bytes.get(at + 2), Some(b'?' | b'+')) =>
             {
                 shape.greedy.push(at);
             }
+=======
+            b'.' if is_greedy(rest) => shape.greedy.push(at),
+>>>>>>> f2b-guide
             b'^' | b'$' => shape.anchors.push(at),
             _ => {}
         }
         at += 1;
     }
     shape
+}
+
+/// Whether a text begins with a `.*` or `.+` that takes as much as it can.
+fn is_greedy(text: &str) -> bool {
+    let behind = text.strip_prefix(".*").or_else(|| text.strip_prefix(".+"));
+    behind.is_some_and(|behind| !behind.starts_with('?'))
 }
 
 /// How long the class of characters is that a text begins with.
@@ -129,8 +140,8 @@ impl Shape<'_> {
         (!tied && (loose || !ended)).then_some(last..last + 2)
     }
 
-    /// The expression with the parentheses of the line where they were meant, and with a port
-    /// behind its addresses if `port`.
+    /// The expression with the parentheses and quotes of the line where they were meant, and with
+    /// `port` behind its addresses.
     pub(super) fn meant(&self, port: &str) -> String {
         let groups: Vec<Range<usize>> = self.literal_groups().collect();
         let mut out = String::with_capacity(self.text.len() + 32);
@@ -138,7 +149,10 @@ impl Shape<'_> {
             if groups.iter().any(|group| group.start == at || group.end == at + 1) {
                 out.push('\\');
             }
-            out.push(c);
+            match paste::plain(c) {
+                Some(plain) => out.push_str(plain),
+                None => out.push(c),
+            }
             if self.hosts.iter().any(|host| host.end == at + 1) {
                 out.push_str(port);
             }
@@ -233,8 +247,8 @@ mod tests {
 
     #[test]
     fn what_was_meant_is_written() {
-        let shape = of("no ñ (from <HOST>)");
-        assert_eq!(shape.meant("(?::x)?"), r"no ñ \(from <HOST>(?::x)?\)");
-        assert_eq!(shape.meant(""), r"no ñ \(from <HOST>\)");
+        let shape = of("no ‘ñ’ (from <HOST>)");
+        assert_eq!(shape.meant("(?::x)?"), r"no 'ñ' \(from <HOST>(?::x)?\)");
+        assert_eq!(shape.meant(""), r"no 'ñ' \(from <HOST>\)");
     }
 }
