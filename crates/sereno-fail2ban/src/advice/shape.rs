@@ -52,15 +52,7 @@ pub(super) fn of(text: &str) -> Shape<'_> {
             }
             b'(' => open.push(at),
             b')' => shape.groups.extend(open.pop().map(|from| from..at + 1)),
-<<<<<<< HEAD
-            b'.' if (rest.starts_with(".*") || rest.starts_with(".+"))
-                && !matches!(bytes.get(at + 2), Some(b'?' | b'+')) =>
-            {
-                shape.greedy.push(at);
-            }
-=======
             b'.' if is_greedy(rest) => shape.greedy.push(at),
->>>>>>> f2b-guide
             b'^' | b'$' => shape.anchors.push(at),
             _ => {}
         }
