@@ -84,12 +84,7 @@ pub fn test(rules: &[Document]) -> Outcome {
     all(&[], rules, Prove::All, Machine::ANY)
 }
 
-fn all(
-    config: &[Document],
-    rules: &[Document],
-    whose: Prove,
-    machine: Machine<'_>,
-) -> Outcome {
+fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'_>) -> Outcome {
     let docs: Vec<&Document> = config.iter().chain(rules).collect();
     let mut notes = Notes::default();
     let parse = |(at, document)| Written::parse(at, document, &mut notes);

@@ -118,11 +118,7 @@ const OPTIONS: [JailOption; 28] = [
         "[\"/var/log/auth.log\"]",
         sets!(|v| value::each(v, value::pattern) => files),
     ),
-    option(
-        "journal",
-        "[\"_SYSTEMD_UNIT=ssh.service\"]",
-        sets!(value::journals => journal),
-    ),
+    option("journal", "[\"_SYSTEMD_UNIT=ssh.service\"]", sets!(value::journals => journal)),
     option("ports", "\"tcp/22\"", sets!(value::ports => policy.ports)),
     option("block", "\"reject\"", sets!(value::block => policy.block)),
     option(

@@ -281,10 +281,10 @@ pub(crate) fn block(value: &Value<'_>) -> Read<Option<Block>> {
         "drop" => Ok(None),
         "reject" => Ok(Some(Block::Reject)),
         "reset" => Ok(Some(Block::Reset)),
-        other => {
-            Wrong::new(value.span(), format!("{} is no way to stop a packet", quote(other)))
-                .remedy("write \"drop\" (silence), \"reject\" (an ICMP error) or \"reset\" (a TCP reset)")
-                .alone()
-        }
+        other => Wrong::new(value.span(), format!("{} is no way to stop a packet", quote(other)))
+            .remedy(
+                "write \"drop\" (silence), \"reject\" (an ICMP error) or \"reset\" (a TCP reset)",
+            )
+            .alone(),
     }
 }

@@ -89,11 +89,12 @@ fn reads_back(files: &[Document], into: &Path) -> Result<(), Failure> {
         return Err(Failure::refused(words::import_reads_badly(problem)));
     }
     let ours = files.iter().filter(|file| file.name != MAIN);
-    let in_force = |file: &&Document| {
-        read.policy.filter_rules.iter().any(|rule| rule.text.text == file.text)
-    };
+    let in_force =
+        |file: &&Document| read.policy.filter_rules.iter().any(|rule| rule.text.text == file.text);
     match ours.clone().find(|file| !in_force(file)) {
-        Some(file) => Err(Failure::refused(words::import_overruled(into.join(&file.name).display()))),
+        Some(file) => {
+            Err(Failure::refused(words::import_overruled(into.join(&file.name).display())))
+        }
         None => Ok(()),
     }
 }

@@ -12,15 +12,18 @@ pub(super) struct Origin<'t> {
 
 impl Origin<'_> {
     fn at(self, text: &Text) -> Option<(String, usize)> {
+        // It may begin with what nobody wrote.
+        let at = (0..text.as_str().len()).find(|at| text.place(*at).is_some())?;
         let Problem { file, line, .. } =
-            self.tree.problem(Severity::Warning, (text, 0, 1), "", "");
+            self.tree.problem(Severity::Warning, (text, at, 1), "", "");
         (line > 0).then_some((file, line))
     }
 
     /// `filter.d/sshd.conf`, and the line; from the tree's own folder on.
     pub(super) fn of(self, text: &Text) -> Option<(String, usize)> {
         let (file, line) = self.at(text)?;
-        let own = file.strip_prefix(self.tree.base.as_str()).map(|rest| rest.trim_start_matches('/'));
+        let own =
+            file.strip_prefix(self.tree.base.as_str()).map(|rest| rest.trim_start_matches('/'));
         Some((own.map(str::to_owned).unwrap_or(file), line))
     }
 
