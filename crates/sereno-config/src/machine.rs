@@ -15,14 +15,18 @@ pub struct Machine<'m> {
     pub zone: &'m TimeZone,
     /// The time zones that it knows, by their IANA names.
     pub zones: &'m dyn Fn(&str) -> Option<TimeZone>,
-    /// The time: a date without its century is near it.
+    /// The time: which years are near enough for a date.
     pub now: Time,
 }
 
+/// 2096-01-01T00:00:00Z, in microseconds.
+const LATE: i64 = 3_976_214_400_000_000;
+
 impl Machine<'static> {
-    /// One of which nothing is known: it knows all zones, and all are UTC.
+    /// One of which nothing is known: it knows all zones, and all are UTC. Dates of this whole
+    /// century are dates there.
     pub(crate) const ANY: Self =
-        Self { zone: &TimeZone::UTC, zones: &|_| Some(TimeZone::UTC), now: Time(0) };
+        Self { zone: &TimeZone::UTC, zones: &|_| Some(TimeZone::UTC), now: Time(LATE) };
 }
 
 /// What finds the dates of rules; those that look for the same share it, and so the work.

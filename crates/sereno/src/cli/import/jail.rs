@@ -10,6 +10,9 @@ use sereno_fail2ban::Jail;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// A list of more characters has a line for every value.
+const SHORT: usize = 90;
+
 /// An option and its value, as TOML has them.
 pub(super) type Setting = (&'static str, String);
 
@@ -97,8 +100,8 @@ impl Section<'_> {
             let values: Vec<String> = list.iter().map(|text| toml::plain(text)).collect();
             let value = match values.as_slice() {
                 [] => "\"all\"".to_owned(),
-                several if several.len() > 2 => toml::lines(several),
-                few => toml::list(few),
+                few if toml::list(few).len() < SHORT => toml::list(few),
+                many => toml::lines(many),
             };
             self.put(&mut out, key, &value, from);
         }

@@ -12,7 +12,10 @@ pub(super) struct Origin<'t> {
 
 impl Origin<'_> {
     fn at(self, text: &Text) -> Option<(String, usize)> {
-        let Problem { file, line, .. } = self.tree.problem(Severity::Warning, (text, 0, 1), "", "");
+        // It may begin with what nobody wrote.
+        let at = (0..text.as_str().len()).find(|at| text.place(*at).is_some())?;
+        let Problem { file, line, .. } =
+            self.tree.problem(Severity::Warning, (text, at, 1), "", "");
         (line > 0).then_some((file, line))
     }
 

@@ -222,7 +222,8 @@ impl<'t> Planner<'t> {
             }
         }
         for option in ["ignorecommand", "bantime.formula", "logencoding"] {
-            let Some(text) = jail.options.get(option) else { continue };
+            let text = jail.options.get(option).filter(|text| !text.as_str().is_empty());
+            let Some(text) = text else { continue };
             let at = self.house.tree.problem(Severity::Warning, (text, 0, 1), "", "");
             let place = |one: &&Problem| (&one.file, one.line) == (&at.file, at.line);
             let own = format!("{option}: ");
@@ -288,11 +289,11 @@ impl<'t> Planner<'t> {
         let common = self.common(taken);
         let mut sections = Vec::new();
         for (at, one) in taken.iter_mut() {
-            let (rule, own) = match &one.choice {
-                Choice::Own(name) => (*name, Some(*name)),
+            let rule = match &one.choice {
+                Choice::Own(name) => *name,
                 Choice::Kept(number) => {
                     let known = named.iter().find(|(known, _)| known == number);
-                    (known.map(|(_, name)| name.as_str()).unwrap_or_default(), None)
+                    known.map(|(_, name)| name.as_str()).unwrap_or_default()
                 }
             };
             one.conf.policy.ignore.retain(|prefix| !friends.contains(prefix));
@@ -302,7 +303,7 @@ impl<'t> Planner<'t> {
                 conf: &one.conf,
                 rule,
                 ignored: &one.conf.policy.ignore,
-                settings: self.differing(&one.conf.policy, own, &common),
+                settings: self.differing(one, &common),
             };
             sections.push(section.text());
             let fate = &mut fates[*at];
@@ -334,26 +335,22 @@ impl<'t> Planner<'t> {
             let values = counts.iter().filter(|((own, _), count)| *own == key && **count > 1);
             values.max_by_key(|(_, count)| **count).map(|(setting, _)| setting.clone())
         };
-        let usual: Vec<Setting> = self.usual.get(&None).map(settings).unwrap_or_default();
-        let owns = taken.iter().any(|(_, one)| matches!(one.choice, Choice::Own(_)));
-        let all = order.into_iter().filter_map(most);
-        all.filter(|setting| owns && setting.0 != "block" || !usual.contains(setting)).collect()
+        let usual = |one: &Taken<'_>| self.usual.get(&one.choice.own()).map(settings);
+        let needed = |setting: &Setting| {
+            taken.iter().any(|(_, one)| usual(one).is_none_or(|usual| !usual.contains(setting)))
+        };
+        order.into_iter().filter_map(most).filter(needed).collect()
     }
 
     /// What a jail has to say.
-    fn differing(
-        &self,
-        policy: &JailPolicy,
-        own: Option<&'static str>,
-        common: &[Setting],
-    ) -> Vec<Setting> {
-        let usual: Vec<Setting> = self.usual.get(&own).map(settings).unwrap_or_default();
+    fn differing(&self, one: &Taken<'_>, common: &[Setting]) -> Vec<Setting> {
+        let usual = self.usual.get(&one.choice.own()).map(settings).unwrap_or_default();
         let holds = |setting: &Setting| {
             let common = common.iter().find(|(key, _)| *key == setting.0);
             let usual = usual.iter().find(|(key, _)| *key == setting.0);
             common.or(usual).is_some_and(|(_, value)| *value == setting.1)
         };
-        settings(policy).into_iter().filter(|setting| !holds(setting)).collect()
+        settings(&one.conf.policy).into_iter().filter(|setting| !holds(setting)).collect()
     }
 
     fn main(&self, friends: &[Prefix], common: &[Setting], sections: &[String]) -> String {
@@ -385,7 +382,7 @@ fn friends<'p>(mut all: impl Iterator<Item = &'p Vec<Prefix>>) -> Vec<Prefix> {
 }
 
 /// Whether files mean what they were written for.
-pub(super) fn same<'a, 't: 'a>(
+fn same<'a, 't: 'a>(
     outcome: &Outcome,
     taken: impl Iterator<Item = &'a Taken<'t>>,
 ) -> Result<(), Failure> {

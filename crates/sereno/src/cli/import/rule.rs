@@ -34,6 +34,16 @@ pub(super) enum Choice {
     Kept(usize),
 }
 
+impl Choice {
+    /// The rule of Sereno's own, if it is one.
+    pub(super) fn own(&self) -> Option<&'static str> {
+        match self {
+            Self::Own(name) => Some(name),
+            Self::Kept(_) => None,
+        }
+    }
+}
+
 impl Rules {
     /// Takes in what a jail looks for; the number of it.
     pub(super) fn add(&mut self, origin: Origin<'_>, jail: &Jail, name: Name) -> usize {
@@ -72,10 +82,11 @@ impl Rules {
         let mut named = Vec::new();
         for (number, rule) in self.all.iter().enumerate().filter(|(_, rule)| rule.used) {
             let clean = clean(&rule.filter);
-            let mut both = format!("{clean}-{}", rule.jail);
-            if clean == rule.jail.as_str() {
-                both = format!("fail2ban-{clean}");
-            }
+            let both = match rule.jail.as_str().strip_prefix(clean.as_str()) {
+                Some("") => format!("fail2ban-{clean}"),
+                Some(_) => rule.jail.to_string(),
+                None => format!("{clean}-{}", rule.jail),
+            };
             let numbered = (2..).map(|n| format!("{both}-{n}"));
             let names = [clean, both.clone()].into_iter().chain(numbered);
             let mut free = names.filter(|name| !taken.contains(name));
