@@ -58,7 +58,7 @@ pub(super) fn key(name: &str) -> String {
 pub(super) fn length(length: Duration) -> String {
     let seconds = length.as_secs();
     let units = [("w", 604_800), ("d", 86_400), ("h", 3600), ("m", 60)];
-    let unit = units.into_iter().find(|(_, unit)| seconds > 0 && seconds % unit == 0);
+    let unit = units.into_iter().find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit));
     unit.map_or_else(|| seconds.to_string(), |(name, unit)| format!("\"{}{name}\"", seconds / unit))
 }
 
