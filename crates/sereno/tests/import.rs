@@ -7,6 +7,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod program;
+
+use program::{Guard, Home};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
@@ -384,4 +387,23 @@ fn expressions_are_proven_and_blamed_at_their_place() {
     assert!(out.contains("nobody is found in this line"), "{out}");
     assert!(out.contains("finds 203.0.113.9 in a line that it must reject"), "{out}");
     assert!(out.contains("): 2 problems"), "{out}");
+}
+
+#[test]
+fn the_guard_reads_with_expressions() {
+    let home =
+        Home::new("[jail.web]\nlogpath = \"@DIR@/auth.log\"\nmaxretry = 2\nports = \"tcp/80\"\n");
+    fs::create_dir(home.path("rules.d")).unwrap();
+    let rule = "name = \"web\"\nformat = \"fail2ban\"\nfailregex = '^ no <HOST>$'\n";
+    fs::write(home.path("rules.d/web.toml"), rule).unwrap();
+    home.append("auth.log", "");
+    let child = home.run(&[]).arg("--observe").spawn().unwrap();
+    let guard = Guard::wait_for(home, child);
+    for _ in 0..2 {
+        guard.log(&format!("{} no 203.0.113.9", program::now()));
+    }
+    guard.until(|home| home.said().contains("203.0.113.9 banned by web"));
+    let status = guard.json(&["status", "--json"]).to_string();
+    assert!(status.contains("\"web\""), "{status}");
+    guard.json(&["reload", "--json"]);
 }

@@ -1,5 +1,6 @@
 //! `sereno import fail2ban`: a configuration of fail2ban's as files of Sereno's own.
 
+mod compose;
 mod jail;
 mod origin;
 mod plan;
