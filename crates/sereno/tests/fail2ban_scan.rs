@@ -84,8 +84,7 @@ fn counted_lines_for_people_and_their_number() {
     let scan = ["scan", "--fail2ban", text(folder.path()), "--filter"];
     let (said, _, code) =
         sereno(&[&scan[..], &["demo[extra=s]", "--now", NOW, text(&log)]].concat(), b"");
-    let expected =
-        "      2  2026-11-22 10:00:01  203.0.113.9      root                  demo/0
+    let expected = "      2  2026-11-22 10:00:01  203.0.113.9      root                  demo/0
       5  2026-11-22 10:00:04  2001:db8::7      a\"b                   demo/0
 
 2 of 5 lines count
@@ -111,7 +110,8 @@ By address (2 addresses)
 fn what_is_wrong_is_told_with_its_place() {
     let (folder, log) = tree(&FILTER.replace("^too many", "^too (many"));
     let base = text(folder.path());
-    let scan = |filter: &str| sereno(&["scan", "--fail2ban", base, "--filter", filter, text(&log)], b"");
+    let scan =
+        |filter: &str| sereno(&["scan", "--fail2ban", base, "--filter", filter, text(&log)], b"");
     let (said, complained, code) = scan("demo");
     assert_eq!((said.as_str(), code), ("", 1));
     let place = format!("{base}/filter.d/demo.conf:4:18: failregex: ");
@@ -119,7 +119,11 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(complained.contains("remedy: ") && complained.ends_with("sereno: 1 problem\n"));
     let (_, complained, code) = scan("demoo");
     assert!(complained.contains("demoo") && code == 1, "{complained}");
-    for usage in [&["--filter", "demo"][..], &["--fail2ban", base], &["--fail2ban", base, "--filter", "demo", "--rule", "sshd"]] {
+    for usage in [
+        &["--filter", "demo"][..],
+        &["--fail2ban", base],
+        &["--fail2ban", base, "--filter", "demo", "--rule", "sshd"],
+    ] {
         let (_, complained, code) = sereno(&[&["scan"], usage, &[text(&log)]].concat(), b"");
         assert_eq!(code, 2, "{complained}");
     }
