@@ -4,6 +4,7 @@ use crate::near;
 use crate::option::{self, Draft};
 use crate::policy::{JailConf, SourceConf};
 use crate::problem::{Notes, Wrong};
+use crate::rules::Found;
 use crate::value;
 use crate::written::Written;
 use sereno_core::gate::Name;
@@ -21,8 +22,23 @@ struct Layer<'w, 'd> {
     table: &'w DeTable<'d>,
 }
 
-/// Reads the jails of all files. `rules` are the names of the rules there are.
-pub(crate) fn jails(files: &[Written<'_>], rules: &[&str], notes: &mut Notes) -> Vec<JailConf> {
+/// The names of the rules.
+struct Names<'r> {
+    good: Vec<&'r str>,
+    /// Those of fail2ban's expressions.
+    filters: Vec<&'r str>,
+}
+
+impl<'r> Names<'r> {
+    fn of(found: &'r Found) -> Self {
+        let good = found.good.iter().map(|good| good.rule.name.as_str()).collect();
+        let filters = found.filters.iter().map(|rule| rule.name.as_str()).collect();
+        Self { good, filters }
+    }
+}
+
+/// Reads the jails of all files; `rules` are the rules there are.
+pub(crate) fn jails(files: &[Written<'_>], rules: &Found, notes: &mut Notes) -> Vec<JailConf> {
     let mut defaults: Vec<Layer<'_, '_>> = Vec::new();
     let mut named: BTreeMap<&str, Vec<Layer<'_, '_>>> = BTreeMap::new();
     for file in files {
@@ -46,10 +62,11 @@ pub(crate) fn jails(files: &[Written<'_>], rules: &[&str], notes: &mut Notes) ->
         }
     }
     check_defaults(&defaults, notes);
+    let rules = Names::of(rules);
     let mut jails = Vec::new();
     for (name, layers) in &named {
         let before = notes.errors();
-        let jail = jail(name, &defaults, layers, rules, notes);
+        let jail = jail(name, &defaults, layers, &rules, notes);
         if notes.errors() == before {
             jails.extend(jail);
         }
@@ -60,7 +77,7 @@ pub(crate) fn jails(files: &[Written<'_>], rules: &[&str], notes: &mut Notes) ->
 /// Notes what is wrong in `[defaults]`, once for all jails.
 fn check_defaults(defaults: &[Layer<'_, '_>], notes: &mut Notes) {
     // Any jail will do: what it becomes is thrown away.
-    let mut draft = Draft::new(Name::SERENO, "");
+    let mut draft = Draft::new(Name::SERENO, "", false);
     for layer in defaults {
         apply(&mut draft, layer, "[defaults]", notes);
     }
@@ -73,7 +90,9 @@ fn apply(draft: &mut Draft, layer: &Layer<'_, '_>, place: &str, notes: &mut Note
         if !layer.file.whole(&value.span()) {
             continue;
         }
-        let wrongs = match (option::find(name), value.get_ref()) {
+        // All jails alike are what the top of the file is about.
+        let found = option::find(name).filter(|_| name != "ignoreip" || place != "[defaults]");
+        let wrongs = match (found, value.get_ref()) {
             (Some(_), DeValue::Table(inner)) if name == "bantime" => unquoted(inner),
             (Some(option), _) => option.take(draft, value).err().unwrap_or_default(),
             (None, _) => vec![unknown(key.span(), name, place)],
@@ -112,7 +131,7 @@ fn jail(
     name: &str,
     defaults: &[Layer<'_, '_>],
     layers: &[Layer<'_, '_>],
-    rules: &[&str],
+    rules: &Names<'_>,
     notes: &mut Notes,
 ) -> Option<JailConf> {
     let header = layers.first()?;
@@ -134,7 +153,7 @@ fn jail(
         );
     }
     let rule = rule(name, defaults, layers, rules, notes);
-    let mut draft = Draft::new(id, &rule);
+    let mut draft = Draft::new(id, &rule, rules.filters.contains(&rule.as_str()));
     let mut said = Notes::default();
     defaults.iter().for_each(|layer| apply(&mut draft, layer, "[defaults]", &mut said));
     let place = format!("[jail.{name}]");
@@ -149,8 +168,8 @@ fn jail(
     if !draft.files.is_empty() {
         sources.push(SourceConf::Files(draft.files));
     }
-    if !draft.journal.is_empty() {
-        sources.push(SourceConf::Journal(draft.journal));
+    if let Some(matches) = draft.journal {
+        sources.push(SourceConf::Journal(matches));
     }
     Some(JailConf { policy: draft.policy, sources })
 }
@@ -160,7 +179,7 @@ fn rule(
     name: &str,
     defaults: &[Layer<'_, '_>],
     layers: &[Layer<'_, '_>],
-    rules: &[&str],
+    rules: &Names<'_>,
     notes: &mut Notes,
 ) -> String {
     let named = defaults.iter().chain(layers).rev().find_map(|layer| {
@@ -173,10 +192,11 @@ fn rule(
         let (doc, span) = header();
         (doc, span, name)
     });
-    if !rules.contains(&rule) {
-        let remedy = match near::nearest(rule, rules.iter().copied()) {
+    let all: Vec<&str> = rules.good.iter().chain(&rules.filters).copied().collect();
+    if !all.contains(&rule) {
+        let remedy = match near::nearest(rule, all.iter().copied()) {
             Some(near) => format!("did you mean rule = \"{near}\"?"),
-            None => format!("write rule = \"...\"; the rules are: {}", rules.join(", ")),
+            None => format!("write rule = \"...\"; the rules are: {}", all.join(", ")),
         };
         notes.error(doc, Wrong::new(span, format!("there is no rule {rule:?}")).remedy(remedy));
     }
@@ -203,7 +223,7 @@ fn check(draft: &Draft, layers: &[Layer<'_, '_>], is_clean: bool, notes: &mut No
     };
     let spoken = |option: &str| layers.iter().any(|layer| layer.table.contains_key(option));
     // A path that was refused is no missing path.
-    let silent = draft.files.is_empty() && draft.journal.is_empty();
+    let silent = draft.files.is_empty() && draft.journal.is_none();
     if silent && (is_clean || !(spoken("logpath") || spoken("journal"))) {
         let remedy =
             "add logpath = [\"/var/log/auth.log\"] or journal = [\"_SYSTEMD_UNIT=ssh.service\"]";
@@ -243,7 +263,7 @@ fn check(draft: &Draft, layers: &[Layer<'_, '_>], is_clean: bool, notes: &mut No
             at("bantime.maxtime", "the longest ban is shorter than the first one", remedy);
         notes.warn(doc, wrong);
     }
-    if !draft.files.is_empty() && !draft.journal.is_empty() {
+    if !draft.files.is_empty() && draft.journal.is_some() {
         let message = "this jail reads files and the journal: lines that are in both count twice";
         let (doc, wrong) = at("journal", message, "keep one of logpath and journal");
         notes.warn(doc, wrong);

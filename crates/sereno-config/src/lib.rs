@@ -7,11 +7,14 @@
 
 mod amount;
 pub mod facts;
+mod filter_file;
 mod jail;
+mod machine;
 mod near;
 mod option;
 mod policy;
 mod problem;
+mod quoted;
 mod rule_file;
 mod rules;
 mod settings;
@@ -19,13 +22,16 @@ mod suggest;
 mod value;
 mod written;
 
-pub use policy::{JailConf, Policy, Settings, SourceConf};
+pub use machine::Machine;
+pub use policy::{FilterRule, JailConf, Policy, Settings, SourceConf};
 pub use problem::{Problem, Severity};
 pub use rules::shipped_rules;
 pub use suggest::{Lang, suggest};
 
+use machine::Dates;
 use problem::Notes;
 use rules::Prove;
+use std::sync::Arc;
 use std::time::Duration;
 use written::Written;
 
@@ -62,45 +68,42 @@ impl Outcome {
 /// extend it: give [`shipped_rules`] first and the administrator's behind them.
 #[must_use]
 pub fn read(config: &[Document], rules: &[Document]) -> Outcome {
-    read_where(config, rules, &|_| true)
+    read_where(config, rules, Machine::ANY)
 }
 
-/// As [`read`], on a machine that has zone files for the time zones that `knows` says it has
-/// (by their IANA names).
+/// As [`read`], for a machine of which something is known. Without, all time zones are known, and
+/// all are UTC.
 #[must_use]
-pub fn read_where(
-    config: &[Document],
-    rules: &[Document],
-    knows: &dyn Fn(&str) -> bool,
-) -> Outcome {
-    all(config, rules, Prove::Own, knows)
+pub fn read_where(config: &[Document], rules: &[Document], machine: Machine<'_>) -> Outcome {
+    all(config, rules, Prove::Own, machine)
 }
 
 /// Reads rule documents and tries every sample line in them, those of shipped rules too.
 #[must_use]
 pub fn test(rules: &[Document]) -> Outcome {
-    all(&[], rules, Prove::All, &|_| true)
+    all(&[], rules, Prove::All, Machine::ANY)
 }
 
-fn all(
-    config: &[Document],
-    rules: &[Document],
-    whose: Prove,
-    knows: &dyn Fn(&str) -> bool,
-) -> Outcome {
+fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'_>) -> Outcome {
     let docs: Vec<&Document> = config.iter().chain(rules).collect();
     let mut notes = Notes::default();
     let parse = |(at, document)| Written::parse(at, document, &mut notes);
     let files: Vec<Written<'_>> = config.iter().enumerate().map(parse).collect();
     files.iter().for_each(|file| settings::check_top(file, &mut notes));
-    let settings = settings::settings(&files, knows, &mut notes);
+    let knows = |name: &str| (machine.zones)(name).is_some();
+    let settings = settings::settings(&files, &knows, &mut notes);
     let friends = settings::friends(&files, &mut notes);
-    let good = rules::rules(rules, config.len(), whose, &mut notes);
-    let names: Vec<&str> = good.iter().map(|good| good.rule.name.as_str()).collect();
-    let jails = jail::jails(&files, &names, &mut notes);
-    let (rules, rule_texts) = good.into_iter().map(|good| (good.rule, good.texts)).unzip();
-    let filters = Vec::new();
-    let policy = Policy { settings, friends, rules, rule_texts, jails, filters };
+    let mut dates = Dates::new(machine, settings.timezone.as_deref());
+    let found = rules::rules(rules, config.len(), whose, &mut dates, &mut notes);
+    let jails = jail::jails(&files, &found, &mut notes);
+    let (rules, rule_texts) = found.good.into_iter().map(|good| (good.rule, good.texts)).unzip();
+    let filter_rules = found.filters;
+    let filters = jails.iter().filter_map(|jail| {
+        let rule = filter_rules.iter().find(|rule| rule.name == jail.policy.rule)?;
+        Some((jail.policy.name, Arc::clone(&rule.filter)))
+    });
+    let filters = filters.collect();
+    let policy = Policy { settings, friends, rules, rule_texts, jails, filter_rules, filters };
     Outcome { policy, problems: notes.into_problems(&docs) }
 }
 

@@ -40,7 +40,7 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 /// Jail options of fail2ban that are called otherwise here, or are not needed, and what to do.
-const FAIL2BAN: [(&str, &str); 34] = [
+const FAIL2BAN: [(&str, &str); 33] = [
     ("filter", "write rule = \"sshd\""),
     ("port", "write ports = \"tcp/22\""),
     ("protocol", "the protocol stands in ports: ports = [\"tcp/5060\", \"udp/5060\"]"),
@@ -50,20 +50,19 @@ const FAIL2BAN: [(&str, &str); 34] = [
     ("banaction", "leave it out: Sereno bans in its own nftables table"),
     ("banaction_allports", "write ports = \"all\""),
     ("chain", "leave it out: Sereno bans in its own nftables table"),
-    ("blocktype", "leave it out: Sereno bans in its own nftables table"),
+    ("blocktype", "write block = \"reject\", or leave it out for silence"),
     ("ignoreself", "leave it out: own addresses are never banned"),
     ("ignorecommand", "list the networks in ignoreip, at the top of the file"),
     ("ignorecache", "leave it out: no command is asked, so nothing is cached"),
     ("usedns", "leave it out: host names are never looked up"),
     ("mode", "leave it out: the rule has all patterns"),
-    ("maxmatches", "leave it out: the newest lines are kept"),
     ("maxlines", "leave it out: rules join the lines of one login by themselves"),
     ("logencoding", "leave it out: lines are read as bytes"),
     ("logtimezone", "write timezone = \"Europe/Madrid\" under [sereno]"),
     ("datepattern", "leave it out: dates are recognised"),
     ("prefregex", "write a rule file; docs/guide/rules.md shows how"),
     ("failregex", "write a rule file; docs/guide/rules.md shows how"),
-    ("ignoreregex", "write a pattern of kind = \"neutral\" in a rule file"),
+    ("ignoreregex", "write a rule file; docs/guide/rules.md shows how"),
     ("skip_if_nologs", "leave it out: a log that is not there yet is waited for"),
     ("systemd_if_nologs", "write journal = [...] instead of logpath"),
     ("bantime.formula", "write \"bantime.multipliers\" = [1, 2, 4, 8]"),

@@ -2,6 +2,7 @@
 
 use crate::near;
 use crate::problem::Wrong;
+use crate::settings;
 use crate::value::{self, Read, Value};
 use sereno_core::gate::{Name, Ports};
 use sereno_core::jail::JailPolicy;
@@ -13,14 +14,20 @@ pub(crate) struct Draft {
     pub(crate) enabled: bool,
     pub(crate) policy: JailPolicy,
     pub(crate) files: Vec<String>,
-    pub(crate) journal: Vec<String>,
+    /// No matches at all are the whole journal.
+    pub(crate) journal: Option<Vec<String>>,
 }
 
 impl Draft {
     /// What holds before any file has spoken: the numbers that suit the rule.
-    pub(crate) fn new(name: Name, rule: &str) -> Self {
+    pub(crate) fn new(name: Name, rule: &str, is_fail2bans: bool) -> Self {
         let mut policy = JailPolicy::new(name, rule);
-        if rule == "sshd" {
+        if is_fail2bans {
+            // Such expressions tell of failures only, and not who could have faked one.
+            policy.maxaccounts = 0;
+            policy.maxhosts = 0;
+            policy.patience = Duration::ZERO;
+        } else if rule == "sshd" {
             policy.maxretry = 3;
             // Everybody on the internet tries root: that many do is no siege.
             policy.maxhosts = 0;
@@ -28,7 +35,7 @@ impl Draft {
             // The port is known to be one; without it the whole address would be closed.
             policy.ports = "tcp/22".parse().unwrap_or(Ports::All);
         }
-        Self { enabled: true, policy, files: Vec::new(), journal: Vec::new() }
+        Self { enabled: true, policy, files: Vec::new(), journal: None }
     }
 }
 
@@ -70,6 +77,9 @@ pub(crate) fn names() -> Vec<&'static str> {
 /// Failures, accounts or hosts that make sense to count.
 const MANY: u32 = 100_000;
 
+/// Lines kept of each stranger at most.
+const MOST_LINES: usize = 50;
+
 /// 0, or a number of at least 2: one alone is not many.
 fn several(value: &Value<'_>) -> Read<u32> {
     match value::whole(value, 0, MANY)? {
@@ -100,7 +110,7 @@ macro_rules! sets {
 }
 
 /// Every option, as the guide lists them.
-const OPTIONS: [JailOption; 25] = [
+const OPTIONS: [JailOption; 28] = [
     option("enabled", "true", sets!(value::flag => enabled)),
     option("rule", "\"sshd\"", |_, value| value::text(value).map(|_| ())),
     option(
@@ -108,12 +118,15 @@ const OPTIONS: [JailOption; 25] = [
         "[\"/var/log/auth.log\"]",
         sets!(|v| value::each(v, value::pattern) => files),
     ),
-    option(
-        "journal",
-        "[\"_SYSTEMD_UNIT=ssh.service\"]",
-        sets!(|v| value::each(v, value::journal) => journal),
-    ),
+    option("journal", "[\"_SYSTEMD_UNIT=ssh.service\"]", sets!(value::journals => journal)),
     option("ports", "\"tcp/22\"", sets!(value::ports => policy.ports)),
+    option("block", "\"reject\"", sets!(value::block => policy.block)),
+    option(
+        "ignoreip",
+        "[\"192.168.0.0/24\"]",
+        sets!(|v| value::each(v, settings::prefix) => policy.ignore),
+    ),
+    option("maxmatches", "5", sets!(|v| value::whole(v, 0, MOST_LINES) => policy.evidence)),
     option("maxretry", "3", sets!(|v| value::whole(v, 1, MANY) => policy.maxretry)),
     option("findtime", "\"10m\"", sets!(value::lasting => policy.findtime)),
     option("bantime", "\"10h\"", sets!(value::forever => policy.bantime)),

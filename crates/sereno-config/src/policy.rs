@@ -23,7 +23,12 @@ pub struct Policy {
     pub rule_texts: Vec<Vec<crate::Document>>,
     /// The jails that are enabled, sorted by name.
     pub jails: Vec<JailConf>,
-    /// fail2ban's filters, each for the jail of this name. Such a jail has no rule.
+    /// The rules that are made of fail2ban's expressions, sorted by name.
+    pub filter_rules: Vec<FilterRule>,
+    /// fail2ban's filters, each for the jail of this name. Its rule is one of [`filter_rules`], or
+    /// none that is here.
+    ///
+    /// [`filter_rules`]: Self::filter_rules
     pub filters: Vec<(Name, Arc<Filter>)>,
 }
 
@@ -40,7 +45,25 @@ impl PartialEq for Policy {
         self.settings == other.settings
             && self.friends == other.friends
             && self.rule_texts == other.rule_texts
+            && self.filter_rules == other.filter_rules
             && self.jails == other.jails
+    }
+}
+
+/// A rule that is made of fail2ban's expressions.
+#[derive(Clone, Debug)]
+pub struct FilterRule {
+    /// What jails call it by.
+    pub name: String,
+    /// The document it stands in.
+    pub text: crate::Document,
+    /// What it looks for.
+    pub filter: Arc<Filter>,
+}
+
+impl PartialEq for FilterRule {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 

@@ -1,6 +1,7 @@
 //! One rule file: what it says, and where it says it.
 
 use crate::Document;
+use crate::filter_file::FilterFile;
 use crate::problem::{Notes, Wrong};
 use crate::written::Written;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ const OF_THE_RULE: [&str; 3] = ["name", "format", "programs"];
 pub(crate) enum RuleFile<'d> {
     Rule(Part<'d, RuleSpec>),
     Extension(Part<'d, ExtensionSpec>),
+    Filter(FilterFile<'d>),
 }
 
 /// What a file says, and where.
@@ -49,6 +51,10 @@ impl<'d> RuleFile<'d> {
     ) -> Option<Self> {
         let before = notes.errors();
         let table = Written::parse(doc, document, notes).table;
+        if FilterFile::is_one(&table) {
+            let file = FilterFile::read(document, doc, &table, notes);
+            return (notes.errors() == before).then_some(Self::Filter(file));
+        }
         let patterns = patterns_at(&table);
         let span = |key: &str| table.get(key).map(Spanned::span);
         let (name, extends) = (span("name").unwrap_or(0..0), span("extends"));

@@ -1,7 +1,10 @@
 //! Rules made of rule files: those that come with Sereno, and the administrator's.
 
 use crate::Document;
+use crate::filter_file::FilterFile;
+use crate::machine::Dates;
 use crate::near::nearest;
+use crate::policy::FilterRule;
 use crate::problem::{Notes, Wrong};
 use crate::rule_file::{Part, Places, RuleFile};
 use sereno_core::rule::spec::{ExtensionSpec, PatternSpec, RuleSpec};
@@ -29,6 +32,15 @@ pub fn shipped_rules() -> Vec<Document> {
 pub(crate) struct Good {
     pub(crate) rule: Arc<Rule>,
     pub(crate) texts: Vec<Document>,
+    /// The index of the first of them among all documents.
+    doc: usize,
+}
+
+/// The rules there are.
+pub(crate) struct Found {
+    pub(crate) good: Vec<Good>,
+    /// Those of fail2ban's expressions, by name.
+    pub(crate) filters: Vec<FilterRule>,
 }
 
 /// Whose sample lines are tried.
@@ -42,12 +54,54 @@ pub(crate) enum Prove {
 type Base<'d> = Part<'d, RuleSpec>;
 type More<'d> = Part<'d, ExtensionSpec>;
 
+/// What all documents say, before anything is compiled.
+#[derive(Default)]
+struct Read<'d> {
+    by_name: BTreeMap<String, (Vec<Base<'d>>, Vec<More<'d>>)>,
+    filters: BTreeMap<String, Vec<FilterFile<'d>>>,
+}
+
 /// Reads rule documents. A later rule replaces an earlier one of the same name, and a rule of
 /// the administrator's the shipped extensions as well; his extensions go with whatever rule is
 /// in force. `first` is the index of the first among all documents.
-pub(crate) fn rules(docs: &[Document], first: usize, whose: Prove, notes: &mut Notes) -> Vec<Good> {
+pub(crate) fn rules(
+    docs: &[Document],
+    first: usize,
+    whose: Prove,
+    dates: &mut Dates<'_>,
+    notes: &mut Notes,
+) -> Found {
+    let Read { by_name, filters } = read(docs, first, whose, notes);
+    let mut filters: BTreeMap<String, (usize, FilterRule)> = filters
+        .into_iter()
+        .filter_map(|(name, files)| Some((name, expressions(&files, dates, notes)?)))
+        .collect();
+    let there = by_name.iter().filter(|(_, (bases, _))| !bases.is_empty());
+    let names: Vec<String> = there.map(|(name, _)| name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut good = Vec::new();
+    for (name, (bases, more)) in by_name {
+        let rule = in_force(&bases, &more, whose, notes);
+        let later = filters.get(&name).map(|(doc, _)| *doc);
+        match (rule, later) {
+            (Some(rule), later) if later.is_none_or(|later| later < rule.doc) => {
+                filters.remove(&name);
+                good.push(rule);
+            }
+            (_, Some(_)) => more.iter().filter(|more| !more.places.is_shipped).for_each(|more| {
+                notes.error(more.places.doc, not_extended(&more.places, &name));
+            }),
+            (_, None) => more.iter().for_each(|more| {
+                notes.error(more.places.doc, without_rule(&more.places, &name, &names));
+            }),
+        }
+    }
+    Found { good, filters: filters.into_values().map(|(_, rule)| rule).collect() }
+}
+
+fn read<'d>(docs: &'d [Document], first: usize, whose: Prove, notes: &mut Notes) -> Read<'d> {
     let shipped = shipped_rules();
-    let mut by_name: BTreeMap<String, (Vec<Base<'_>>, Vec<More<'_>>)> = BTreeMap::new();
+    let mut all = Read::default();
     for (at, document) in docs.iter().enumerate() {
         let is_shipped = shipped.contains(document);
         // Who names a shipped file among his own means no second one.
@@ -58,28 +112,43 @@ pub(crate) fn rules(docs: &[Document], first: usize, whose: Prove, notes: &mut N
         match RuleFile::read(document, first + at, is_shipped, notes) {
             Some(RuleFile::Rule(mut base)) => {
                 forget_samples(&mut base.spec.patterns, is_tried);
-                by_name.entry(base.spec.name.clone()).or_default().0.push(base);
+                all.by_name.entry(base.spec.name.clone()).or_default().0.push(base);
             }
             Some(RuleFile::Extension(mut more)) => {
                 forget_samples(&mut more.spec.patterns, is_tried);
-                by_name.entry(more.spec.extends.clone()).or_default().1.push(more);
+                all.by_name.entry(more.spec.extends.clone()).or_default().1.push(more);
+            }
+            Some(RuleFile::Filter(file)) => {
+                all.filters.entry(file.name.clone()).or_default().push(file);
             }
             None => {}
         }
     }
-    let there = by_name.iter().filter(|(_, (bases, _))| !bases.is_empty());
-    let names: Vec<String> = there.map(|(name, _)| name.clone()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut good = Vec::new();
-    for (name, (bases, more)) in by_name {
-        match in_force(&bases, &more, whose, notes) {
-            Some(rule) => good.push(rule),
-            None => more.iter().for_each(|more| {
-                notes.error(more.places.doc, without_rule(&more.places, &name, &names));
-            }),
+    all
+}
+
+/// The last of the files of a name that is right, and its index among all documents.
+fn expressions(
+    files: &[FilterFile<'_>],
+    dates: &mut Dates<'_>,
+    notes: &mut Notes,
+) -> Option<(usize, FilterRule)> {
+    let mut found = None;
+    for file in files.iter().rev() {
+        let Some(filter) = file.compile(dates, notes) else { continue };
+        if found.is_none() {
+            file.prove(&filter, dates, notes);
+            let rule = FilterRule { name: file.name.clone(), text: file.document.clone(), filter };
+            found = Some((file.doc, rule));
         }
     }
-    good
+    found
+}
+
+/// What an extension of fail2ban's expressions is told.
+fn not_extended(places: &Places<'_>, name: &str) -> Wrong {
+    let message = format!("the rule {name} is made of fail2ban's expressions; nothing extends it");
+    places.at_name(message).remedy("write what is missing into its failregex")
 }
 
 /// Sample lines that are not tried are most of what a rule would keep in memory.
@@ -138,7 +207,7 @@ fn join(base: &Base<'_>, more: Vec<&More<'_>>, whose: Prove, notes: &mut Notes) 
                 let tried = files().filter(|file| whose == Prove::All || !file.is_shipped);
                 try_samples(&spec, &tried.collect::<Vec<_>>(), notes);
                 let texts = files().map(|file| file.document.clone()).collect();
-                return Some(Good { rule: Arc::new(rule), texts });
+                return Some(Good { rule: Arc::new(rule), texts, doc: base.places.doc });
             }
         };
         let of_more = |error: &RuleError| more.iter().any(|m| m.places.has(&error.pattern));

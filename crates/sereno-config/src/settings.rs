@@ -179,7 +179,7 @@ pub(crate) fn friends(files: &[Written<'_>], notes: &mut Notes) -> Vec<Friend> {
             if !file.whole(&element.span()) {
                 continue;
             }
-            match friend(element) {
+            match prefix(element) {
                 Ok(prefix) if friends.iter().any(|f| f.prefix == prefix) => {}
                 Ok(prefix) => friends.push(Friend { prefix, why: "ignoreip".to_owned() }),
                 Err(wrongs) => wrongs.into_iter().for_each(|wrong| notes.error(file.doc, wrong)),
@@ -189,7 +189,8 @@ pub(crate) fn friends(files: &[Written<'_>], notes: &mut Notes) -> Vec<Friend> {
     friends
 }
 
-fn friend(value: &Value<'_>) -> Read<Prefix> {
+/// An address or network to be left alone.
+pub(crate) fn prefix(value: &Value<'_>) -> Read<Prefix> {
     let example = "write for example ignoreip = [\"192.168.0.0/24\", \"2001:db8::/32\"]";
     let fill = |wrongs: Vec<Wrong>| wrongs.into_iter().map(|wrong| wrong.remedy(example)).collect();
     let text = value::text(value).map_err::<Vec<Wrong>, _>(fill)?;

@@ -2,7 +2,7 @@
 
 use crate::amount::{parse_duration, parse_size, quote, seconds};
 use crate::problem::Wrong;
-use sereno_core::gate::{Name, PortRange, Ports};
+use sereno_core::gate::{Block, Name, PortRange, Ports};
 use std::fmt::Display;
 use std::time::Duration;
 use toml::Spanned;
@@ -265,4 +265,26 @@ pub(crate) fn journal(value: &Value<'_>) -> Read<String> {
     Wrong::new(value.span(), format!("{} is not a match of the journal", quote(text)))
         .remedy("write a field and its value, such as \"_SYSTEMD_UNIT=ssh.service\"; \"+\" alone means: or")
         .alone()
+}
+
+/// Matches of the journal; `"all"` is all of it.
+pub(crate) fn journals(value: &Value<'_>) -> Read<Option<Vec<String>>> {
+    if matches!(value.get_ref(), DeValue::String(text) if text == "all") {
+        return Ok(Some(Vec::new()));
+    }
+    each(value, journal).map(|matches| (!matches.is_empty()).then_some(matches))
+}
+
+/// What happens to the packets of the banned; `None` for what usually does.
+pub(crate) fn block(value: &Value<'_>) -> Read<Option<Block>> {
+    match text(value)? {
+        "drop" => Ok(None),
+        "reject" => Ok(Some(Block::Reject)),
+        "reset" => Ok(Some(Block::Reset)),
+        other => Wrong::new(value.span(), format!("{} is no way to stop a packet", quote(other)))
+            .remedy(
+                "write \"drop\" (silence), \"reject\" (an ICMP error) or \"reset\" (a TCP reset)",
+            )
+            .alone(),
+    }
 }

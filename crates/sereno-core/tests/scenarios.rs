@@ -148,7 +148,7 @@ fn shown(action: &Action) -> String {
         Action::Lift { ban, why } => {
             let why = match why {
                 Lifted::Expired => "expired",
-                Lifted::Manual => "by hand",
+                Lifted::Manual | Lifted::Pardoned => "by hand",
                 Lifted::Friend => "friend",
                 Lifted::Room => "room",
             };

@@ -1,5 +1,7 @@
 //! What a jail looks for, compiled for the engine.
 
+use crate::advice::{self, Advice};
+use crate::check;
 use crate::problem::{Problem, Severity};
 use crate::text::Text;
 use crate::tree::{Filter, Jail, Tree};
@@ -9,6 +11,16 @@ use sereno_core::filter::{self, Part, Spec};
 use sereno_core::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What came of compiling what a jail looks for.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The filter; `None` if no failregex is left, or if its prefregex, an ignoreregex, its dates
+    /// or its zone are wrong: without those it would take for failures what is none.
+    pub filter: Option<Arc<filter::Filter>>,
+    /// What is wrong with it (errors), and what had better be written otherwise (warnings).
+    pub problems: Vec<Problem>,
+}
 
 /// Compiles filters; those that look for the same dates share what finds them.
 #[derive(Debug)]
@@ -27,34 +39,46 @@ impl Compiler {
         Self { machine, zones, now, known: BTreeMap::new() }
     }
 
-    /// Compiles what a jail looks for.
-    ///
-    /// # Errors
-    /// Everything that is wrong with its expressions, its dates and its zone.
-    pub fn jail(&mut self, tree: &Tree, jail: &Jail) -> Result<Arc<filter::Filter>, Vec<Problem>> {
+    /// Compiles what a jail looks for. A failregex that is wrong is left out, and said.
+    pub fn jail(&mut self, tree: &Tree, jail: &Jail) -> Compiled {
         let nothing = Filter::default();
         let written = jail.filter.as_ref().unwrap_or(&nothing);
-        let dates = self.dates(tree, written.datepattern.as_ref(), jail)?;
-        let names = written.usedns.as_ref().is_none_or(|usedns| usedns.as_str() != "no");
-        let spec = Spec {
-            prefregex: written.prefregex.as_ref().map(Text::as_str),
-            failregex: written.failregex.iter().map(Text::as_str).collect(),
-            ignoreregex: written.ignoreregex.iter().map(Text::as_str).collect(),
-            maxlines: written.maxlines.unwrap_or(1),
-            names,
+        let dates = match self.dates(tree, written.datepattern.as_ref(), jail) {
+            Ok(dates) => dates,
+            Err(problems) => return Compiled { filter: None, problems },
         };
-        let problem = |(part, wrong): (Part, filter::regex::Wrong)| {
-            let (text, what) = match part {
-                Part::Prefix => (written.prefregex.as_ref(), "prefregex"),
-                Part::Failure(at) => (written.failregex.get(at), "failregex"),
-                Part::Ignore(at) => (written.ignoreregex.get(at), "ignoreregex"),
+        let mut failregex: Vec<&Text> = written.failregex.iter().collect();
+        let mut problems = Vec::new();
+        loop {
+            let spec = spec(written, &failregex);
+            let wrong = match filter::Filter::compile(&spec, Arc::clone(&dates)) {
+                Ok(filter) => {
+                    let advice = advice::all(&spec, &dates, self.now);
+                    problems.extend(advice.iter().map(|one| advised(tree, &failregex, one)));
+                    return Compiled { filter: Some(Arc::new(filter)), problems };
+                }
+                Err(wrong) => wrong,
             };
-            let text = text.cloned().unwrap_or_default();
-            let message = format!("{what}: {}", wrong.message);
-            tree.problem(Severity::Error, (&text, wrong.at, wrong.width), &message, &wrong.remedy)
-        };
-        let compiled = filter::Filter::compile(&spec, dates);
-        compiled.map(Arc::new).map_err(|wrong| wrong.into_iter().map(problem).collect())
+            let refused = |at: &usize| wrong.iter().any(|(part, _)| *part == Part::Failure(*at));
+            let left: Vec<&Text> = (0..failregex.len())
+                .filter(|at| !refused(at))
+                .filter_map(|at| failregex.get(at).copied())
+                .collect();
+            let others = wrong.iter().any(|(part, _)| !matches!(part, Part::Failure(_)));
+            let stands = !others && !left.is_empty() && left.len() < failregex.len();
+            problems.extend(wrong.iter().map(|(part, wrong)| {
+                let text = match part {
+                    Part::Prefix => written.prefregex.as_ref(),
+                    Part::Failure(at) => failregex.get(*at).copied(),
+                    Part::Ignore(at) => written.ignoreregex.get(*at),
+                };
+                refusal(tree, text, *part, wrong, stands)
+            }));
+            if !stands {
+                return Compiled { filter: None, problems };
+            }
+            failregex = left;
+        }
     }
 
     fn dates(
@@ -82,10 +106,59 @@ impl Compiler {
                 .map_err(|wrong| problem(zone, "logtimezone", wrong))?;
         }
         let pattern_text = pattern.map(Text::as_str);
-        let dates = Detector::new(pattern_text, meant, self.now)
-            .map_err(|wrong| problem(pattern, "datepattern", wrong))?;
+        // What the reading has said already is not said again.
+        let said = pattern.is_some_and(|pattern| check::datepattern(pattern).is_some());
+        let dates = Detector::new(pattern_text, meant, self.now).map_err(|wrong| match said {
+            true => Vec::new(),
+            false => problem(pattern, "datepattern", wrong),
+        })?;
         let dates = Arc::new(dates);
         self.known.insert(key, Arc::clone(&dates));
         Ok(dates)
     }
+}
+
+/// What a filter looks for, with these failregex.
+fn spec<'t>(written: &'t Filter, failregex: &[&'t Text]) -> Spec<'t> {
+    Spec {
+        prefregex: written.prefregex.as_ref().map(Text::as_str),
+        failregex: failregex.iter().map(|text| text.as_str()).collect(),
+        ignoreregex: written.ignoreregex.iter().map(Text::as_str).collect(),
+        maxlines: written.maxlines.unwrap_or(1),
+        names: written.usedns.as_ref().is_none_or(|usedns| usedns.as_str() != "no"),
+    }
+}
+
+/// An expression that does not compile; `stands` if the jail does without it.
+fn refusal(
+    tree: &Tree,
+    text: Option<&Text>,
+    part: Part,
+    wrong: &filter::regex::Wrong,
+    stands: bool,
+) -> Problem {
+    let what = match part {
+        Part::Prefix => "prefregex",
+        Part::Failure(_) => "failregex",
+        Part::Ignore(_) => "ignoreregex",
+    };
+    let left = if stands { "; this expression is left out" } else { "" };
+    let message = format!("{what}: {}{left}", wrong.message);
+    let text = text.cloned().unwrap_or_default();
+    // The parenthesis of the line, and one more that nobody closes.
+    let doubled = text.as_str().get(..wrong.at).is_some_and(|before| before.ends_with(r"\("))
+        && text.as_str().get(wrong.at..).is_some_and(|rest| rest.starts_with('('));
+    let remedy = match doubled {
+        true => r"take this ( out: the \( before it stands for the parenthesis of the line",
+        false => &wrong.remedy,
+    };
+    tree.problem(Severity::Error, (&text, wrong.at, wrong.width), &message, remedy)
+}
+
+fn advised(tree: &Tree, failregex: &[&Text], advice: &Advice) -> Problem {
+    let text = failregex.get(advice.expression).copied().cloned().unwrap_or_default();
+    let width = text.as_str().get(advice.range.clone()).unwrap_or("").chars().count();
+    let place = (&text, advice.range.start, width);
+    let message = format!("failregex: {}", advice.message);
+    tree.problem(Severity::Warning, place, &message, &advice.remedy)
 }

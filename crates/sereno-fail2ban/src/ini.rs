@@ -5,9 +5,11 @@
 //! names in lower case, more lines of a value by indentation, whole lines of remarks with `#` or
 //! `;`, remarks behind a value with `;` after a blank. A name or section that comes twice in one
 //! file is an error there, as is a line that is none of these; fail2ban then reads nothing at all.
-//! Here the line is left out and said, and what it stands in is marked as broken.
+//! Here such a line is put where it plainly belongs ([`mend`]); otherwise it is left out, and what
+//! it stands in is marked as broken. Both are said.
 
 use crate::dict::Dict;
+use crate::mend::{self, Above, Meant};
 use crate::paste;
 use crate::problem::{Notes, Wrong, quote};
 use crate::text::{Place, Text, is_blank};
@@ -58,7 +60,13 @@ impl Config {
 
 /// Reads a file's text; `file` is its number in `notes`.
 pub(crate) fn read(file: u32, text: &str, notes: &mut Notes) -> Config {
-    let mut reader = Reader { file, ..Reader::default() };
+    // What fail2ban accepts is read as it reads it, so whether it does has to be known first.
+    let refused = pass(file, text, false, &mut Notes::default()).broken;
+    pass(file, text, refused, notes)
+}
+
+fn pass(file: u32, text: &str, mending: bool, notes: &mut Notes) -> Config {
+    let mut reader = Reader { file, mending, ..Reader::default() };
     for (line, text) in text.split('\n').enumerate() {
         reader.line(line as u32 + 1, text, notes);
     }
@@ -68,6 +76,8 @@ pub(crate) fn read(file: u32, text: &str, notes: &mut Notes) -> Config {
 #[derive(Default)]
 struct Reader {
     file: u32,
+    /// fail2ban refuses this file, so it may be mended.
+    mending: bool,
     config: Config,
     /// The section we are in.
     section: Option<String>,
@@ -98,32 +108,72 @@ impl Reader {
         }
         let place = Place { file: self.file, line, column: indent as u32 + 1 };
         let value = Text::at(value, place);
+        let mut meant = None;
         if self.option.is_some() && indent > self.indent {
             self.go_on(&value);
         } else {
             self.indent = indent;
-            self.begin(&value, notes);
+            meant = self.mend(&value, notes);
+            if meant.is_none() {
+                self.begin(&value, notes);
+            }
         }
-        self.remark = false;
+        self.remark = meant == Some(Meant::Remark);
         paste::look(&value, notes);
     }
 
+    /// The value that may go on.
+    fn open(&mut self) -> Option<&mut Text> {
+        let options = self.config.options(self.section.as_ref()?)?;
+        options.get_mut(self.option.as_ref()?).map(|entry| &mut entry.value)
+    }
+
     /// One more line of a value.
-    fn go_on(&mut self, value: &Text) {
-        let (Some(section), Some(option)) = (&self.section, &self.option) else { return };
-        let options = self.config.options(section);
-        let Some(entry) = options.and_then(|options| options.get_mut(option)) else { return };
-        entry.value.push_str(&"\n".repeat(self.empty + 1));
-        entry.value.push_all(value);
+    fn go_on(&mut self, line: &Text) {
+        let breaks = "\n".repeat(self.empty + 1);
+        let Some(value) = self.open() else { return };
+        value.push_str(&breaks);
+        value.push_all(line);
         self.empty = 0;
+    }
+
+    /// Puts a line that is not indented where it belongs, if it is plain where that is.
+    fn mend(&mut self, line: &Text, notes: &mut Notes) -> Option<Meant> {
+        let option = self.option.clone().unwrap_or_default();
+        let (remark, gap, mending) = (self.remark, self.empty > 0, self.mending);
+        let head = head(line.as_str()).is_some();
+        let mut value = self.open();
+        let above = value.as_ref().map(|value| (option.as_str(), value.as_str()));
+        if above.is_some_and(|(name, list)| name == "action" && mend::belongs(line.as_str(), list))
+        {
+            notes.warn(paste::bracket(line));
+            self.go_on(line);
+            return Some(Meant::Element);
+        }
+        let above = Above { remark, gap, option: above };
+        let meant = mend::meant(line.as_str(), above).filter(|_| mending && !head)?;
+        match meant {
+            Meant::Remark => notes.warn(paste::remark(line)),
+            Meant::Element => {
+                notes.warn(paste::element(line, &option));
+                self.go_on(line);
+            }
+            Meant::Rest => {
+                let value = value.as_mut()?;
+                value.push_str(" ");
+                value.push_all(line);
+                let whole = value.as_str().rsplit('\n').next().unwrap_or("");
+                notes.warn(paste::rest(line, whole));
+            }
+        }
+        Some(meant)
     }
 
     /// A section's head, or an option.
     fn begin(&mut self, value: &Text, notes: &mut Notes) {
         self.empty = 0;
         let text = value.as_str();
-        let head = text.strip_prefix('[').and_then(|rest| rest.rfind(']').map(|end| &rest[..end]));
-        if let Some(head) = head.filter(|head| !head.is_empty()) {
+        if let Some(head) = head(text) {
             return self.head(head, value, notes);
         }
         let Some(section) = self.section.clone() else {
@@ -197,6 +247,12 @@ impl Reader {
             section.broken = true;
         }
     }
+}
+
+/// The name in the head of a section.
+fn head(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('[')?;
+    rest.rfind(']').map(|end| &rest[..end]).filter(|head| !head.is_empty())
 }
 
 /// Where a remark begins, if there is one: at the first character of the line if that is `#` or

@@ -8,10 +8,11 @@ use crate::interpolate::{self, Fault, Scope};
 use crate::options::{self, Kind};
 use crate::params::{self, Call};
 use crate::problem::{Wrong, quote};
+use crate::remark;
 use crate::settings;
 use crate::text::Text;
 use crate::tree::{Action, Filter, Jail, KEPT};
-use crate::{unknown, words};
+use crate::unknown;
 
 /// Reads the jail `name` of `config`. What its filter says is put into `config` as `known/...`, so
 /// that the jail, and others after it, can refer to it.
@@ -42,7 +43,7 @@ impl Reader<'_, '_> {
                 first.insert(option, value);
             }
         }
-        let enabled = first.get("enabled").is_some_and(|value| words::yes(value.as_str()));
+        let enabled = first.get("enabled").is_some_and(settings::yes);
         if !enabled {
             self.silent = true;
         }
@@ -144,6 +145,9 @@ impl Reader<'_, '_> {
     }
 
     fn open_filter(&mut self, written: &Text, first: &Dict<Text>) -> Option<(Text, Definition)> {
+        let is_call =
+            |value: &Text| params::parse(value).is_ok_and(|call| !call.name.as_str().contains(' '));
+        let written = &remark::without(written.clone(), &mut self.loader.notes, is_call);
         let call = match params::parse(written) {
             Ok(call) => call,
             Err(wrong) => {
@@ -226,7 +230,18 @@ impl Reader<'_, '_> {
     fn actions(&mut self, jail: &Dict<Text>, vars: &Dict<Text>) -> Vec<Action> {
         let mut actions: Vec<Action> = Vec::new();
         let written = jail.get("action").cloned().unwrap_or_default();
+        // The line of a file on which everything that follows is a remark.
+        let mut rest = None;
         for piece in params::split(&written) {
+            let line = piece.place(0).map(|place| (place.file, place.line));
+            if rest.is_some() && rest == line {
+                continue;
+            }
+            if line.is_some() && piece.as_str().starts_with('#') {
+                self.loader.notes.warn(remark::wrong(&piece, 0));
+                rest = line;
+                continue;
+            }
             let action = match params::parse(&piece) {
                 Ok(call) => self.action(call, vars),
                 Err(wrong) => {
@@ -332,10 +347,8 @@ fn vars(jail: &Dict<Text>) -> Dict<Text> {
         let value = match kind {
             None => continue,
             Some(Kind::Text) => value.clone(),
-            Some(Kind::Flag) => {
-                Text::plain(if words::yes(value.as_str()) { "True" } else { "False" })
-            }
-            Some(Kind::Number) => match words::integer(value.as_str()) {
+            Some(Kind::Flag) => Text::plain(if settings::yes(value) { "True" } else { "False" }),
+            Some(Kind::Number) => match settings::integer(value) {
                 Some(number) => Text::plain(&number.to_string()),
                 None => continue,
             },

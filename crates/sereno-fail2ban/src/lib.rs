@@ -19,6 +19,11 @@
 //! - Everything that `fail2ban-client -t` lets pass and that can be seen here is an error or a
 //!   warning: lengths of time, numbers, flags, `ignoreip`, `usedns`, `backend`, `datepattern`,
 //!   `logpath`, two actions of one name, options that nothing reads, includes that are not there.
+//! - Of a file that fail2ban refuses, lines that a page broke are put together again where it is
+//!   plain how; so are the brackets of an `action`. Each is a warning.
+//! - A remark with `#` behind a value is cut off where the value is good without it, with a
+//!   warning. fail2ban takes the whole for a wrong value, a path, or a name; or `enabled` for no.
+//! - A failregex that is wrong is left out, and the others stand; fail2ban's server ends there.
 //! - A file that begins with a byte order mark is read; fail2ban refuses it.
 //! - A parameter may have a condition, as in newer releases: `name[key?family=inet6=value]`.
 //! - A quote that is not closed in brackets is an error; fail2ban makes it a part of the value.
@@ -28,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 pub mod act;
+mod advice;
 mod budget;
 mod check;
 pub mod client;
@@ -40,11 +46,13 @@ mod global;
 mod ini;
 mod interpolate;
 mod jail;
+mod mend;
 mod near;
 mod options;
 mod params;
 mod paste;
 mod problem;
+mod remark;
 mod settings;
 mod tags;
 mod text;
@@ -53,7 +61,7 @@ mod tree;
 mod unknown;
 mod words;
 
-pub use compile::Compiler;
+pub use compile::{Compiled, Compiler};
 pub use dict::Dict;
 pub use dump::{Value, commands};
 pub use files::Files;

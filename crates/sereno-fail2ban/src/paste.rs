@@ -22,6 +22,15 @@ fn disguised(c: char) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// What a character was meant to be that is not what it looks like.
+pub(crate) fn plain(c: char) -> Option<&'static str> {
+    match disguised(c)?.1 {
+        "an ordinary space" => Some(" "),
+        "nothing" => Some(""),
+        meant => Some(meant),
+    }
+}
+
 /// Warns of the first disguised character of a line.
 pub(crate) fn look(line: &Text, notes: &mut Notes) {
     if line.as_str().is_ascii() {
@@ -39,11 +48,40 @@ pub(crate) fn bent(text: &str) -> bool {
     text.chars().any(|c| disguised(c).is_some_and(|(_, meant)| meant == "\"" || meant == "'"))
 }
 
-/// A line that is neither a section nor an option nor indented.
+/// A line that was taken for more of the remark above it.
+pub(crate) fn remark(line: &Text) -> Wrong {
+    let message = "this is no option; it is taken for the end of the remark above";
+    Wrong::of(line, message, "begin the line with # as well")
+}
+
+/// A line that was taken for one more line of `option`.
+pub(crate) fn element(line: &Text, option: &str) -> Wrong {
+    let message = format!("this is not indented; it is taken for one more line of {option}");
+    Wrong::of(line, message, "begin it with blanks")
+}
+
+/// A line that was put behind the one above it, and what became of that.
+pub(crate) fn rest(line: &Text, whole: &str) -> Wrong {
+    let message =
+        "this is no option; it is taken for the end of the line above, which a page broke";
+    let whole: String = whole.chars().take(300).collect();
+    Wrong::of(line, message, format!("write it on one line: {whole}"))
+}
+
+/// A line that was put into the brackets above it.
+pub(crate) fn bracket(line: &Text) -> Wrong {
+    let message = "this is not indented; it is taken into the brackets that are open above";
+    Wrong::of(line, message, "put it back behind the line above, or begin it with blanks")
+}
+
+/// A line that is neither a section nor an option nor indented, and not plainly anything else.
 pub(crate) fn stray(line: &Text, option: Option<&str>, remark: bool) -> Wrong {
-    if remark {
-        let message = "this is no option; it looks like the end of the remark above";
-        return Wrong::of(line, message, "begin the line with # as well");
+    if let (true, Some(option)) = (remark, option) {
+        let message = "this is no option; it may be the end of the remark above, or not";
+        let remedy = format!(
+            "begin the line with # as well, or with blanks if it is one more line of {option}"
+        );
+        return Wrong::of(line, message, remedy);
     }
     let text = line.as_str();
     if text.starts_with('[') {
@@ -106,13 +144,28 @@ mod tests {
 
     #[test]
     fn lines_that_a_page_broke_are_named() {
-        let text = "[A]\n# a remark that goes\non here\nrex = ^one -\ntwo\n  ^three\n^fo* ur: x\n";
+        let text = "[A]\n# a remark that goes\non here\nfailregex = ^one -\ntwo\n  ^three\n\
+                    ^fo* ur: x\n# a remark\nof <HOST>\n\nmore\naction = a[b=1,\nc=2]\n";
         let told = problems(text);
-        assert!(told[0].starts_with("3:1 this is no option; it looks like the end of the remark"));
-        assert!(
-            told[1].starts_with("5:1 this is no option, and not indented, so it is no part of rex")
-        );
-        assert!(told[2].starts_with("7:1 this makes an option called \"^fo* ur\""));
-        assert_eq!(told.len(), 3);
+        let expected = [
+            "3:1 this is no option; it is taken for the end of the remark above | begin the line with #",
+            "5:1 this is no option; it is taken for the end of the line above, which a page broke | \
+             write it on one line: ^one - two",
+            "7:1 this is not indented; it is taken for one more line of failregex | begin it with",
+            "9:1 this is no option; it may be the end of the remark above, or not | begin the line",
+            "11:1 this is no option, and not indented, so it is no part of failregex either",
+            "13:1 this is not indented; it is taken into the brackets that are open above | put it",
+        ];
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.starts_with(expected), "{told}");
+        }
+        assert_eq!(told.len(), expected.len());
+    }
+
+    #[test]
+    fn what_fail2ban_accepts_is_left_as_it_is() {
+        let told = problems("[A]\nfailregex = ^one <HOST>\n^fo* ur: x\n");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("3:1 this makes an option called \"^fo* ur\""), "{told:?}");
     }
 }

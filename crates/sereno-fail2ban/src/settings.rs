@@ -8,6 +8,7 @@ use crate::check;
 use crate::dict::Dict;
 use crate::params;
 use crate::problem::{Notes, Wrong, quote};
+use crate::remark;
 use crate::text::Text;
 use crate::time;
 use crate::tree::Filter;
@@ -100,7 +101,7 @@ pub(crate) fn read(options: &Dict<Text>, notes: &mut Notes) -> Settings {
         Reader { options, notes: if switched == Some(true) { notes } else { &mut nobody } };
     let flag = |reader: &mut Reader<'_>, name| reader.flag(name).unwrap_or(false);
     let settings = Settings {
-        backend: reader.text("backend").unwrap_or_default(),
+        backend: reader.word("backend", |backend| check::backend(backend).is_none()),
         maxretry: reader.number("maxretry", 1),
         maxmatches: reader.number("maxmatches", 0),
         findtime: reader.duration("findtime"),
@@ -113,11 +114,11 @@ pub(crate) fn read(options: &Dict<Text>, notes: &mut Notes) -> Settings {
         rndtime: reader.duration("bantime.rndtime"),
         overalljails: flag(&mut reader, "bantime.overalljails"),
         ignoreself: reader.flag("ignoreself"),
-        ignoreip: options.get("ignoreip").map(words::list).unwrap_or_default(),
+        ignoreip: reader.ignoreip(),
         ignorecommand: reader.text("ignorecommand"),
         ignorecache: reader.cache(),
-        logtimezone: reader.text("logtimezone"),
-        logencoding: reader.text("logencoding"),
+        logtimezone: reader.name("logtimezone"),
+        logencoding: reader.name("logencoding"),
         logpath: reader.logpath(),
         skip_if_nologs: flag(&mut reader, "skip_if_nologs"),
         systemd_if_nologs: reader.flag("systemd_if_nologs"),
@@ -125,6 +126,16 @@ pub(crate) fn read(options: &Dict<Text>, notes: &mut Notes) -> Settings {
     settings.ignoreip.iter().filter_map(check::ignored).for_each(|wrong| reader.notes.error(wrong));
     check::backend(&settings.backend).into_iter().for_each(|wrong| reader.notes.error(wrong));
     settings
+}
+
+/// Whether a value says yes or no.
+fn is_flag(value: &Text) -> bool {
+    words::yes(value.as_str()) || words::no(value.as_str())
+}
+
+/// Whether a flag says yes, perhaps with a remark behind it.
+pub(crate) fn yes(value: &Text) -> bool {
+    words::yes(remark::cut(value, is_flag).as_ref().unwrap_or(value).as_str())
 }
 
 struct Reader<'r> {
@@ -138,9 +149,21 @@ impl Reader<'_> {
         self.options.get(name).filter(|value| !value.as_str().is_empty()).cloned()
     }
 
+    /// A value that is good or not as it stands.
+    fn word(&mut self, name: &str, is_good: impl Fn(&Text) -> bool) -> Text {
+        remark::without(self.text(name).unwrap_or_default(), self.notes, is_good)
+    }
+
+    /// A name, which has no blanks.
+    fn name(&mut self, name: &str) -> Option<Text> {
+        let is_name = |value: &Text| !value.as_str().is_empty() && !value.as_str().contains(' ');
+        Some(self.word(name, is_name)).filter(|value| !value.as_str().is_empty())
+    }
+
     fn flag(&mut self, name: &str) -> Option<bool> {
         let value = self.text(name)?;
-        if !words::yes(value.as_str()) && !words::no(value.as_str()) {
+        let value = remark::without(value, self.notes, is_flag);
+        if !is_flag(&value) {
             let message = format!(
                 "{} is neither true nor false; fail2ban takes it for false",
                 quote(value.as_str())
@@ -157,11 +180,12 @@ impl Reader<'_> {
 
     fn seconds(&mut self, name: &str) -> Option<(Text, f64)> {
         let value = self.text(name)?;
+        let value =
+            remark::without(value, self.notes, |value| time::seconds(value.as_str()).is_ok());
         match time::seconds(value.as_str()) {
             Ok(seconds) => {
-                if value.as_str().contains('#') {
-                    let remedy = "a remark stands behind a ; with a blank before it";
-                    self.notes.warn(Wrong::of(&value, "here # begins no remark", remedy));
+                if let Some(at) = value.as_str().find('#') {
+                    self.notes.warn(remark::wrong(&value, at));
                 }
                 Some((value, seconds))
             }
@@ -255,10 +279,28 @@ impl Reader<'_> {
         Some(IgnoreCache { key: key.clone(), count, time })
     }
 
+    /// Words; those of a remark are none, though names they could be.
+    fn ignoreip(&mut self) -> Vec<Text> {
+        let Some(value) = self.options.get("ignoreip") else { return Vec::new() };
+        let mut all = Vec::new();
+        for line in value.lines() {
+            let at = remark::begin(&line);
+            at.into_iter().for_each(|at| self.notes.warn(remark::wrong(&line, at)));
+            all.extend(words::list(&line.slice(0..at.unwrap_or(line.len()))));
+        }
+        all
+    }
+
     fn logpath(&mut self) -> Vec<LogPath> {
         let Some(value) = self.text("logpath") else { return Vec::new() };
         let mut paths = Vec::new();
+        // With head or tail behind it, a path may have blanks in it, and so `#` too.
+        let is_path = |line: &Text| {
+            let end = line.as_str().rsplit(' ').next().unwrap_or("");
+            end.len() == line.len() || matches!(end, "head" | "tail")
+        };
         for line in value.lines().into_iter().filter(|line| !line.as_str().is_empty()) {
+            let line = remark::without(line, self.notes, is_path);
             if line.as_str().contains(" #") {
                 let message = "here # begins no remark, but belongs to the path";
                 let remedy = "a remark stands behind a ; with a blank before it";
@@ -282,8 +324,18 @@ impl Reader<'_> {
     }
 }
 
+fn is_number(value: &Text) -> bool {
+    words::integer(value.as_str()).is_some()
+}
+
+/// A whole number, perhaps with a remark behind it.
+pub(crate) fn integer(value: &Text) -> Option<i64> {
+    let bare = remark::cut(value, is_number);
+    words::integer(bare.as_ref().unwrap_or(value).as_str())
+}
+
 fn number(options: &Dict<Text>, name: &str, least: u32, notes: &mut Notes) -> Option<u32> {
-    let value = options.get(name)?;
+    let value = &remark::without(options.get(name)?.clone(), notes, is_number);
     let number = words::integer(value.as_str());
     let fits = number.and_then(|number| u32::try_from(number).ok()).filter(|n| *n >= least);
     if fits.is_none() {
@@ -315,21 +367,25 @@ pub(crate) fn filter(filter: &mut Filter, options: &Dict<Text>, notes: &mut Note
             }
         }
     }
+    let is_usedns = |value: &Text| check::usedns(value).is_none();
     for (name, place) in [
         ("prefregex", &mut filter.prefregex),
         ("datepattern", &mut filter.datepattern),
         ("usedns", &mut filter.usedns),
     ] {
         if let Some(value) = options.get(name) {
+            let value = match name {
+                "usedns" => &remark::without(value.clone(), notes, is_usedns),
+                _ => value,
+            };
             *place = Some(value.clone()).filter(|value| !value.as_str().is_empty());
         }
     }
     if options.contains("maxlines") {
         filter.maxlines = number(options, "maxlines", 1, notes);
     }
-    if let Some(value) = options.get("usedns") {
-        check::usedns(value).into_iter().for_each(|wrong| notes.error(wrong));
-    }
+    let usedns = filter.usedns.as_ref().filter(|_| options.contains("usedns"));
+    usedns.and_then(check::usedns).into_iter().for_each(|wrong| notes.error(wrong));
     if let Some(value) = options.get("datepattern") {
         check::datepattern(value).into_iter().for_each(|wrong| notes.error(wrong));
     }

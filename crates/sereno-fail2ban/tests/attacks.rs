@@ -1,6 +1,14 @@
 //! Lines that attackers write, read with the filters of Debian's fail2ban in place: whom they
 //! accuse, and how long that takes. The peer's own history and what was tried against its rivals.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test reads files, asks a clock, and says what it saw"
+)]
+
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod common;
 
@@ -25,7 +33,7 @@ fn stock(written: &str) -> Option<Arc<Filter>> {
     }
     let tree = filter(&Disk, "/etc/fail2ban", written, "auto");
     let mut compiler = Compiler::new(TimeZone::UTC, |_| None, NOW);
-    Some(compiler.jail(&tree, &tree.jails[0]).expect(written))
+    Some(compiler.jail(&tree, &tree.jails[0]).filter.expect(written))
 }
 
 /// Who is accused how often by these lines, by address or name.

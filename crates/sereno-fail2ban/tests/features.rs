@@ -131,3 +131,13 @@ fn odd_but_right_files_are_read() {
          == jail.d/crlf.conf\n[j]\r\nfindtime = 1m\r\n  +1h\r\n",
     ).replace("3;no remark", "3 ;no remark"));
 }
+
+/// What a page broke is told, but read as it stands wherever fail2ban reads it.
+#[test]
+fn lines_that_make_odd_options_are_read_as_they_stand() {
+    compare(&with(
+        "== filter.d/g.conf\n[Definition]\nfailregex = ^x <HOST>\n^y .*: <HOST>\n# a remark that\n\
+         goes: on <HOST>\nignoreregex =\nNot: this\n== jail.conf\n[j]\nenabled = true\nfilter = g\n\
+         action = a[name=x]\na[name=y, port=1]\nsender=b@c]\nlogpath = /etc/hosts\n/var: x\n",
+    ));
+}

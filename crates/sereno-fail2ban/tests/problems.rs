@@ -11,7 +11,8 @@
 )]
 
 use proptest::prelude::*;
-use sereno_fail2ban::{Family, Files, Length, Severity, Tree, commands, read};
+use sereno_core::time::Time;
+use sereno_fail2ban::{Compiler, Family, Files, Length, Severity, Tree, commands, read};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,7 @@ fn what_fail2bans_own_test_lets_pass_is_found() {
         ("bantime = 10q", "2:13", "\"q\" is not a unit of time", "write bantime = 600, 10m"),
         ("findtime = abc", "2:12", "is no length of time", "write findtime = 600"),
         ("maxretry = x", "2:12", "\"x\" is not a whole number", "write maxretry = 5"),
-        ("maxretry = 3 # three", "2:12", "is not a whole number", "behind a ; with a blank"),
+        ("maxretry = x # three", "2:12", "is not a whole number", "behind a ; with a blank"),
         ("maxretry = 0", "2:12", "maxretry is at least 1", "write maxretry = 5"),
         ("datepattern = %%Q", "2:15", "\"%Q\" stands for no part of a date", "strptime"),
         ("ignoreip = ::1 999.1.1.1/99", "2:16", "\"999.1.1.1/99\" is no address", "192.0.2.0/24"),
@@ -84,7 +85,7 @@ fn what_fail2bans_own_test_lets_pass_is_found() {
         ("backend = poling", "2:11", "there is no backend \"poling\"", "did you mean polling?"),
         ("bantime.multipliers = 1  2", "2:25", "is not a whole number", "1 2 4 8"),
         ("bantime.maxtime = -1", "2:19", "cannot be negative", "write 600"),
-        ("logpath = /var/log/x #log", "2:11", "# begins no remark", "behind a ;"),
+        ("logpath = /var/log/x # tail", "2:11", "# begins no remark", "behind a ;"),
         ("logpath = /var/log/my app.log", "2:11", "head or tail is expected", "put head behind"),
         ("enabled = “true”", "2:11", "is neither true nor false", "typographic"),
         ("action = do[name=x", "2:12", "this [ is not closed", "write ]"),
@@ -119,6 +120,17 @@ fn warnings_leave_the_jail_standing() {
     for (line, message) in [
         ("maxretri = 3", "nothing reads \"maxretri\" in [bad] | did you mean maxretry?"),
         ("maxretry = 3\u{a0}", ""),
+        ("maxretry = 3 # three", "2:14: here # begins no remark, but it is taken for one"),
+        ("enabled = yes # on", "2:15: here # begins no remark"),
+        ("bantime = 1h #long", "2:14: here # begins no remark"),
+        ("logpath = /a\n  /b #log", "3:6: here # begins no remark"),
+        ("ignoreip = ::1 # my router", "2:16: here # begins no remark"),
+        ("usedns = no # never", "2:13: here # begins no remark"),
+        ("backend = polling # slow", "2:19: here # begins no remark"),
+        ("logtimezone = UTC # all of us", "2:19: here # begins no remark"),
+        ("filter = good # the best", "2:15: here # begins no remark"),
+        ("filter = good[x=\"a #\"] # it", "2:24: here # begins no remark"),
+        ("action = do # the [ best\n  do[name=two]", "2:13: here # begins no remark"),
         ("ignorecommand = a\u{a0}b", "U+00A0 is a blank of a web page"),
         ("bantime = 0", "a ban of no length"),
         ("action =", "[bad] has no action"),
@@ -162,16 +174,28 @@ fn values_mean_something() {
 }
 
 #[test]
+fn remarks_are_no_part_of_values() {
+    let tree = with(
+        "maxretry = 7 # x\nignoreip = ::1 # a b\nenabled = off # x\n[good]\nlogpath = /a # x\nusedns = raw # x\n",
+    );
+    let [good, bad] = &tree.jails[..] else { panic!("{:?}", tree.jails) };
+    assert!(good.enabled && !bad.enabled);
+    assert_eq!(good.settings.logpath[0].pattern.as_str(), "/a");
+    assert_eq!(good.filter.as_ref().unwrap().usedns.as_ref().unwrap().as_str(), "raw");
+    assert_eq!((bad.settings.maxretry, bad.settings.ignoreip.len()), (Some(7), 1));
+}
+
+#[test]
 fn a_broken_filter_takes_down_only_its_jails() {
     let tree = tree(&format!(
-        "== filter.d/torn.conf\n[Definition]\nfailregex = ^a <HOST> -\nwrong\n  ^b: <HOST>\n^c: <HOST>\n\
+        "== filter.d/torn.conf\n[Definition]\nfailregex = ^a <HOST> -\n\nwrong\n  ^b: <HOST>\n^c: <HOST>\n\
          == jail.conf\nlost = 1\n[DEFAULT]\nstray\n[good]\n{JAIL}[torn]\n{JAIL}== jail.local\n[torn]\nfilter = torn\n"
     ));
     let problems = shown(&tree);
     assert_eq!(tree.standing().map(|jail| jail.name.as_str()).collect::<Vec<_>>(), ["good"]);
     for begin in [
-        "filter.d/torn.conf:3:1: this is no option, and not indented, so it is no part of failregex",
-        "filter.d/torn.conf:5:1: this makes an option called \"^c\"",
+        "filter.d/torn.conf:4:1: this is no option, and not indented, so it is no part of failregex",
+        "filter.d/torn.conf:6:1: this is not indented; it is taken for one more line of failregex",
         "jail.conf:1:1: this stands before the first [section]",
         "jail.conf:3:1: \"stray\" is no option",
         "jail.local:2:10: the filter torn has errors",
@@ -180,50 +204,45 @@ fn a_broken_filter_takes_down_only_its_jails() {
     }
     // What is right of it is there for whoever wants to go on with it.
     let torn = tree.jails.iter().find(|jail| jail.name == "torn").unwrap();
-    assert!(torn.set_aside && torn.filter.as_ref().unwrap().failregex.len() == 2);
+    assert!(torn.set_aside && torn.filter.as_ref().unwrap().failregex.len() == 3);
+}
+
+/// What a jail says is wrong in what only its compiler sees, and what of it is left.
+fn compiled(lines: &str) -> (Vec<String>, Option<usize>) {
+    let tree = with(lines);
+    let mut compiler = Compiler::new(jiff::tz::TimeZone::UTC, |_| None, Time(0));
+    let compiled = compiler.jail(&tree, &tree.jails[1]);
+    let told = compiled.problems.iter().map(|p| {
+        let file = p.file.trim_start_matches("/f/");
+        format!("{file}:{}:{}: {:?} {}", p.line, p.column, p.severity, p.message)
+    });
+    (told.collect(), compiled.filter.map(|filter| filter.len()))
 }
 
 #[test]
-fn a_page_pasted_as_it_is_printed_is_explained() {
-    let tree = tree(
-        "== filter.d/phone.conf\n# Remarks of a page go on\nhere\n[Definition]\n\
-         failregex = NOTICE.* .*: Login from '.*' failed for '<HOST>' -\nBad word\n\
-         \x20         NOTICE.* .*: Login of <HOST>\n\
-         NOTICE.* .*: Nobody at '<HOST>' -\nNo such one\nNOTICE.* .*: Other (from <HOST>)\n\
-         == jail.conf\n[ssh] # a remark\nenabled = true\nfilter = good\n\
-         action = do[name=SSH, port=22]\n        do[name=MAIL, port=a@b,\nblocktype=c@d]\n\
-         logpath = /var/log/secure #the log\nmaxretry = 3 #three\nbantime = 36000 #seconds\n\
-         [phone]\nenabled = true\nfilter = phone\naction = do[name=“PBX”]\nmaxretry = 4\n",
-    );
-    let problems = shown(&tree);
-    for (begin, remedy) in [
-        ("filter.d/phone.conf:2:1: this stands before the first [section]", "begin it with #"),
+fn a_wrong_expression_is_left_out_and_the_others_stand() {
+    for (lines, told, left) in [
         (
-            "filter.d/phone.conf:5:1: this is no option, and not indented",
-            "if a page broke the line above",
+            "failregex = ^(abc <HOST>\n  ^d <HOST>",
+            "2:14: Error failregex: this ( is never closed by a ); this expression is left out",
+            Some(1),
         ),
-        (
-            "filter.d/phone.conf:7:1: this makes an option called \"notice.* .*\"",
-            "begin it with blanks",
-        ),
-        ("filter.d/phone.conf:8:1: this is no option, and not indented", "put this back behind it"),
-        (
-            "filter.d/phone.conf:9:1: this is no option, and not indented, so it is no part of failregex",
-            "begin it with blanks",
-        ),
-        ("jail.conf:5:11: this [ is not closed", "lines that go on must begin with blanks"),
-        ("jail.conf:7:11: here # begins no remark", "behind a ;"),
-        ("jail.conf:8:12: \"3 #three\" is not a whole number", "behind a ;"),
-        ("jail.conf:9:11: warning", ""),
-        ("jail.conf:13:18: typographic quotes do not quote", "straight quotes"),
+        ("failregex = ^abc\n  ^d <ADDR>$", "2:13: Error failregex: it says nowhere whom", Some(1)),
+        ("failregex = (from <HOST>)", "2:13: Warning failregex: these parentheses make", Some(1)),
+        ("failregex = (<HOST>", "2:13: Error failregex: this ( is never closed by a )", None),
+        ("ignoreregex = ^(abc", "2:16: Error ignoreregex: this ( is never closed", None),
+        ("prefregex = ^[a <F-CONTENT>.*</F-CONTENT>", "2:14: Error prefregex: this [ is", None),
+        ("logtimezone = Europe/Nowhere", "2:15: Error logtimezone: ", None),
     ] {
-        let begin = begin.replace("warning", "here # begins no remark");
-        let found = problems
-            .iter()
-            .any(|p| p.to_lowercase().starts_with(&begin.to_lowercase()) && p.contains(remedy));
-        assert!(found, "{begin}\n{}", problems.join("\n"));
+        let (problems, filter) = compiled(lines);
+        assert_eq!(filter, left, "{lines}");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(&format!("jail.local:{told}")), "{problems:?}");
+        assert!(
+            problems[0].contains("left out") == (told.contains("Error") && left.is_some()),
+            "{problems:?}"
+        );
     }
-    assert_eq!(tree.standing().count(), 0);
 }
 
 #[test]
@@ -369,6 +388,11 @@ fn time_grows_with_the_text() {
         "y%N = %(default/z)s\n",
         "'",
         "1 ",
+        "\nword",
+        "\nword <HOST>",
+        "\n# r\nword",
+        "a[x=1,\nx=2,\ny=3,",
+        " #",
     ] {
         let made = |count: usize| {
             let text: String =

@@ -47,18 +47,24 @@ fn every_stock_filter_compiles() {
     let begin = Instant::now();
     let mut filters = 0;
     let mut bounded = Vec::new();
+    let mut said = Vec::new();
     for (base, name) in suite.filters() {
         let tree = sereno_fail2ban::filter(&suite, base.to_str().unwrap(), &name, "auto");
-        let compiled = compiler.jail(&tree, &tree.jails[0]).map_err(|problems| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        });
-        match compiled {
-            Ok(filter) if filter.is_linear() => {}
-            Ok(_) => bounded.push(name),
-            Err(problems) => panic!("{name}: {problems}"),
+        let compiled = compiler.jail(&tree, &tree.jails[0]);
+        said.extend(compiled.problems.iter().map(|problem| format!("{name}: {problem}")));
+        match compiled.filter {
+            Some(filter) if filter.is_linear() => {}
+            Some(_) => bounded.push(name),
+            None => panic!("{name}: {}", said.join("\n")),
         }
         filters += 1;
     }
+    println!("said of them:\n{}", said.join("\n"));
+    // Advice is for others than these; but IAX2 does write a port behind the address, and this
+    // filter passes over such failures.
+    let expected = ["this does not match an address with a port, as in: chan_iax2.c: Host "];
+    let known = said.iter().zip(expected).all(|(said, known)| said.contains(known));
+    assert!(known && said.len() == expected.len(), "{}", said.join("\n"));
     println!("{filters} filters read and compiled in {:?}", begin.elapsed());
     println!("with a limit of steps: {}", bounded.join(" "));
     assert!(filters >= 91);

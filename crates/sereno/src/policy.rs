@@ -2,7 +2,8 @@
 
 use crate::cli::args::ConfigArgs;
 use crate::fail2ban::House;
-use sereno_config::{Document, Outcome};
+use jiff::tz::TimeZone;
+use sereno_config::{Document, Machine, Outcome};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +49,7 @@ pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
         documents.push(Document { name: "what was found on this machine".to_owned(), text });
     }
     let rules = rules(args.rules.as_deref(), folder)?;
-    let knows = |zone: &str| jiff::tz::TimeZone::get(zone).is_ok();
-    let mut outcome = sereno_config::read_where(&documents, &rules, &knows);
+    let mut outcome = read(&documents, &rules);
     let house = args.fail2ban.as_deref().map(|dir| {
         let now = crate::run::clock();
         let (house, problems) = crate::fail2ban::add(dir, &mut outcome.policy, now);
@@ -57,6 +57,15 @@ pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
         house
     });
     Ok(Loaded { outcome, files, found, fail2ban: house })
+}
+
+/// Reads documents for this machine.
+#[must_use]
+pub fn read(config: &[Document], rules: &[Document]) -> Outcome {
+    let zone = TimeZone::system();
+    let zones = |name: &str| TimeZone::get(name).ok();
+    let machine = Machine { zone: &zone, zones: &zones, now: crate::run::clock() };
+    sereno_config::read_where(config, rules, machine)
 }
 
 /// The shipped rules and the administrator's own.

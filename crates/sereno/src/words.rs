@@ -75,7 +75,9 @@ macro_rules! words {
     )*};
 }
 
+mod import;
 mod run;
+pub use import::*;
 pub use run::*;
 
 /// `name = "thing", "things" | "cosa", "cosas";`: a number with its noun.

@@ -1,7 +1,8 @@
 //! fail2ban's server and Sereno, with the same configuration on the same growing logs: they ban the
 //! same addresses.
 
-#[allow(dead_code, reason = "not every test needs all of it")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on says where")]
+
 mod program;
 
 use program::Home;

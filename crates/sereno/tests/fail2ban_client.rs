@@ -136,23 +136,6 @@ fn a_broken_tree_is_shown_at_its_place() {
 }
 
 #[test]
-fn to_start_is_systemds() {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, args) in [
-        ("fail2ban-client", &["-s", "/nowhere/sock", "start"][..]),
-        ("fail2ban-client", &["-s", "/nowhere/sock", "restart"]),
-        ("fail2ban-server", &["-s", "/nowhere/sock", "-xf", "start"]),
-        ("fail2ban-server", &["-s", "/nowhere/sock"]),
-    ] {
-        let program = folder.path().join(name);
-        let program = if program.exists() { program } else { link(folder.path(), name) };
-        let (out, err, code) = said(&call(&program, args));
-        assert_eq!((out.as_str(), code), ("", 255), "{args:?}");
-        assert!(err.contains("sereno run --fail2ban /etc/fail2ban"), "{err}");
-    }
-}
-
-#[test]
 fn a_guard_of_no_tree_refuses() {
     // Observes only.
     let home = Guard::start(CONFIG);

@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn branches_of_few_words_are_written_out() {
         let lines = |pattern: &str| {
-            let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+            let mut hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
             let found = LINES.required(&hir.parse(pattern).unwrap()).unwrap();
             found.iter().map(|l| String::from_utf8_lossy(l).into_owned()).collect::<Vec<_>>()
         };

@@ -108,7 +108,9 @@ fn long_lines_cost_milliseconds() {
             let text = pumped(head, pump, (64 << 10) / pump.len(), tail);
             let (mut took, found) = time(|| regex.search(&text, &mut room));
             if took > Duration::from_millis(20) {
-                took = least(|| assert_eq!(regex.search(&text, &mut room), found));
+                took = least(|| {
+                    let _ = regex.search(&text, &mut room);
+                });
             }
             assert!(found.is_ok() || !regex.is_linear(), "{expression}");
             worst.push((took, found, expression, pump, head.to_owned()));

@@ -62,8 +62,9 @@ impl Instance {
         // Which years `%ExY` takes is a matter of the real time in the suite, too.
         let today = jiff::Timestamp::now().as_second();
         let mut compiler = Compiler::new(zone, |_| None, Time::from_secs(today));
-        let filter = compiler.jail(&tree, &tree.jails[0]).unwrap_or_else(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let compiled = compiler.jail(&tree, &tree.jails[0]);
+        let filter = compiled.filter.unwrap_or_else(|| {
+            let problems: Vec<String> = compiled.problems.iter().map(ToString::to_string).collect();
             panic!("{written}: {}", problems.join("\n"));
         });
         let (mut scan, mut guard) = (Scan::new(), Scan::new());

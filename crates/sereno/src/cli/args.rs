@@ -62,6 +62,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Write a configuration of what runs on this machine, with the reasons.
     Init(InitArgs),
+    /// Write another program's configuration as Sereno's own.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Make the running Sereno read its configuration again.
     Reload(Json),
     /// Stop the running Sereno; bans stay in force.
@@ -275,4 +278,36 @@ pub struct InitArgs {
     /// Look at the machine whose root folder this is.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
+}
+
+/// `sereno import`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Write the jails and filters of fail2ban as files of Sereno's own, and tell what changed.
+    ///
+    /// Exit code 1 when something could not be taken over; the report says what, and why.
+    Fail2ban(ImportArgs),
+}
+
+/// `sereno import fail2ban`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// The folder of fail2ban's configuration.
+    #[arg(value_name = "DIR", default_value = "/etc/fail2ban")]
+    pub dir: PathBuf,
+    /// Where to write sereno.toml and rules.d.
+    #[arg(long, value_name = "FOLDER", default_value = "/etc/sereno")]
+    pub into: PathBuf,
+    /// Keep fail2ban's expressions where Sereno has a rule of its own (sshd, Asterisk).
+    #[arg(long)]
+    pub keep_filters: bool,
+    /// Write nothing; show what would be written.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
+    /// For people or programs.
+    #[command(flatten)]
+    pub json: Json,
 }

@@ -3,9 +3,9 @@
 use super::args::InitArgs;
 use super::failure::{Failure, Outcome};
 use crate::{policy, words};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -39,7 +39,7 @@ fn below(root: &Path, path: &str) -> PathBuf {
 }
 
 /// Writes a file whole or not at all, readable by everybody; only `force` replaces one.
-fn put(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
+pub(super) fn put(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -47,7 +47,9 @@ fn put(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     name.push(format!(".{}.new", std::process::id()));
     let fresh = folder.join(name);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&fresh)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    // Whatever is usual for files of who runs this.
+    let readable = file.set_permissions(Permissions::from_mode(0o644));
+    let written = readable.and_then(|()| file.write_all(bytes)).and_then(|()| file.sync_all());
     // A link, unlike a renaming, never replaces anything.
     let placed = written.and_then(|()| match force {
         true => fs::rename(&fresh, path),

@@ -45,6 +45,7 @@ pub fn run(args: &ReplayArgs, out: &mut impl Write) -> Outcome {
     let policies = policy.jails.into_iter().map(|jail| jail.policy).collect();
     let mut engine = Engine::new(policies, Friends::new(policy.friends), Clock::Log, SEED);
     engine.add_source(SOURCE, &rules, &names, Dates::new(zone)).map_err(Failure::refused)?;
+    engine.add_filters(SOURCE, &policy.filters);
     let mut replay = Replay {
         engine,
         json: args.json.json,
@@ -69,6 +70,7 @@ pub fn run(args: &ReplayArgs, out: &mut impl Write) -> Outcome {
 fn policy_of(args: &ConfigArgs) -> Result<Policy, Failure> {
     let folder = Path::new(policy::DEFAULT).parent().unwrap_or(Path::new("/"));
     let configured = args.config.is_some()
+        || args.fail2ban.is_some()
         || Path::new(policy::DEFAULT).exists()
         || folder.join("conf.d").exists();
     let outcome = if configured {

@@ -5,8 +5,10 @@ use super::failure::{Failure, Outcome};
 use super::paint::{self, Column, Paint};
 use crate::{policy, words};
 use serde::Serialize;
-use sereno_config::{Document, Policy, Problem};
+use sereno_config::{Document, FilterRule, Policy, Problem};
 use sereno_core::rule::Rule;
+use sereno_core::rule::spec::Kind;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
@@ -34,7 +36,7 @@ struct Listed<'a> {
 
 #[derive(Serialize)]
 struct ListedPattern<'a> {
-    pattern: &'a str,
+    pattern: Cow<'a, str>,
     kind: &'static str,
     weight: u16,
 }
@@ -42,12 +44,22 @@ struct ListedPattern<'a> {
 impl<'a> Listed<'a> {
     fn new(rule: &'a Rule, texts: &'a [Document]) -> Self {
         let listed = |pattern: &'a sereno_core::rule::Pattern| ListedPattern {
-            pattern: &pattern.id,
+            pattern: Cow::Borrowed(&pattern.id),
             kind: pattern.kind.word(),
             weight: pattern.weight,
         };
         let files = texts.iter().map(|text| text.name.as_str()).collect();
         Self { rule: &rule.name, files, patterns: rule.patterns.iter().map(listed).collect() }
+    }
+
+    fn expressions(rule: &'a FilterRule) -> Self {
+        let listed = |at| ListedPattern {
+            pattern: format!("failregex {at}").into(),
+            kind: Kind::Failure.word(),
+            weight: 1,
+        };
+        let patterns = (0..rule.filter.len()).map(listed).collect();
+        Self { rule: &rule.name, files: vec![rule.text.name.as_str()], patterns }
     }
 
     fn stands_in(&self, file: &str) -> bool {
@@ -142,7 +154,7 @@ fn list(json: bool, out: &mut impl Write) -> Outcome {
         let row = |pattern: &ListedPattern<'_>| {
             vec![
                 String::new(),
-                pattern.pattern.to_owned(),
+                pattern.pattern.to_string(),
                 pattern.kind.to_owned(),
                 pattern.weight.to_string(),
             ]
@@ -166,7 +178,9 @@ fn list(json: bool, out: &mut impl Write) -> Outcome {
 
 /// The rules with the documents they stand in.
 fn listed(policy: &Policy) -> impl Iterator<Item = Listed<'_>> {
-    policy.rules.iter().zip(&policy.rule_texts).map(|(rule, texts)| Listed::new(rule, texts))
+    let own = policy.rules.iter().zip(&policy.rule_texts);
+    let own = own.map(|(rule, texts)| Listed::new(rule, texts));
+    own.chain(policy.filter_rules.iter().map(Listed::expressions))
 }
 
 /// Writes one JSON value and a line break.

@@ -59,13 +59,9 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
         }
         let acts = acts(&tree, jail);
         problems.extend(acts.problems.iter().cloned());
-        let filter = match compiler.jail(&tree, jail) {
-            Ok(filter) => filter,
-            Err(wrong) => {
-                problems.extend(wrong);
-                continue;
-            }
-        };
+        let compiled = compiler.jail(&tree, jail);
+        problems.extend(compiled.problems);
+        let Some(filter) = compiled.filter else { continue };
         if jail.set_aside || acts.problems.iter().any(|one| one.severity == Severity::Error) {
             continue;
         }

@@ -77,7 +77,7 @@ impl Doer {
 
 impl Deeds {
     /// Without any. `wake` is called, on any thread, when there is something to
-    /// [settle](Guard::settle_deeds).
+    /// settle.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             runner: Runner::new(wake),
@@ -187,7 +187,8 @@ impl Deeds {
                 let doer = self.jails.get_mut(&ban.jail)?;
                 if self.observing {
                     let actions = doer.actions.join(", ");
-                    return Some(words::would_run(actions, &doer.title, ban.prefix));
+                    let text = words::would_run(actions, &doer.title, ban.prefix);
+                    return Some(words::observed_only(text));
                 }
                 doer.banned += 1;
                 self.runner.ban(&doer.ticket(ban, engine, false));

@@ -25,7 +25,7 @@ use guard::Guard;
 use mio::Events;
 use sereno_config::{Policy, Severity};
 use sereno_core::time::Time;
-use signal_hook::consts::SIGHUP;
+use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signals::Signals;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -164,6 +164,10 @@ impl Shell {
             Some(SIGHUP) => {
                 let became = self.reload();
                 became.words().iter().for_each(|note| say(note));
+                After::GoOn
+            }
+            Some(SIGUSR1) => {
+                self.guard.office.reopen();
                 After::GoOn
             }
             Some(_) => After::Stop,

@@ -2,7 +2,7 @@
 
 use mio::Interest;
 use mio::net::UnixStream;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::io::{self, Read};
 
 /// One pipe for each signal.
@@ -11,10 +11,10 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens for the end and for reloads.
+    /// Listens for the end, for reloads, and for logs that were moved away.
     pub(super) fn new() -> io::Result<Self> {
         let mut pipes = Vec::new();
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] {
             let (read, write) = std::os::unix::net::UnixStream::pair()?;
             read.set_nonblocking(true)?;
             write.set_nonblocking(true)?;

@@ -5,10 +5,10 @@
 //! look behind at the very beginning or ahead at the very end becomes text that is matched and
 //! not counted.
 
-use super::expression::expression;
+use super::Wrong;
+use super::expression::{expression, longest};
 use super::search::Match;
 use super::stamp::{Civil, Stamp};
-use super::template::Fault;
 use super::{epoch, zone};
 use regex_automata::{Input, meta::Regex};
 use std::ops::Range;
@@ -35,7 +35,7 @@ pub(super) struct Custom {
 }
 
 impl Custom {
-    pub(super) fn new(python: &str) -> Result<Self, Fault> {
+    pub(super) fn new(python: &str) -> Result<Self, Wrong> {
         let (hoisted, behind) = hoist(python);
         let regex = expression(&variants(&hoisted)?)?;
         let names: Vec<_> =
@@ -49,7 +49,7 @@ impl Custom {
         Ok(Self { from: named(FROM), to: named(TO), fields, behind, epoch: None, regex })
     }
 
-    pub(super) fn epoch(python: &str, long: bool) -> Result<Self, Fault> {
+    pub(super) fn epoch(python: &str, long: bool) -> Result<Self, Wrong> {
         Ok(Self { epoch: Some(long), ..Self::new(python)? })
     }
 
@@ -74,12 +74,14 @@ impl Custom {
         if start < from {
             return None;
         }
+        // What was put in front has groups of its own.
+        let first = self.from.map_or(1, |from| from + 1);
         let said = |number: usize| group(number).and_then(|range| text.get(range));
         let stamp = match self.epoch {
-            Some(long) => said(2).and_then(|text| epoch::value(text, long)).map(Stamp::At),
+            Some(long) => said(first + 1).and_then(|text| epoch::value(text, long)).map(Stamp::At),
             None => self.civil(said).map(Stamp::Civil),
         };
-        let date = group(if self.from.is_some_and(|from| from == 1) { 2 } else { 1 });
+        let date = group(first);
         Some(Match {
             start,
             end,
@@ -170,7 +172,7 @@ const END: &str = r"(?=\b|\W|$)";
 /// Makes a look behind at the very beginning and a look ahead at the very end text of the
 /// match, and marks where the match proper begins and ends; with how many bytes are behind.
 fn hoist(python: &str) -> (String, usize) {
-    let flags = python.starts_with("(?iu)").then_some("(?iu)").unwrap_or_default();
+    let flags = if python.starts_with("(?iu)") { "(?iu)" } else { "" };
     let body = &python[flags.len()..];
     let (begin, body) = body.strip_prefix(BEGIN).map_or(("", body), |body| (BEGIN, body));
     let (end, body) = body.strip_suffix(END).map_or(("", body), |body| (END, body));
@@ -183,10 +185,8 @@ fn hoist(python: &str) -> (String, usize) {
         None => ("", body.to_owned()),
     };
     let tail = body.trim_end_matches(')').len();
-    let look = body.match_indices("(?=").filter(|(at, _)| body[..*at].ends_with(')') || *at > 0);
-    let look = look
-        .filter_map(|(at, _)| Some((at, closing(&body, at)?)))
-        .find(|(_, close)| *close >= tail && body[close + 1..].bytes().all(|b| b == b')'));
+    let closed = |(at, _)| Some((at, closing(&body, at)?));
+    let look = body.match_indices("(?=").filter_map(closed).find(|(_, close)| *close >= tail);
     let (ahead, body) = match look {
         Some((at, close)) => {
             (body[at + 3..close].to_owned(), format!("{}{}", &body[..at], &body[close + 1..]))
@@ -196,7 +196,7 @@ fn hoist(python: &str) -> (String, usize) {
     if behind.is_empty() && ahead.is_empty() {
         return (python.to_owned(), 0);
     }
-    let width = expression(&[behind.to_owned()]).ok().map_or(0, |_| 4 * behind.chars().count());
+    let width = longest(behind);
     let text = format!("{flags}(?:{behind})(?P<{FROM}>){begin}{body}{end}(?P<{TO}>)(?:{ahead})");
     (text, width)
 }
@@ -225,7 +225,7 @@ fn closing(regex: &str, open: usize) -> Option<usize> {
 }
 
 /// One expression per character a back-reference may refer to.
-fn variants(python: &str) -> Result<Vec<String>, Fault> {
+fn variants(python: &str) -> Result<Vec<String>, Wrong> {
     let mut open = vec![python.to_owned()];
     let mut done = Vec::new();
     while let Some(text) = open.pop() {
@@ -268,6 +268,6 @@ fn characters(class: &str) -> Option<Vec<char>> {
         .then(|| class.chars().collect())
 }
 
-fn unsupported(what: &str, remedy: &str) -> Fault {
-    (0, 0, format!("'{what}' is not read here"), remedy.to_owned())
+fn unsupported(what: &str, remedy: &str) -> Wrong {
+    Wrong::whole(&format!("'{what}' is not read here"), remedy)
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// A template unused for so long gives way to any other.
 const UNUSED: Duration = Duration::from_secs(300);
 
-/// What a detector remembers of one reader's lines. A few hundred bytes.
+/// What a detector remembers of one reader's lines: some forty bytes per template.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// The templates in their current order; empty before the first line.

@@ -1,7 +1,7 @@
 //! Python's regular expressions in the words of `regex-automata`: the free part of a
 //! datepattern.
 
-use super::template::Fault;
+use super::Wrong;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;
 use std::iter::Peekable;
@@ -15,7 +15,7 @@ const SIZE: usize = 4 << 20;
 ///
 /// # Errors
 /// What Python refuses, and what cannot be searched in linear time.
-pub(super) fn expression(pythons: &[String]) -> Result<Regex, Fault> {
+pub(super) fn expression(pythons: &[String]) -> Result<Regex, Wrong> {
     let rust = pythons.iter().map(|python| translate(python)).collect::<Result<Vec<_>, _>>()?;
     Regex::builder()
         .configure(Config::new().nfa_size_limit(Some(SIZE)).hybrid_cache_capacity(256 << 10))
@@ -25,17 +25,23 @@ pub(super) fn expression(pythons: &[String]) -> Result<Regex, Fault> {
             let reason = error
                 .syntax_error()
                 .map_or_else(|| error.to_string(), |error| last_line(&error.to_string()));
-            fault(&format!("this is no regular expression: {reason}"), "correct the expression")
+            Wrong::whole(
+                &format!("this is no regular expression: {reason}"),
+                "correct the expression",
+            )
         })
+}
+
+/// The most bytes an expression can match; 0 for one that is none, or has no limit.
+pub(super) fn longest(python: &str) -> usize {
+    let rust = translate(python).unwrap_or_default();
+    let most = regex_syntax::parse(&rust).ok().and_then(|hir| hir.properties().maximum_len());
+    most.unwrap_or_default()
 }
 
 fn last_line(text: &str) -> String {
     let line = text.lines().last().unwrap_or_default();
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
-}
-
-fn fault(message: &str, remedy: &str) -> Fault {
-    (0, 0, message.to_owned(), remedy.to_owned())
 }
 
 /// What the last item was, for the quantifier that may follow.
@@ -56,7 +62,7 @@ struct Translator<'p> {
     beginning: bool,
 }
 
-fn translate(python: &str) -> Result<String, Fault> {
+fn translate(python: &str) -> Result<String, Wrong> {
     let mut t = Translator {
         python,
         chars: python.char_indices().peekable(),
@@ -71,7 +77,7 @@ fn translate(python: &str) -> Result<String, Fault> {
 }
 
 impl<'p> Translator<'p> {
-    fn next(&mut self, at: usize, c: char) -> Result<(), Fault> {
+    fn next(&mut self, at: usize, c: char) -> Result<(), Wrong> {
         let first = std::mem::replace(&mut self.beginning, false);
         match c {
             '\\' => self.escape()?,
@@ -112,11 +118,13 @@ impl<'p> Translator<'p> {
         }
     }
 
-    fn quantifier(&mut self, text: &str) -> Result<(), Fault> {
+    fn quantifier(&mut self, text: &str) -> Result<(), Wrong> {
         match self.item {
-            Item::Nothing => return Err(fault("there is nothing to repeat", "remove the mark")),
+            Item::Nothing => {
+                return Err(Wrong::whole("there is nothing to repeat", "remove the mark"));
+            }
             Item::Repeated => {
-                return Err(fault("a repetition is repeated", "put the first in a group"));
+                return Err(Wrong::whole("a repetition is repeated", "put the first in a group"));
             }
             Item::Something => {}
         }
@@ -147,7 +155,7 @@ impl<'p> Translator<'p> {
         Some((inner.len() + 1, bounds))
     }
 
-    fn open(&mut self, at: usize, first: bool) -> Result<(), Fault> {
+    fn open(&mut self, at: usize, first: bool) -> Result<(), Wrong> {
         let here = &self.python[at..];
         // The boundaries of words: one on either side of them is no word's character.
         for (look, place) in
@@ -168,7 +176,8 @@ impl<'p> Translator<'p> {
             [b':', ..] => self.group("(?:"),
             [b'P', b'<', ..] => self.group("(?P<"),
             [b'#', ..] => {
-                let length = here.find(')').ok_or_else(|| fault("a comment is not closed", ""))?;
+                let length =
+                    here.find(')').ok_or_else(|| Wrong::whole("a comment is not closed", ""))?;
                 self.skip(here[..length].chars().count());
             }
             _ if letters > 0 && matches!(kind.as_bytes().get(letters), Some(b':' | b')')) => {
@@ -193,9 +202,9 @@ impl<'p> Translator<'p> {
         }
     }
 
-    fn flags(&mut self, letters: &str, all: bool, first: bool) -> Result<(), Fault> {
+    fn flags(&mut self, letters: &str, all: bool, first: bool) -> Result<(), Wrong> {
         if all && !first {
-            return Err(fault(
+            return Err(Wrong::whole(
                 "flags for the whole expression stand in its middle",
                 "move them to the beginning, or write (?i:..)",
             ));
@@ -214,9 +223,9 @@ impl<'p> Translator<'p> {
         Ok(())
     }
 
-    fn escape(&mut self) -> Result<(), Fault> {
+    fn escape(&mut self) -> Result<(), Wrong> {
         let Some((_, c)) = self.chars.next() else {
-            return Err(fault("a backslash ends the expression", "write \\\\"));
+            return Err(Wrong::whole("a backslash ends the expression", "write \\\\"));
         };
         match c {
             'b' | 'B' | 'A' => self.put(&format!("\\{c}"), Item::Nothing),
@@ -231,7 +240,7 @@ impl<'p> Translator<'p> {
     }
 
     /// An escape that stands for characters, inside and outside of classes.
-    fn escaped(&mut self, c: char) -> Result<String, Fault> {
+    fn escaped(&mut self, c: char) -> Result<String, Wrong> {
         Ok(match c {
             'd' | 'D' | 'S' | 's' | 'w' | 'W' => class_of(c).to_owned(),
             'a' | 'f' | 'n' | 'r' | 't' | 'v' => format!("\\{c}"),
@@ -246,24 +255,27 @@ impl<'p> Translator<'p> {
                 format!("\\x{{{code:x}}}")
             }
             _ if c.is_ascii_alphanumeric() => {
-                return Err(fault(&format!("'\\{c}' means nothing"), "remove the backslash"));
+                return Err(Wrong::whole(
+                    &format!("'\\{c}' means nothing"),
+                    "remove the backslash",
+                ));
             }
             _ => regex_syntax::escape(c.encode_utf8(&mut [0; 4])),
         })
     }
 
-    fn code(&mut self, digits: usize) -> Result<String, Fault> {
+    fn code(&mut self, digits: usize) -> Result<String, Wrong> {
         let code: String =
             self.rest().chars().take(digits).take_while(char::is_ascii_hexdigit).collect();
         if code.len() != digits {
-            return Err(fault("a character's code is cut short", "write all its digits"));
+            return Err(Wrong::whole("a character's code is cut short", "write all its digits"));
         }
         self.skip(digits);
         Ok(format!("\\x{{{code}}}"))
     }
 
     /// A class; what Rust reads as nested classes and set operations is plain in Python.
-    fn class(&mut self, at: usize) -> Result<(), Fault> {
+    fn class(&mut self, at: usize) -> Result<(), Wrong> {
         self.out.push('[');
         let mut inside = &self.python[at + 1..];
         if inside.starts_with('^') {
@@ -299,7 +311,7 @@ impl<'p> Translator<'p> {
                 _ => self.out.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4]))),
             }
         }
-        Err(fault("a class of characters is not closed", "write the ']'"))
+        Err(Wrong::whole("a class of characters is not closed", "write the ']'"))
     }
 }
 
@@ -315,6 +327,6 @@ const fn class_of(c: char) -> &'static str {
     }
 }
 
-fn unsupported(what: &str) -> Fault {
-    fault(&format!("{what} is not read in datepatterns"), "write the expression without it")
+fn unsupported(what: &str) -> Wrong {
+    Wrong::whole(&format!("{what} is not read in datepatterns"), "write the expression without it")
 }

@@ -64,7 +64,7 @@ impl Reader<'_> {
             let last = civil::days(day.year - 1, day.month, day.day)?;
             local = last * DAY + local.rem_euclid(DAY);
         }
-        let secs = if fixed.is_some() { local } else { self.from_local(local)? };
+        let secs = if fixed.is_some() { local } else { self.resolve(local)? };
         Some(Time::from_secs(secs))
     }
 
@@ -92,7 +92,7 @@ impl Reader<'_> {
     /// Local seconds as seconds since the epoch. Of the hour that happens twice when summer
     /// ends, the later one unless that is still to come; of the one that never happens, what
     /// the clock would show had it not been put forward.
-    fn from_local(&mut self, local: i64) -> Option<i64> {
+    fn resolve(&mut self, local: i64) -> Option<i64> {
         let block = local.div_euclid(QUARTER);
         if let Some((known, offset)) = self.memory.local
             && known == block
@@ -117,7 +117,7 @@ impl Reader<'_> {
             self.memory.local = (local >= QUARTERS_SINCE).then_some((block, local - secs));
             return Some(secs);
         }
-        let later = ambiguous.clone().later().ok()?.as_second();
+        let later = ambiguous.later().ok()?.as_second();
         let earlier = ambiguous.earlier().ok()?.as_second();
         let passed = |secs: i64| civil_of(self.home(), secs) == Some(local);
         let twice = passed(later) && passed(earlier);

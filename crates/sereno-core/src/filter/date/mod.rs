@@ -15,9 +15,12 @@
 //!   what was asked before; here it is the later, unless that has not come yet.
 //! * `%ExY` takes the years from 2000 to the decade three years from the detector's making, as
 //!   in a fail2ban started then.
-//! * Expressions that look around elsewhere than at their ends, or refer back to more than one
-//!   character, are refused.
+//! * `{DEFAULT}` beside other lines adds fail2ban's own templates, as its manual has it; in
+//!   1.0.2 the line is without effect, by a slip.
+//! * Expressions that look around elsewhere than at their ends, refer back to more than one
+//!   character or repeat possessively are refused.
 
+mod bounds;
 mod chars;
 mod civil;
 mod custom;
@@ -25,8 +28,10 @@ mod detect;
 mod epoch;
 mod expression;
 mod fields;
+mod glance;
 mod meaning;
 mod pattern;
+mod pieces;
 mod scan;
 mod search;
 mod shape;
@@ -38,7 +43,7 @@ pub use detect::State;
 pub use zone::Zone;
 
 use crate::time::Time;
-use scan::Shapes;
+use glance::Shapes;
 use search::Searcher;
 use stamp::{Decades, Stamp};
 use std::ops::Range;
@@ -55,6 +60,13 @@ pub struct Wrong {
     pub message: String,
     /// What to write instead.
     pub remedy: String,
+}
+
+impl Wrong {
+    /// Of a whole line of a pattern; the line's place is added by who knows it.
+    fn whole(message: &str, remedy: &str) -> Self {
+        Self { at: 0, width: 0, message: message.to_owned(), remedy: remedy.to_owned() }
+    }
 }
 
 /// All templates of one `datepattern`, and where dates without a zone are at home.
@@ -146,5 +158,105 @@ impl Detector {
                 weight: known.weight,
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    const NOW: Time = Time::from_secs(1_795_357_400);
+
+    fn detector(pattern: Option<&str>) -> Result<Detector, Wrong> {
+        Detector::new(pattern, Zone::machine(TimeZone::UTC), NOW)
+    }
+
+    fn date_and_time(pattern: Option<&str>, line: &str) -> Option<(String, Option<String>)> {
+        let detector = detector(pattern).unwrap();
+        let mut state = State::default();
+        let found = detector.find(&mut state, line, NOW)?;
+        let time = detector.time(&mut state, &found, line, NOW);
+        Some((line[found.range].to_owned(), time.map(|time| time.to_string())))
+    }
+
+    #[test]
+    fn dates_of_many_styles_are_cut_out_and_understood() {
+        for (line, date, time) in [
+            ("Nov 22 14:22:38 host", "Nov 22 14:22:38", "2026-11-22T14:22:38Z"),
+            ("[Dec 31 14:22:38] host", "Dec 31 14:22:38", "2025-12-31T14:22:38Z"),
+            (
+                "2026-11-22T15:22:38.5+01:00 x",
+                "2026-11-22T15:22:38.5+01:00",
+                "2026-11-22T14:22:38Z",
+            ),
+            (
+                "10.0.0.1 - [22/Nov/2026:15:22:38 +0100] x",
+                "22/Nov/2026:15:22:38 +0100",
+                "2026-11-22T14:22:38Z",
+            ),
+            ("type=A msg=audit(1795357358.123:9): x", "1795357358.123", "2026-11-22T14:22:38.123Z"),
+            ("14:22:38 x", "14:22:38", "2026-11-22T14:22:38Z"),
+            ("23:22:38 x", "23:22:38", "2026-11-21T23:22:38Z"),
+        ] {
+            let expected = Some((date.to_owned(), Some(time.to_owned())));
+            assert_eq!(date_and_time(None, line), expected, "{line}");
+        }
+        assert_eq!(date_and_time(None, "no date at all"), None);
+        let thirteenth = date_and_time(None, "2026-02-30 14:22:38 x");
+        assert_eq!(thirteenth, Some(("2026-02-30 14:22:38".to_owned(), None)));
+    }
+
+    #[test]
+    fn a_pattern_may_say_that_there_is_no_date() {
+        for line in ["", "some text"] {
+            assert_eq!(date_and_time(Some("{NONE}"), line), Some((String::new(), None)));
+        }
+    }
+
+    #[test]
+    fn the_default_templates_can_follow_ones_own() {
+        let both = detector(Some("%H~%M\n{DEFAULT}")).unwrap();
+        let count = |detector: &Detector| detector.templates(&State::default()).len();
+        assert_eq!(count(&both), count(&detector(None).unwrap()) + 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let place = |text: &str| {
+            let wrong = detector(Some(text)).unwrap_err();
+            (text[wrong.at..wrong.at + wrong.width].to_owned(), wrong.message)
+        };
+        assert_eq!(
+            place("%H:%M\n  50% %H"),
+            ("%".into(), "this '%' begins no field of a date".into())
+        );
+        assert_eq!(place("%H:%M\n (%H\n").0, "(%H");
+        assert_eq!(place("%H\n%H"), ("%H".into(), "this template is already there".into()));
+    }
+
+    #[test]
+    fn detectors_are_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Detector>();
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_and_no_pattern_break_it(
+            lines in proptest::collection::vec(".{0,60}|[0-9A-Z:/ @\\[.+-]{0,60}", 1..6),
+            pattern in proptest::option::of("[%{}()\\[\\]a-zE\\\\^$*?+|<=!:\n -]{0,20}"),
+            now in any::<i64>(),
+        ) {
+            let Ok(detector) = detector(pattern.as_deref()) else { return Ok(()) };
+            let mut state = State::default();
+            for line in &lines {
+                if let Some(found) = detector.find(&mut state, line, Time(now)) {
+                    prop_assert!(line.get(found.range.clone()).is_some());
+                    let _ = detector.time(&mut state, &found, line, Time(now));
+                }
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::Wrong;
 use super::shape::Shape;
 use super::stamp::Decades;
-use super::template::{Beginning, DEFAULTS, Fault, LINE, Template, replace_word};
+use super::template::{Beginning, DEFAULTS, LINE, Template, replace_word};
 
 /// All templates of a datepattern; fail2ban's own when it has no line.
 pub(super) fn templates(text: &str, decades: Decades) -> Result<Vec<Template>, Wrong> {
@@ -13,19 +13,20 @@ pub(super) fn templates(text: &str, decades: Decades) -> Result<Vec<Template>, W
         let pattern = line.trim();
         if !pattern.is_empty() {
             let start = at + (line.len() - line.trim_start().len());
-            list.line(pattern).map_err(|fault| wrong(fault, start, pattern.len()))?;
+            list.line(pattern).map_err(|problem| wrong(problem, start, pattern.len()))?;
         }
         at += line.len();
     }
     if list.templates.is_empty() {
-        list.defaults(false).map_err(|fault| wrong(fault, 0, text.len()))?;
+        list.defaults(false).map_err(|problem| wrong(problem, 0, text.len()))?;
     }
     Ok(list.templates)
 }
 
-fn wrong((at, width, message, remedy): Fault, start: usize, length: usize) -> Wrong {
-    let (at, width) = if width == 0 { (0, length) } else { (at, width) };
-    Wrong { at: start + at, width, message, remedy }
+/// A problem of one line as one of the whole text.
+fn wrong(wrong: Wrong, start: usize, length: usize) -> Wrong {
+    let width = if wrong.width == 0 { length } else { wrong.width };
+    Wrong { at: start + wrong.at, width, ..wrong }
 }
 
 struct List {
@@ -35,7 +36,7 @@ struct List {
 
 impl List {
     /// One line: a word that stands for several templates, or one pattern.
-    fn line(&mut self, pattern: &str) -> Result<(), Fault> {
+    fn line(&mut self, pattern: &str) -> Result<(), Wrong> {
         let key = key(pattern);
         match key.as_str() {
             "{DEFAULT}" => self.defaults(false),
@@ -53,7 +54,7 @@ impl List {
     }
 
     /// fail2ban's own templates, those for the line's beginning first, or only they.
-    fn defaults(&mut self, anchored: bool) -> Result<(), Fault> {
+    fn defaults(&mut self, anchored: bool) -> Result<(), Wrong> {
         let lenient = !self.templates.is_empty();
         let (mut front, mut back) = (Vec::new(), Vec::new());
         for (shape, pattern) in DEFAULTS {
@@ -80,7 +81,7 @@ impl List {
 
     /// A pattern with `{DATE}` in it, once for every template of fail2ban's. Those that are no
     /// patterns are written out as their name, as fail2ban does it.
-    fn dates(&mut self, pattern: &str) -> Result<(), Fault> {
+    fn dates(&mut self, pattern: &str) -> Result<(), Wrong> {
         let lenient = !self.templates.is_empty();
         for (shape, default) in DEFAULTS {
             let plain = if shape == Shape::Epoch { "Epoch" } else { "TAI64N" };
@@ -93,17 +94,12 @@ impl List {
         Ok(())
     }
 
-    fn push(&mut self, template: Template, lenient: bool) -> Result<(), Fault> {
+    fn push(&mut self, template: Template, lenient: bool) -> Result<(), Wrong> {
         if self.templates.iter().any(|known| known.name == template.name) {
             if lenient {
                 return Ok(());
             }
-            return Err((
-                0,
-                0,
-                "this template is already there".to_owned(),
-                "remove one of the two".to_owned(),
-            ));
+            return Err(Wrong::whole("this template is already there", "remove one of the two"));
         }
         self.templates.push(template);
         Ok(())
@@ -116,7 +112,7 @@ fn key(pattern: &str) -> String {
 }
 
 /// The template of one pattern.
-fn single(pattern: &str, decades: Decades) -> Result<Template, Fault> {
+fn single(pattern: &str, decades: Decades) -> Result<Template, Wrong> {
     let key = key(pattern);
     let numbers = replace_word(pattern, &["{EPOCH}", "{LEPOCH}"], |_| String::new());
     if key.contains("EPOCH") && numbers != pattern {

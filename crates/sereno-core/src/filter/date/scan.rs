@@ -5,27 +5,9 @@
 //! could begin, and [`shape::at`] decides. A line without clocks costs a search for bytes.
 
 use super::chars::{word_at, word_before};
+use super::glance::Shapes;
 use super::shape::{self, SHAPES, Shape};
 use super::stamp::Decades;
-
-/// A set of shapes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shapes(u32);
-
-impl Shapes {
-    pub(super) const fn one(shape: Shape) -> Self {
-        Self(1 << shape as u32)
-    }
-
-    pub(super) const fn with(self, shape: Shape) -> Self {
-        Self(self.0 | Self::one(shape).0)
-    }
-
-    #[inline]
-    pub(super) const fn has(self, shape: Shape) -> bool {
-        self.0 & Self::one(shape).0 != 0
-    }
-}
 
 /// More bytes than lie between the beginning of any date and the first colon of its clock.
 pub(super) const REACH: usize = 48;
@@ -94,7 +76,7 @@ impl<'a> Scan<'a> {
         for at in memchr::memchr_iter(b'@', self.bytes) {
             self.one(Shape::Tai64n, Some(at));
         }
-        self.open.0 &= !Shapes::one(Shape::Tai64n).0;
+        self.open = self.open.without(Shape::Tai64n);
     }
 
     /// At the beginning, in brackets there, and as SELinux writes them:
@@ -110,7 +92,7 @@ impl<'a> Scan<'a> {
                 self.one(shape, Some(at + 1));
             }
         }
-        self.open.0 &= !Shapes::one(shape).0;
+        self.open = self.open.without(shape);
     }
 
     /// Goes to the next eight bytes that could be part of a date, or to `end`, and looks there.
@@ -157,7 +139,7 @@ impl<'a> Scan<'a> {
             return;
         }
         if let Some(end) = shape::end(shape, self.text, start, self.decades) {
-            self.open.0 &= !Shapes::one(shape).0;
+            self.open = self.open.without(shape);
             self.found = self.found.with(shape);
             self.at[shape as usize] = (start, end);
         }
@@ -312,57 +294,6 @@ impl<'a> Scan<'a> {
     }
 }
 
-impl Shape {
-    /// Whether fail2ban's template asks for the beginning of a word.
-    pub(super) const fn begins_with_a_word(self) -> bool {
-        !matches!(self, Self::Epoch | Self::LongEpoch | Self::Tai64n)
-    }
-}
-
-/// The shapes that could stand at `at`, judged by what a glance shows.
-pub(super) fn glance(bytes: &[u8], at: usize) -> Shapes {
-    use Shape::*;
-    let all = |shapes: &[Shape]| shapes.iter().fold(Shapes::default(), |all, one| all.with(*one));
-    let Some(rest) = bytes.get(at..) else { return Shapes::default() };
-    let digits = rest.iter().take(18).take_while(|b| b.is_ascii_digit()).count();
-    match (digits, rest.get(digits)) {
-        (0, Some(b'a'..=b'z' | b'A'..=b'Z')) => {
-            let letters = rest.iter().take(6).take_while(|b| b.is_ascii_alphabetic()).count();
-            if shape::names_a_day(rest) {
-                all(&[Asctime, AsctimeYear, Tomcat, ZoneName, ZoneOffset, Assp])
-            } else if matches!((letters, rest.get(letters)), (1 | 3..=5, Some(b' '))) {
-                all(&[ZoneName, ZoneOffset])
-            } else {
-                Shapes::default()
-            }
-        }
-        (0, Some(b' ')) => all(&[DayMonthYear, Apache]),
-        (0, Some(b'+' | b'-')) => Shapes::one(ZoneOffset),
-        (0, Some(b'@')) => Shapes::one(Tai64n),
-        (0, Some(b'<')) => Shapes::one(Angle),
-        (1 | 2, Some(b'-' | b'/')) => all(&[DayMonthYear, Apache, CPanel, MonthDayYear]),
-        (1 | 2, Some(b':')) => Shapes::one(Clock),
-        (4, Some(b'-' | b'/' | b'.')) => all(&[Iso, IsoStrict]),
-        (6, Some(b' ')) => Shapes::one(MySql),
-        (8, Some(b' ' | b'T')) => Shapes::one(Compact),
-        (10.., _) => all(&[Epoch, LongEpoch]),
-        _ => Shapes::default(),
-    }
-}
-
-/// The shapes that could stand at the beginning of a line, or after one or two characters that
-/// are no word's; `skips` are the places after them.
-pub(super) fn heads(text: &str, skips: [usize; 2]) -> Shapes {
-    let bytes = text.as_bytes();
-    let mut heads = glance(bytes, 0);
-    for (place, before) in [(skips[0], 0), (skips[1], skips[0])] {
-        if place > before {
-            heads.0 |= glance(bytes, place).0;
-        }
-    }
-    heads
-}
-
 /// Whether at most two of eight bytes are no digits (the one shape without colons,
 /// `20050123T215959`, has an aligned eight of that kind wherever it stands), and the high bits
 /// of the colons that may follow a digit.
@@ -379,4 +310,77 @@ const fn marks(eight: [u8; 8]) -> (bool, u64) {
     // The byte before the first is not seen here.
     let after_digit = (!others & HIGH) << 8 | 0x80;
     (fewer & fewer.wrapping_sub(1) == 0, colons & after_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALL: [Shape; 15] = [
+        Shape::Iso,
+        Shape::Asctime,
+        Shape::AsctimeYear,
+        Shape::DayMonthYear,
+        Shape::Apache,
+        Shape::CPanel,
+        Shape::MonthDayYear,
+        Shape::Epoch,
+        Shape::MySql,
+        Shape::Tomcat,
+        Shape::Compact,
+        Shape::ZoneName,
+        Shape::ZoneOffset,
+        Shape::Tai64n,
+        Shape::LongEpoch,
+    ];
+
+    /// Every place asked in turn.
+    fn naive(text: &str, from: usize, shape: Shape) -> Option<(usize, usize)> {
+        let decades = Decades(202);
+        let may_begin = |at: &usize| match shape {
+            Shape::Epoch | Shape::LongEpoch => {
+                let head = &text[..*at];
+                let audit = head.strip_suffix("audit(").is_some_and(|_| !word_before(text, at - 6));
+                head.is_empty() || head == "[" || audit
+            }
+            Shape::Tai64n => true,
+            _ => !(word_at(text, *at) && word_before(text, *at)),
+        };
+        text.char_indices()
+            .map(|(at, _)| at)
+            .filter(|at| *at >= from)
+            .filter(may_begin)
+            .find_map(|at| Some((at, shape::end(shape, text, at, decades)?)))
+    }
+
+    /// Pieces of dates, so that many lines hold some and more hold nearly some.
+    const PIECES: &str = "(2026|2005|26|05|1|3|15|31|00|Jan|oct|Mon|sat|Z|UTC|from|CET|\\+01|-0500|\
+                          AM|pm|audit\\(|@|:|:|:|/|/|-|-|\\.| | | |  |,|T|T|\\[|\\]|<|>|x|é|\
+                          15:22:38|1:2:3|22/Nov/2026|2026-11-22|Nov 22|20050123|215959|050123|\
+                          1138049999|1138049999123|4000000041f4104f00000000|Jan 3, 2005)";
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn the_scan_finds_what_asking_everywhere_finds(
+            pieces in proptest::collection::vec(PIECES, 1..14),
+            from in 0usize..20,
+        ) {
+            let text = pieces.concat();
+            let from = from.saturating_sub(10).min(text.len());
+            let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let wanted = ALL.iter().fold(Shapes::default(), |all, one| all.with(*one));
+            for limit in [0, 10, usize::MAX] {
+                let mut scan = Scan::new(&text, from, wanted, Decades(202));
+                let found = scan.all(limit);
+                for shape in ALL {
+                    let (naive, here) = (naive(&text, from, shape), scan.first(shape));
+                    prop_assert_eq!(here, naive, "{:?} in {:?} from {}", shape, text, from);
+                    let near = naive.is_some_and(|(start, _)| start < limit);
+                    prop_assert!(!near || found.has(shape), "{shape:?} in {text:?}");
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! One template against one line.
 
 use super::chars::{after, word_at, word_before};
-use super::scan::{self, Scan, Shapes};
+use super::glance::{self, Shapes};
+use super::scan::Scan;
 use super::shape::{self, Shape};
 use super::stamp::{Decades, Stamp};
 use super::template::{Beginning, Matcher, Template};
@@ -93,7 +94,7 @@ impl<'l> Searcher<'l> {
 
     /// The shapes that could be at the line's beginning.
     fn heads(&mut self) -> Shapes {
-        *self.heads.get_or_insert_with(|| scan::heads(self.line, skips(self.line)))
+        *self.heads.get_or_insert_with(|| glance::heads(self.line, skips(self.line)))
     }
 
     /// The place after the line's first `[`, and the shapes that could be there.
@@ -101,7 +102,7 @@ impl<'l> Searcher<'l> {
         *self.bracket.get_or_insert_with(|| {
             let bytes = self.line.as_bytes();
             match memchr::memchr(b'[', bytes) {
-                Some(at) => (at + 1, scan::glance(bytes, at + 1)),
+                Some(at) => (at + 1, glance::glance(bytes, at + 1)),
                 None => (0, Shapes::default()),
             }
         })

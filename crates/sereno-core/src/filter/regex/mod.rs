@@ -13,14 +13,13 @@
 //! of steps, and [`Exhausted`] when it is used up.
 //!
 //! `fancy-regex` would be the usual engine for this. Its limit counts how often it turns back, and
-//! between two turns it may read the whole line; it does not give Python's groups in every case;
-//! and with it fail2ban's own expressions took eleven times the memory and twenty times as long to
-//! compile.
+//! between two turns it may read the whole line; and with it fail2ban's own expressions took eleven
+//! times the memory and twenty times as long to compile.
 //!
-//! Measured in release mode on two cores that others used too: fail2ban's 359 own expressions
+//! Measured in release mode on two cores that others used as well: fail2ban's 359 own expressions
 //! compile in 20 ms, 13 of them not linear; a search of a log line takes 0.14 µs on average, 1.8 µs
 //! if it matches; with every sieve in use they hold 12 MiB. A line of 64 KiB made for the purpose
-//! costs at most 9 ms with these, and where the budget ends a search it does so within 4 ms. The
+//! cost at most 9 ms with these, and where the budget ends a search it does so in about 4 ms. The
 //! numbers are printed by `tests/python_regex.rs`.
 
 mod ast;

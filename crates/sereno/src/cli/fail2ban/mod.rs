@@ -9,7 +9,7 @@ mod say;
 
 use super::failure::{NOBODY, Outcome};
 use super::talk::Talk;
-use super::{args::Json, failure::Failure};
+use super::{args::ConfigArgs, args::Json, args::RunArgs, failure::Failure};
 use crate::run::setup::usual_sockets;
 pub(super) use config::Disk;
 use say::Say;
@@ -163,18 +163,24 @@ impl<W: Write> Face<'_, W> {
         }
     }
 
-    /// Says how Sereno is started: what a client starts has nobody who watches over it.
+    /// Guards by the configuration, in the foreground whatever the options say: who starts it in the
+    /// background is the service manager, who also keeps what it says. The control socket is
+    /// Sereno's.
     fn start(&mut self, invocation: &Invocation) -> Code {
         if self.places().iter().any(|place| UnixStream::connect(place).is_ok()) {
             self.say.error("Server already running");
             return Ok(FAILED);
         }
         let conf = invocation.conf.as_deref().unwrap_or(Invocation::CONF);
-        self.say.error(&format!(
-            "Sereno is started by `systemctl start sereno`, or, in the foreground, by \
-             `sereno run --fail2ban {conf}`"
-        ));
-        Ok(FAILED)
+        let config = ConfigArgs { config: None, rules: None, fail2ban: Some(PathBuf::from(conf)) };
+        let args = RunArgs { config, state: None, observe: false };
+        match crate::run::run(&args, self.socket.as_deref()) {
+            Ok(_) => Ok(0),
+            Err(failure) => {
+                self.say.error(&failure.message);
+                Ok(FAILED)
+            }
+        }
     }
 
     fn places(&self) -> Vec<PathBuf> {

@@ -66,12 +66,11 @@ fn filters(
             wrong += tree.problems.len() as u64;
             continue;
         };
-        match compiler.jail(&tree, jail) {
-            Ok(filter) => drop(scan.add(filter, false)),
-            Err(problems) => {
-                tell(&problems);
-                wrong += problems.len() as u64;
-            }
+        let compiled = compiler.jail(&tree, jail);
+        tell(&compiled.problems);
+        match compiled.filter {
+            Some(filter) => drop(scan.add(filter, false)),
+            None => wrong += compiled.problems.len() as u64,
         }
         names.extend(jail.filter.as_ref().map(|filter| filter.name.clone()));
     }

@@ -1,4 +1,14 @@
 //! The guard as `fail2ban-client` sees it: every question answered, every change carried out.
+//!
+//! On purpose different from fail2ban's server, besides what the client's own module says:
+//!
+//! - Friends are not banned, whoever asks, and own addresses are always left alone.
+//! - Expressions, dates, actions and what the journal is asked for change in files only, with a
+//!   reload; so do jails come. A jail cannot rest (`idle on`); it can be stopped.
+//! - `reload JAIL` reads the whole configuration, and brings back a jail that was stopped.
+//! - Bans that ended with `stop JAIL` do not come back with the jail.
+//! - `get JAIL failregex` shows tags such as `<HOST>` as they are written.
+//! - Addresses of version 6 are out together with their network.
 
 use super::{local_seconds, settings};
 use crate::run::{After, Reload, Shell, clock, setup};
@@ -113,7 +123,7 @@ impl Host for Clerk<'_> {
             Change::Reload { jail, unban, if_exists, .. } => {
                 self.reload(jail.as_deref(), unban, if_exists)?;
             }
-            Change::FlushLogs => self.shell.guard.office.log.reopen(),
+            Change::FlushLogs => self.shell.guard.office.reopen(),
             Change::Stop => self.stop = true,
         }
         Ok(0)

@@ -58,8 +58,7 @@ pub(super) fn begin(guard: &mut Guard, marks: &[(String, String)], place: &Place
     if guard.hands.observing().is_none() {
         take::over(guard, &house, marks, now);
     }
-    let mut office = Office::default();
-    office.unlogged = guard.hands.observing();
+    let mut office = Office { unlogged: guard.hands.observing(), ..Office::default() };
     if let Some(other) = other_server(&house.tree, &place.socket) {
         guard.notes.push(words::fail2ban_runs(&other));
         office.unlogged = Some(other);
@@ -139,7 +138,7 @@ impl Office {
         }
         match Log::open(target, &self.server.loglevel) {
             Ok(log) => self.log = log,
-            Err(e) => notes.push(words::fail2ban_log(&e.to_string())),
+            Err(e) => notes.push(words::fail2ban_log(e)),
         }
     }
 
@@ -147,6 +146,11 @@ impl Office {
     #[must_use]
     pub fn listens(&self) -> bool {
         self.log.wants(Level::Info)
+    }
+
+    /// Closes the log and opens it again.
+    pub fn reopen(&mut self) {
+        self.log.reopen();
     }
 
     /// What a jail of this title is called here.
@@ -218,7 +222,7 @@ impl Office {
             // The kernel refused it, and is asked again.
             Some(since) if since == ban.since => {}
             Some(_) => {
-                self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"))
+                self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"));
             }
             None => {
                 desk.total += 1;
@@ -305,4 +309,21 @@ fn length_in_words(seconds: u64) -> String {
         }
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn lengths_are_said_as_fail2ban_says_them() {
+        for (seconds, words) in [
+            (86_400 * 390, "1y 3w 4d"),
+            (86_400 * 368, "1y 3d"),
+            (86_400 * 2 + 3600 * 7 + 60 * 15, "2d 7h 15m"),
+            (86_400 * 2 + 3599, "2d 1h"),
+            (7200, "2h"),
+            (59, "59s"),
+        ] {
+            assert_eq!(super::length_in_words(seconds), words);
+        }
+    }
 }

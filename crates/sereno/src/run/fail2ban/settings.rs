@@ -68,7 +68,10 @@ pub(super) fn set(
 }
 
 /// A change of how bans grow.
-fn grown(option: &str, value: Option<&Value>) -> Result<Box<dyn FnOnce(&mut Escalation)>, String> {
+type Growth = Box<dyn FnOnce(&mut Escalation)>;
+
+/// The change that an option of `bantime.*` is.
+fn grown(option: &str, value: Option<&Value>) -> Result<Growth, String> {
     let text = match value {
         Some(Value::Text(text)) => text.clone(),
         Some(value) => value.to_string(),

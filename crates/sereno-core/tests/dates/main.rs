@@ -4,10 +4,16 @@
     clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::print_stderr,
-    reason = "the oracle is a process, and its pipe needs a thread"
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "all of it is tests; the oracle is a process, and its pipe needs a thread"
 )]
 
+mod random;
+mod speed;
+
 use jiff::tz::TimeZone;
+use random::{Random, STYLES, line};
 use serde_json::{Value, json};
 use sereno_core::filter::date::{Detector, State, Zone};
 use sereno_core::time::Time;
@@ -17,7 +23,7 @@ use std::process::{Command, Stdio};
 
 /// Asks everything over one pipe; `None` without fail2ban.
 fn oracle(requests: &[Value]) -> Option<Vec<Value>> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dates_oracle.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dates/oracle.py");
     let probe = Command::new("/usr/bin/python3")
         .args(["-c", "import fail2ban.server.datedetector, fail2ban.tests"])
         .stderr(Stdio::null())
@@ -243,216 +249,6 @@ fn the_patterns_and_lines_of_fail2bans_own_tests() {
     compare(&runs);
 }
 
-/// A small generator, so that a failure comes again (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len())]
-    }
-
-    /// A number written with or without what pads it; sometimes beyond what it may be.
-    fn number(&mut self, least: usize, most: usize) -> String {
-        let value = match self.below(40) {
-            0 => most + 1 + self.below(9),
-            1 => 0,
-            _ => least + self.below(most - least + 1),
-        };
-        match self.below(12) {
-            0 => format!("{value}"),
-            1 => format!("{value:2}"),
-            2 => format!("{value:03}"),
-            _ => format!("{value:02}"),
-        }
-    }
-
-    fn year(&mut self) -> String {
-        match self.below(12) {
-            0 => format!("{}", 1000 + self.below(9000)),
-            1 => format!("{:02}", self.below(100)),
-            _ => format!("{}", 2000 + self.below(31)),
-        }
-    }
-
-    fn fill(&mut self, style: &str) -> String {
-        let mut out = String::new();
-        let mut chars = style.chars();
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                out.push(c);
-                continue;
-            }
-            let field = match chars.next().unwrap() {
-                'Y' => self.year(),
-                'y' => self.number(0, 99),
-                'm' => self.number(1, 12),
-                'd' => self.number(1, 31),
-                'H' => self.number(0, 23),
-                'I' => self.number(1, 12),
-                'M' => self.number(0, 59),
-                'S' => self.number(0, 59),
-                'j' => self.number(1, 366),
-                'U' => self.number(0, 53),
-                'w' => format!("{}", self.below(8)),
-                'b' => self
-                    .one(&[
-                        "Jan", "Feb", "Mar", "apr", "MAY", "Jun", "Jul", "Aug", "Sep", "Oct",
-                        "Nov", "Dec", "Foo",
-                    ])
-                    .to_owned(),
-                'B' => self.one(&["January", "may", "August", "sep"]).to_owned(),
-                'a' => self.one(&["Mon", "tue", "SUN", "Sat", "Xyz"]).to_owned(),
-                'A' => self.one(&["Monday", "sunday", "Fri"]).to_owned(),
-                'p' => self.one(&["AM", "pm", "Pm", "xm"]).to_owned(),
-                'z' => self
-                    .one(&[
-                        "Z", "UTC", "GMT", "+0100", "-05:00", "+02", "+1", "-0930", "+2500", "utc",
-                        "Zulu", "+01:0", "+123",
-                    ])
-                    .to_owned(),
-                'Z' => self
-                    .one(&["CET", "PDT", "from", "Z", "UTC", "ABC", "NZST", "toolong", "A", "z"])
-                    .to_owned(),
-                'f' => {
-                    let digits = 1 + self.below(8);
-                    "1234567890"[..digits].to_owned()
-                }
-                'E' => format!("{}", 1_000_000_000 + self.below(1_500_000_000)),
-                'X' => format!("@40000000{:08x}{:08x}", self.next() as u32, self.next() as u32),
-                other => panic!("no field {other}"),
-            };
-            out.push_str(&field);
-        }
-        out
-    }
-}
-
-/// The styles dates come in, fail2ban's and others that look like them.
-const STYLES: [&str; 44] = [
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S.%f%z",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y.%m.%d  %H:%M:%S,%f %z",
-    "%Y-%m/%d %H:%M:%S",
-    "%b %d %H:%M:%S",
-    "%b %d %H:%M:%S",
-    "%b %d %H:%M:%S.%f",
-    "%b %d %H:%M:%S %Y",
-    "%a %b %d %H:%M:%S %Y",
-    "%a %b %d %H:%M:%S.%f %Y",
-    "%a %b %d %Y %H:%M:%S",
-    "%b %d %Y %H:%M:%S.%f",
-    "%d/%m/%Y %H:%M:%S",
-    "%d-%m-%y %H:%M:%S",
-    "%d/%b/%Y:%H:%M:%S %z",
-    "%d-%b-%Y %H:%M:%S.%f",
-    "%d-%b-%Y%H:%M:%S",
-    "%m/%d/%Y:%H:%M:%S",
-    "%m-%d-%Y %H:%M:%S.%f",
-    "%E",
-    "[%E]",
-    "[%E.%f]",
-    "%E.%f",
-    "audit(%E.%f:123)",
-    "audit(%E:1) ",
-    "%E123456",
-    "%H:%M:%S",
-    "<%m/%d/%y@%H:%M:%S>",
-    "%y%m%d %H:%M:%S",
-    "%y%m%d  %H:%M:%S",
-    "%b %d, %Y %I:%M:%S %p",
-    "%b-%d-%y %H:%M:%S",
-    "%Y%m%dT%H%M%S",
-    "%Y%m%d %H%M%S.%f %z",
-    "%Y%m%d  %H%M%S",
-    "%Z %a %b %d %H:%M:%S",
-    "%Z %b %d %H:%M:%S %Y",
-    "%z %b %d %H:%M:%S",
-    "%z %a %b %d %H:%M:%S.%f",
-    "%X",
-    "%y %U %A %H:%M:%S",
-    "%Y-%j %H:%M:%S",
-    "%B %d %I:%M:%S %p",
-];
-
-/// What stands around dates.
-const WORDS: [&str; 26] = [
-    "",
-    " ",
-    "  ",
-    "[",
-    "]",
-    "#",
-    "x",
-    "_",
-    "host sshd[12]: ",
-    "10.0.0.1 - - [",
-    "ü",
-    "é ",
-    "- ",
-    " -- text",
-    "::1:22:33 ",
-    "fe80::1:2:3:4",
-    "\t",
-    "(",
-    "<",
-    "\u{a0}",
-    "日本 ",
-    "12",
-    " 1:2:3 ",
-    "date=\"",
-    "\"",
-    ": ",
-];
-
-fn line(random: &mut Random, styles: &[&str]) -> String {
-    let mut line = String::new();
-    if random.below(4) == 0 {
-        for _ in 0..random.below(3) {
-            line.push_str(random.one(&WORDS));
-        }
-    }
-    for _ in 0..1 + random.below(8) / 5 {
-        let style = random.one(styles).to_owned();
-        line.push_str(&random.fill(&style));
-        for _ in 0..random.below(4) {
-            line.push_str(random.one(&WORDS));
-        }
-    }
-    if random.below(8) == 0 {
-        mutate(random, &mut line);
-    }
-    line
-}
-
-/// Removes, doubles or replaces a character.
-fn mutate(random: &mut Random, line: &mut String) {
-    let places: Vec<usize> = line.char_indices().map(|(at, _)| at).collect();
-    if places.is_empty() {
-        return;
-    }
-    let at = places[random.below(places.len())];
-    match random.below(3) {
-        0 => drop(line.remove(at)),
-        1 => line.insert_str(at, random.one(&WORDS)),
-        _ => {
-            line.remove(at);
-            line.insert_str(at, random.one(&["0", "9", ":", " ", "/", "T", "a", "ö", "."]));
-        }
-    }
-}
-
 /// Lines in blocks of a few styles, as logs are, with the clock going on.
 fn random_run(random: &mut Random, pattern: Option<&str>, lines: usize) -> Run {
     const LOGS: [Option<&str>; 8] =
@@ -585,82 +381,4 @@ fn the_same_patterns_are_refused() {
     ];
     let line = "12:13:14 x 10 11";
     compare(&WRONG.map(|pattern| Run::new(Some(pattern), [line.to_owned()])));
-}
-
-/// Nanoseconds per call, the best of several rounds: the machine has other work.
-fn nanoseconds(mut call: impl FnMut(usize)) -> f64 {
-    const CALLS: usize = 5_000;
-    let round = |_| {
-        let start = std::time::Instant::now();
-        (0..CALLS).for_each(&mut call);
-        start.elapsed().as_nanos() as f64 / CALLS as f64
-    };
-    (0..400).map(round).fold(f64::MAX, f64::min)
-}
-
-/// What finding and understanding a date costs once the order of templates has settled.
-#[test]
-#[ignore = "a measurement: cargo test --release --test dates -- --ignored --nocapture"]
-fn how_long_it_takes() {
-    const TAIL: &str = "host sshd[4242]: Failed password for invalid user admin from 192.0.2.7 \
-                        port 50022 ssh2";
-    const REQUEST: &str = "\"GET /wp-login.php?x=1:2 HTTP/1.1\" 404 209 \"-\" \"Mozilla/5.0 (X11; \
-                           Linux x86_64) Gecko/20100101\"";
-    let dull = "sshd[4242]: error maximum authentication attempts exceeded for invalid user \
-                administrator from fe80::1:2:3 port 50022 ssh2 [preauth] (code 20, 17 tries: 5, \
-                ratio 1.5), closing the connection now and here";
-    let mut random = Random(3);
-    let mut lines = |name: &'static str, pattern: Option<&'static str>, form: &str, tail: &str| {
-        let line = |_| {
-            let address = format!("10.{}.0.{}", random.below(256), random.below(256));
-            random.fill(&form.replace("ADDRESS", &address)) + tail
-        };
-        (name, pattern, (0..256).map(line).collect::<Vec<String>>())
-    };
-    let shapes = [
-        lines("Nov 22 15:22:38", None, "Nov 22 15:22:38 ", TAIL),
-        lines("[Nov 22 15:22:38]", None, "[Nov 22 15:22:38] ", TAIL),
-        lines("[2026-11-22 15:22:38]", None, "[2026-11-22 15:22:38] ", TAIL),
-        lines("ISO, fraction, zone", None, "2026-11-22T15:22:38.123456+01:00 ", TAIL),
-        lines("nginx", None, "2026/11/22 15:22:38 ", TAIL),
-        lines("epoch", None, "1795357358.123 ", TAIL),
-        lines("Apache, addresses vary", None, "ADDRESS - - [22/Nov/2026:15:22:38 +0100] ", REQUEST),
-        lines("Apache, one address", None, "10.0.0.1 - - [22/Nov/2026:15:22:38 +0100] ", REQUEST),
-        lines(
-            "Apache, [({DATE})",
-            Some("^[^\\[]*\\[({DATE})\n{^LN-BEG}"),
-            "ADDRESS - - [22/Nov/2026:15:22:38 +0100] ",
-            REQUEST,
-        ),
-        lines("own pattern", Some("^%Y-%m-%d %H:%M:%S"), "2026-11-22 15:22:38 ", TAIL),
-        lines("no date, 200 bytes", None, "", &dull[..200]),
-        lines("no date, {^LN-BEG}", Some("{^LN-BEG}"), "", &dull[..200]),
-    ];
-    let now = Time::from_secs(1_795_357_400);
-    for (name, pattern, lines) in shapes {
-        let zone = Zone::machine(TimeZone::posix(ZONES[1]).unwrap());
-        let detector = Detector::new(pattern, zone, now).unwrap();
-        let mut state = State::default();
-        let mut found = None;
-        let finding = nanoseconds(|i| found = detector.find(&mut state, &lines[i % 256], now));
-        let meaning = found.map_or(0.0, |found| {
-            nanoseconds(|_| {
-                let line = &lines[4_999 % 256];
-                let found = std::hint::black_box(&found);
-                std::hint::black_box(detector.time(&mut state, found, line, now));
-            })
-        });
-        eprintln!("{name:24} find {finding:6.1} ns, time {meaning:5.1} ns");
-    }
-    for length in [10_000, 100_000, 1_000_000] {
-        for filler in
-            ["1:2:3 ", "20050101 ", "(audit(@1234", "Jan 1 2005 1:2:", "+01:00 Z Sat Jan 1 "]
-        {
-            let line = filler.repeat(length / filler.len());
-            let detector = Detector::new(None, Zone::machine(TimeZone::UTC), now).unwrap();
-            let start = std::time::Instant::now();
-            let _ = detector.find(&mut State::default(), &line, now);
-            eprintln!("{length:8} bytes of {filler:?}: {:?}", start.elapsed());
-        }
-    }
 }

@@ -1,0 +1,495 @@
+//! The guard of a fail2ban configuration beside the real server: the same tree, the same lines,
+//! the same commands.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and says what it skips"
+)]
+
+mod program;
+
+use jiff::{SignedDuration, Zoned};
+use program::Home;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Three jails whose action does nothing.
+const JAILS: &str = "[DEFAULT]
+backend = polling
+enabled = true
+action = noop[name=%(__name__)s]
+findtime = 10m
+bantime = 1h
+maxretry = 3
+ignoreip = 127.0.0.1/8 203.0.113.9
+[sshd]
+filter = sshd
+logpath = @DIR@/auth.log
+[asterisk]
+filter = asterisk
+logpath = @DIR@/messages
+maxretry = 4
+[Web.Shop]
+filter = shop
+logpath = @DIR@/shop-a.log
+          @DIR@/shop-b.log
+bantime = -1
+";
+
+/// What is asked of both, in this order. Behind `~` the answers differ on purpose and are
+/// not compared.
+const COMMANDS: &str = "ping
+version
+echo a b
+status
+status sshd
+status asterisk
+status Web.Shop
+status sshd short
+status nix
+banned
+banned 198.51.100.7
+banned 198.51.100.7 198.51.100.15 1.2.3.4
+get sshd banned
+get sshd banned 198.51.100.7
+get sshd banip
+get asterisk maxretry
+get asterisk findtime
+get asterisk bantime
+get Web.Shop bantime
+get sshd ignoreip
+get sshd ignoreself
+get sshd ignorecommand
+get sshd logpath
+get Web.Shop logpath
+get sshd logencoding
+get sshd usedns
+get sshd maxlines
+get sshd maxmatches
+get sshd datepattern
+get Web.Shop datepattern
+~ get Web.Shop failregex
+get sshd ignoreregex
+get sshd journalmatch
+get sshd actions
+get sshd actionproperties noop
+get sshd actionmethods noop
+get sshd action noop actionban
+get sshd action nix actionban
+get loglevel
+get logtarget
+get syslogsocket
+get dbfile
+get dbpurgeage
+get dbmaxmatches
+get nix maxretry
+set sshd maxretry 5
+get sshd maxretry
+set sshd findtime 20m
+set sshd bantime 2h
+set sshd bantime.increment true
+get sshd bantime.increment
+set sshd bantime.increment false
+set sshd addignoreip 10.9.0.0/16
+set sshd delignoreip 10.9.0.0/16
+set sshd delignoreip 10.9.0.0/16
+set sshd banip 203.0.113.1
+set sshd banip 203.0.113.1 203.0.113.2
+get sshd banip
+get sshd banip ,
+status sshd
+banned 203.0.113.1
+set sshd unbanip 203.0.113.2
+set sshd unbanip 203.0.113.2
+set sshd unbanip --report-absent 203.0.113.2
+set Web.Shop banip 198.18.7.0/24 198.18.7.1
+status Web.Shop
+unban 198.18.7.0/24
+unban 198.18.7.1
+status Web.Shop
+status sshd
+set sshd attempt 203.0.113.50
+status sshd
+set asterisk attempt 203.0.113.51 a b c d
+get asterisk banip
+status asterisk
+set sshd nix 1
+nix
+set nix banip 1.2.3.4
+set loglevel NOTICE
+set loglevel quatsch
+get loglevel
+set dbpurgeage 2d
+flushlogs
+start sshd
+set asterisk idle off
+set sshd usedns warn
+set sshd logencoding auto
+set sshd dellogpath /nowhere
+set sshd maxmatches 7
+unban --all
+banned
+status sshd
+stop Web.Shop
+status
+status Web.Shop
+reload
+status
+status sshd
+get sshd maxretry
+reload nix
+reload --if-exists nix
+restart asterisk
+status
+server-status
+start
+~ set sshd banip host.example
+";
+
+/// The program and what it runs in; killed at the end.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A tree of the stock filters in the folder, with these jails.
+fn tree(folder: &Path, jails: &str) -> Option<PathBuf> {
+    let (stock, base) = (Path::new("/etc/fail2ban"), folder.join("f2b"));
+    if !stock.join("filter.d/sshd.conf").exists() || !Path::new("/usr/bin/fail2ban-server").exists()
+    {
+        println!("skipped: fail2ban is not installed");
+        return None;
+    }
+    for part in ["filter.d", "action.d"] {
+        fs::create_dir_all(base.join(part)).unwrap();
+        for file in fs::read_dir(stock.join(part)).unwrap().flatten() {
+            let _ = fs::copy(file.path(), base.join(part).join(file.file_name()));
+        }
+    }
+    let own = |text: &str| text.replace("@DIR@", folder.to_str().unwrap());
+    let main = "[Definition]\nloglevel = INFO\nlogtarget = @DIR@/fail2ban.log\nsyslogsocket = auto\n\
+         socket = @DIR@/f2b.sock\npidfile = @DIR@/f2b.pid\ndbfile = @DIR@/f2b.sqlite3\n\
+         dbpurgeage = 1d\ndbmaxmatches = 10\n";
+    fs::write(base.join("fail2ban.conf"), own(main)).unwrap();
+    fs::write(base.join("jail.conf"), own(jails)).unwrap();
+    let noop = "[Definition]\nactionban = true\nactionunban = true\n[Init]\nname = default\n";
+    fs::write(base.join("action.d/noop.conf"), noop).unwrap();
+    let shop = "[Definition]\nfailregex = ^\\s*shop: bad login from <HOST>$\n\
+         datepattern = ^%%Y-%%m-%%d %%H:%%M:%%S\n";
+    fs::write(base.join("filter.d/shop.conf"), shop).unwrap();
+    Some(base)
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env_remove("SERENO_SOCKET");
+    command.stdin(Stdio::null()).stdout(Stdio::null())
+}
+
+/// The real server, once it answers.
+fn real(home: &Home) -> Server {
+    let mut command = Command::new("/usr/bin/fail2ban-server");
+    command.args(["-xf", "-c"]).arg(home.path("f2b")).arg("start").stderr(Stdio::null());
+    let server = Server(quiet(&mut command).spawn().unwrap());
+    home.until(|home| ask(home, "/usr/bin/fail2ban-client", "f2b.sock", "ping").2 == 0);
+    server
+}
+
+/// Ours, once it answers.
+fn ours(home: &Home, more: &[&str]) -> Server {
+    let mut command = home.run(&[]);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let server =
+        Server(quiet(command.arg("--fail2ban").arg(home.path("f2b")).args(more)).spawn().unwrap());
+    home.until(Home::answers);
+    server
+}
+
+/// What a client says of one command: output, errors without their time, exit code.
+fn ask(home: &Home, program: &str, socket: &str, command: &str) -> (String, String, i32) {
+    let mut client = Command::new(program);
+    client.arg("-c").arg(home.path("f2b")).arg("-s").arg(home.path(socket));
+    let output = quiet(client.args(command.split(' '))).stdout(Stdio::piped()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let errors = text(&output.stderr);
+    let errors = errors.lines().filter(|line| !line.contains(": WARNING "));
+    let bare = errors.map(|line| line.split("]: ERROR   ").last().unwrap_or_default().to_owned());
+    (text(&output.stdout), bare.collect::<Vec<_>>().join("\n"), output.status.code().unwrap())
+}
+
+fn client(home: &Home) -> String {
+    let path = home.path("fail2ban-client");
+    if !path.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sereno"), &path).unwrap();
+    }
+    path.to_str().unwrap().to_owned()
+}
+
+/// A moment so many seconds ago.
+fn ago(seconds: i64, form: &str) -> String {
+    let at = Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
+    at.checked_sub(SignedDuration::from_secs(seconds)).unwrap().strftime(form).to_string()
+}
+
+fn sshd(addr: &str, seconds: i64) -> String {
+    let time = ago(seconds, "%b %d %H:%M:%S");
+    let process = 1000 + seconds;
+    format!("{time} pbx sshd[{process}]: Failed password for root from {addr} port 5 ssh2\n")
+}
+
+fn attack(home: &Home) {
+    for (seconds, addr) in [(9, 7), (8, 7), (7, 7), (6, 8)] {
+        home.append("auth.log", &sshd(&format!("198.51.100.{addr}"), seconds));
+    }
+    home.append("auth.log", &sshd("127.0.0.1", 5));
+    home.append("auth.log", &sshd("203.0.113.9", 5));
+    for (seconds, addr) in [(5, 15), (4, 15), (3, 15), (2, 15), (2, 16)] {
+        let time = ago(seconds, "%Y-%m-%d %H:%M:%S");
+        let line = format!(
+            "[{time}] NOTICE[1] chan_sip.c: Registration from '\"1\" <sip:1@10.0.0.1>' failed for \
+             '198.51.100.{addr}:5060' - Wrong password\n"
+        );
+        home.append("messages", &line);
+    }
+    for (seconds, log) in [(8, "shop-a.log"), (7, "shop-a.log"), (6, "shop-b.log")] {
+        let time = ago(seconds, "%Y-%m-%d %H:%M:%S");
+        home.append(log, &format!("{time} shop: bad login from 198.51.100.77\n"));
+    }
+}
+
+fn home(jails: &str) -> Option<Home> {
+    let home = Home::new("");
+    for log in ["auth.log", "messages", "shop-a.log", "shop-b.log", "fail2ban.log"] {
+        home.append(log, "");
+    }
+    tree(home.folder(), jails).map(|_| home)
+}
+
+#[test]
+fn every_command_says_what_the_real_one_says() {
+    let Some(home) = home(JAILS) else { return };
+    let (_real, _ours) = (real(&home), ours(&home, &["--observe"]));
+    home.until(|home| home.said().contains("nothing is written to"));
+    let (theirs, client) = ("/usr/bin/fail2ban-client", client(&home));
+    attack(&home);
+    for (program, socket) in [(theirs, "f2b.sock"), (&client, "socket")] {
+        home.until(|home| {
+            let banned = ask(home, program, socket, "banned").0;
+            ["100.7'", "100.15'", "100.77'"].iter().all(|who| banned.contains(who))
+        });
+    }
+    let mut count = 0;
+    for line in COMMANDS.lines() {
+        let command = line.trim_start_matches("~ ");
+        let both =
+            || (ask(&home, theirs, "f2b.sock", command), ask(&home, &client, "socket", command));
+        let (mut real, mut ours) = both();
+        if line.starts_with('~') {
+            continue;
+        }
+        // What has to happen first takes the real one up to a second.
+        let shows = ["get", "status", "banned"].iter().any(|word| command.starts_with(word));
+        for _ in 0..if shows { 20 } else { 0 } {
+            if ours == real {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            (real, ours) = both();
+        }
+        assert_eq!(ours, real, "{command}");
+        count += 1;
+    }
+    println!("{count} commands");
+    let (out, _, code) = ask(&home, &client, "socket", "stop");
+    assert_eq!((out.as_str(), code), ("Shutdown successful\n", 0));
+    home.until(|home| !home.answers());
+    std::thread::sleep(Duration::from_millis(10));
+}
+
+/// One jail whose bans end at once, and the stock jail that reads of them.
+const RECIDIVE: &str = "[DEFAULT]
+backend = polling
+enabled = true
+action = noop
+findtime = 10m
+[sshd]
+filter = sshd
+logpath = @DIR@/auth.log
+maxretry = 1
+bantime = 1
+[recidive]
+filter = recidive
+logpath = @DIR@/fail2ban.log
+maxretry = 5
+bantime = 1w
+findtime = 1d
+";
+
+fn log(home: &Home) -> String {
+    fs::read_to_string(home.path("fail2ban.log")).unwrap_or_default()
+}
+
+#[test]
+fn who_is_banned_again_and_again_is_banned_for_long() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(RECIDIVE) else { return };
+    fs::remove_file(home.path("fail2ban.log")).unwrap();
+    let guard = ours(&home, &[]);
+    let client = client(&home);
+    let ban = "NOTICE  [sshd] Ban 198.51.100.7\n";
+    for count in 1..=5 {
+        home.append("auth.log", &sshd("198.51.100.7", 0));
+        home.until(|home| log(home).matches(ban).count() == count);
+        let unban = "NOTICE  [sshd] Unban 198.51.100.7\n";
+        home.until(|home| log(home).matches(unban).count() == count);
+    }
+    home.until(|home| log(home).contains("NOTICE  [recidive] Ban 198.51.100.7\n"));
+    let status = ask(&home, &client, "socket", "status recidive").0;
+    assert!(status.contains("Banned IP list:\t198.51.100.7\n"), "{status}");
+
+    // Each line has the form of the real one's.
+    let process = format!("[{}]", guard.0.id());
+    for line in log(&home).lines() {
+        let (time, rest) = line.split_at(23);
+        assert!(time.bytes().all(|b| b.is_ascii_digit() || b"-:, ".contains(&b)), "{line}");
+        let (name, rest) = rest.split_at(25);
+        assert!(name.starts_with(" fail2ban.") && rest.starts_with(&process), "{line}");
+    }
+    let found = log(&home);
+    let found = found.lines().find(|line| line.contains("Found")).unwrap();
+    assert!(found.contains("fail2ban.filter         ["), "{found}");
+    assert!(found.contains("]: INFO    [sshd] Found 198.51.100.7 - 20"), "{found}");
+
+    // Moved away, it begins anew; a stranger's link is not followed.
+    let mode = |home: &Home| fs::metadata(home.path("fail2ban.log")).unwrap().permissions().mode();
+    assert_eq!(mode(&home) & 0o777, 0o640);
+    fs::rename(home.path("fail2ban.log"), home.path("fail2ban.log.1")).unwrap();
+    assert_eq!(ask(&home, &client, "socket", "flushlogs").0, "logs: rolled over\n");
+    assert_eq!(ask(&home, &client, "socket", "set recidive banip 198.51.100.99").0, "1\n");
+    home.until(|home| log(home).contains("[recidive] Ban 198.51.100.99"));
+    fs::remove_file(home.path("fail2ban.log")).unwrap();
+    std::os::unix::fs::symlink(home.path("victim"), home.path("fail2ban.log")).unwrap();
+    std::os::unix::fs::lchown(home.path("fail2ban.log"), Some(65534), None).unwrap();
+    assert_eq!(ask(&home, &client, "socket", "set recidive unbanip 198.51.100.99").0, "1\n");
+    home.until(|home| home.said().contains("fail2ban's log: "));
+    assert!(!home.path("victim").exists());
+}
+
+#[test]
+fn bans_are_taken_over_once() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(JAILS) else { return };
+    let theirs = "/usr/bin/fail2ban-client";
+    let server = real(&home);
+    for command in [
+        "set sshd banip 198.51.100.1",
+        "set sshd banip 203.0.113.9",
+        "set Web.Shop banip 198.51.100.3",
+        "set sshd bantime 5h",
+        "set sshd banip 198.51.100.2",
+        "set sshd bantime 1",
+        "set sshd banip 198.51.100.4",
+    ] {
+        assert_eq!(ask(&home, theirs, "f2b.sock", command).2, 0, "{command}");
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(ask(&home, theirs, "f2b.sock", "stop").2, 0);
+    drop(server);
+
+    let guard = ours(&home, &[]);
+    let client = client(&home);
+    assert_eq!(ask(&home, &client, "socket", "get sshd banip").0, "198.51.100.1 198.51.100.2\n");
+    assert_eq!(ask(&home, &client, "socket", "get Web.Shop banip").0, "198.51.100.3\n");
+    let times = ask(&home, &client, "socket", "get sshd banip --with-time").0;
+    assert_eq!(times.matches(" + 3600 = ").count(), 2, "{times}");
+    let status = ask(&home, &client, "socket", "status sshd").0;
+    assert!(status.contains("Total banned:\t2\n"), "{status}");
+    home.until(|home| log(home).contains("NOTICE  [sshd] Restore Ban 198.51.100.1\n"));
+    assert_eq!(home.said().matches("3 bans in force and").count(), 1, "{}", home.said());
+    assert_eq!(ask(&home, &client, "socket", "set sshd unbanip 198.51.100.1").0, "1\n");
+    assert_eq!(ask(&home, &client, "socket", "stop").2, 0);
+    home.until(|home| !home.answers());
+    drop(guard);
+
+    let _guard = ours(&home, &[]);
+    assert_eq!(ask(&home, &client, "socket", "get sshd banip").0, "198.51.100.2\n");
+    assert_eq!(home.said().matches("3 bans in force and").count(), 1, "{}", home.said());
+}
+
+/// Two jails that close every port.
+const TWO: &str = "[DEFAULT]
+backend = polling
+enabled = true
+action = iptables-allports[name=%(__name__)s]
+logpath = @DIR@/auth.log
+filter = sshd
+[one]
+[two]
+bantime = 1d
+";
+
+#[test]
+fn each_jail_lets_in_its_own() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(TWO) else { return };
+    let _guard = ours(&home, &[]);
+    let client = client(&home);
+    let out = || {
+        let output = Command::new("nft").args(["list", "table", "inet", "sereno"]).output();
+        String::from_utf8_lossy(&output.unwrap().stdout).contains("198.51.100.9")
+    };
+    let done = |command: &str| assert_eq!(ask(&home, &client, "socket", command).0, "1\n");
+    for jails in [["one", "two"], ["two", "one"]] {
+        for jail in jails {
+            done(&format!("set {jail} banip 198.51.100.9"));
+        }
+        assert!(out());
+        done(&format!("set {} unbanip 198.51.100.9", jails[0]));
+        assert!(out(), "{jails:?}");
+        done(&format!("set {} unbanip 198.51.100.9", jails[1]));
+        assert!(!out(), "{jails:?}");
+    }
+    assert_eq!(home.said().matches("putting it back").count(), 0, "{}", home.said());
+}
+
+#[test]
+fn the_unit_of_fail2ban_starts_it() {
+    // As somebody who may change no firewall and no ledger but his own.
+    let Some(home) = home(JAILS) else { return };
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(home.folder(), open).unwrap();
+    let server = home.path("fail2ban-server");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sereno"), &server).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&server);
+    command.arg("-c").arg(home.path("f2b")).arg("-s").arg(home.socket()).args(["-xf", "start"]);
+    command.env("XDG_STATE_HOME", home.path("own"));
+    let said = fs::File::create(home.path("said")).unwrap();
+    let Ok(child) = quiet(&mut command).stderr(said).spawn() else {
+        return println!("skipped: there is no setpriv");
+    };
+    let mut server = Server(child);
+    home.until(|home| home.answers() || home.said().contains("setpriv: "));
+    if home.said().contains("setpriv: ") {
+        return println!("skipped: {}", home.said());
+    }
+    let client = client(&home);
+    assert!(ask(&home, &client, "socket", "status").0.contains("Web.Shop, asterisk, sshd"));
+    let (_, again, code) = ask(&home, &client, "socket", "start");
+    assert_eq!((again.as_str(), code), ("Server already running", 255));
+    let process = nix::unistd::Pid::from_raw(server.0.id().try_into().unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
