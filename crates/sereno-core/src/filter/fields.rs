@@ -41,15 +41,15 @@ impl Groups {
     /// What the groups are in `text` after a search with `room`.
     pub(super) fn captured(&self, text: &str, room: &Room) -> Fields {
         let value = |group: &Group| {
-            let found = room.get(group.index).and_then(|range| text.get(range));
-            (Arc::clone(&group.name), found.map(str::to_owned))
+            let found = text.get(room.get(group.index)?)?;
+            Some((Arc::clone(&group.name), found.to_owned()))
         };
-        let mut fields = Fields(self.all.iter().map(value).collect());
+        let mut fields = Fields(self.all.iter().filter_map(value).collect());
         for (from, to) in &self.alternatives {
             let empty = fields.get(to).is_none_or(str::is_empty);
             if let Some(other) = fields.get(from).filter(|other| !other.is_empty() && empty) {
                 let other = other.to_owned();
-                fields.set(to, Some(other));
+                fields.set(to, other);
             }
         }
         for (from, to) in &self.tuples {
@@ -61,7 +61,7 @@ impl Groups {
                 Some(open) if open.starts_with("('") => format!("{open}, {other})"),
                 _ => format!("({}, {other})", quoted(own)),
             };
-            fields.set(to, Some(joined));
+            fields.set(to, joined);
         }
         fields
     }
@@ -99,20 +99,20 @@ fn completed(name: &str, prefix: &str) -> Option<Arc<str>> {
     })
 }
 
-/// Names and values; a group that took no part has none.
+/// Names and values of groups that took part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(Arc<str>, Option<String>)>);
+pub struct Fields(Vec<(Arc<str>, String)>);
 
 impl Fields {
     /// The value of a group that took part.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| &**known == name)?.1.as_deref()
+        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of groups that took part.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)))
+        self.0.iter().map(|(name, value)| (&**name, value.as_str()))
     }
 
     /// Whether there is a value that is not empty.
@@ -122,7 +122,7 @@ impl Fields {
 
     /// Cuts values to so many bytes.
     pub(super) fn shorten(&mut self, most: usize) {
-        for value in self.0.iter_mut().filter_map(|(_, value)| value.as_mut()) {
+        for (_, value) in &mut self.0 {
             let end = cut(value, most).len();
             value.truncate(end);
         }
@@ -132,10 +132,10 @@ impl Fields {
     pub(super) fn rename(&mut self, name: &str) {
         self.take("ip4");
         self.take("ip6");
-        self.set(&"dns".into(), Some(name.to_owned()));
+        self.set(&"dns".into(), name.to_owned());
     }
 
-    pub(super) fn set(&mut self, name: &Arc<str>, value: Option<String>) {
+    pub(super) fn set(&mut self, name: &Arc<str>, value: String) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((Arc::clone(name), value)),
@@ -145,16 +145,14 @@ impl Fields {
     /// Takes a value off.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| &**known == name)?;
-        self.0.swap_remove(at).1
+        Some(self.0.swap_remove(at).1)
     }
 
     /// Takes over what another says. (fail2ban 1.0.2 also takes over from a failregex that a group
     /// took no part, and forgets what the prefregex said; 1.1.1 does as it is done here.)
     pub(super) fn update(&mut self, other: Self) {
         for (name, value) in other.0 {
-            if value.is_some() {
-                self.set(&name, value);
-            }
+            self.set(&name, value);
         }
     }
 }

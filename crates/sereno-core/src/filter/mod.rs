@@ -19,11 +19,13 @@ mod reader;
 pub mod regex;
 mod scan;
 mod session;
+mod trial;
 
 pub use fields::Fields;
 pub use reader::{Counts, Finding, Who};
 pub use scan::Scan;
 pub use session::Story;
+pub use trial::{Manner, Trace};
 
 use date::Detector;
 use fields::Groups;
@@ -81,13 +83,16 @@ impl Filter {
     /// # Errors
     /// Every expression that is wrong, and why.
     pub fn compile(spec: &Spec<'_>, dates: Arc<Detector>) -> Result<Self, Vec<(Part, Wrong)>> {
-        let options = Options { multiline: spec.maxlines > 1, raw_or_dns: spec.names };
         let mut wrong = Vec::new();
-        let mut compile = |part: Part, text: &str| match Regex::compile(text, options) {
-            Ok(regex) => Some(Expression { groups: Groups::of(&regex), regex }),
-            Err(why) => {
-                wrong.push((part, why));
-                None
+        let mut compile = |part: Part, text: &str| {
+            // To the others several lines are one text.
+            let multiline = spec.maxlines > 1 && matches!(part, Part::Failure(_));
+            match Regex::compile(text, Options { multiline, raw_or_dns: spec.names }) {
+                Ok(regex) => Some(Expression { groups: Groups::of(&regex), regex }),
+                Err(why) => {
+                    wrong.push((part, why));
+                    None
+                }
             }
         };
         let prefix = spec.prefregex.and_then(|text| compile(Part::Prefix, text));

@@ -5,6 +5,7 @@ use super::gate::Gate;
 use super::lines::{self, Line};
 use super::regex::{Regex, Room};
 use super::session::{Sessions, Story};
+use super::trial::{Manner, Trace};
 use super::{Expression, Filter};
 use crate::addr::{Prefix, parse_addr};
 use crate::time::Time;
@@ -84,7 +85,8 @@ pub struct Counts {
 #[derive(Debug)]
 pub(super) struct Reader {
     filter: Arc<Filter>,
-    every: bool,
+    manner: Manner,
+    trace: Trace,
     room: Room,
     /// Which failregex may match the line.
     chosen: Vec<bool>,
@@ -105,10 +107,11 @@ struct Look<'l> {
 }
 
 impl Reader {
-    pub(super) fn new(filter: Arc<Filter>, every: bool) -> Self {
+    pub(super) fn new(filter: Arc<Filter>, manner: Manner) -> Self {
         Self {
             filter,
-            every,
+            manner,
+            trace: Trace::default(),
             room: Room::new(),
             chosen: Vec::new(),
             buffer: Vec::new(),
@@ -120,17 +123,31 @@ impl Reader {
 
     /// `None`: every line matters.
     pub(super) fn gate(&self) -> Option<&Gate> {
-        (!self.every).then_some(&self.filter.gate)
+        (self.manner == Manner::Guard).then_some(&self.filter.gate)
     }
 
     pub(super) fn counts(&self) -> Counts {
         Counts { lost: self.sessions.lost, ..self.counts }
     }
 
+    /// What became of the last line. Guards do not keep it.
+    pub(super) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The lines that wait for others.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.buffer.iter().map(|line| &*line.whole)
+    }
+
+    fn every(&self) -> bool {
+        self.manner == Manner::Every
+    }
+
     /// Takes a line; tells what it amounts to.
     pub(super) fn take(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(&Finding<'_>)) {
-        // Who tests filters wants to know of every line.
-        if self.every {
+        self.trace.ignored.clear();
+        if self.manner != Manner::Guard {
             self.chosen = vec![true; self.filter.failures.len()];
         } else if !self.filter.gate.choose(cut.rest, &mut self.chosen) {
             return;
@@ -160,7 +177,7 @@ impl Reader {
             if !self.chosen[index] || !self.search(&one.regex) {
                 continue;
             }
-            if self.failure(&filter, &look, index, one, emit) {
+            if self.failure(&filter, &mut look, index, one, emit) {
                 break;
             }
             if filter.maxlines > 1 {
@@ -178,7 +195,16 @@ impl Reader {
 
     /// Whether an ignoreregex matches what is looked at.
     fn ignores(&mut self, filter: &Filter) -> bool {
-        let found = filter.ignored.iter().any(|one| self.search(&one.regex));
+        let mut found = false;
+        for (index, one) in filter.ignored.iter().enumerate() {
+            if self.search(&one.regex) {
+                found = true;
+                self.trace.ignored.push(index);
+                if !self.every() {
+                    break;
+                }
+            }
+        }
         self.counts.ignored += u64::from(found);
         found
     }
@@ -187,9 +213,13 @@ impl Reader {
     fn prefix(&mut self, filter: &Filter, look: &mut Look<'_>) -> bool {
         let Some(prefix) = &filter.prefix else { return true };
         if !self.search(&prefix.regex) {
+            self.trace.prefix = None;
             return false;
         }
         look.before = prefix.groups.captured(&self.text, &self.room);
+        if self.manner != Manner::Guard {
+            self.trace.prefix = Some(look.before.clone());
+        }
         if let Some(content) = look.before.take("content").filter(|content| !content.is_empty()) {
             self.text.clear();
             self.text.push_str(&content);
@@ -205,7 +235,7 @@ impl Reader {
     fn failure(
         &mut self,
         filter: &Filter,
-        look: &Look<'_>,
+        look: &mut Look<'_>,
         index: usize,
         one: &Expression,
         emit: &mut dyn FnMut(&Finding<'_>),
@@ -224,7 +254,7 @@ impl Reader {
             if several {
                 self.buffer = others;
             }
-            return !self.every;
+            return !self.every();
         }
         self.counts.matched += 1;
         if several {
@@ -251,13 +281,14 @@ impl Reader {
 
     fn tell(
         &mut self,
-        look: &Look<'_>,
+        look: &mut Look<'_>,
         index: usize,
         captured: Fields,
         speaking: &[Arc<str>],
         emit: &mut dyn FnMut(&Finding<'_>),
     ) -> bool {
-        let mut fields = look.before.clone();
+        let before = &mut look.before;
+        let mut fields = if self.every() { before.clone() } else { std::mem::take(before) };
         fields.update(captured);
         let session = fields.get("mlfid").map(str::to_owned);
         let at = look.cut.when.unwrap_or(look.cut.now);
@@ -265,7 +296,7 @@ impl Reader {
             Some(id) => self.sessions.merge(id, fields, speaking, at),
             None => Story::of(fields, speaking),
         };
-        if story.is_no_failure() && session.is_some() && !self.every {
+        if story.is_no_failure() && session.is_some() && !self.every() {
             return true;
         }
         let who = who(&story.fields);
@@ -273,13 +304,13 @@ impl Reader {
             if let Some(id) = &session {
                 self.sessions.pend(id);
             }
-            if !self.every {
+            if self.manner == Manner::Guard {
                 return true;
             }
         }
         let Cut { whole: line, when, number, .. } = look.cut;
         emit(&Finding { regex: index, who: &who, when, story: &story, line, number });
-        !self.every
+        !self.every()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::date::{Detector, State};
 use super::reader::{Counts, Cut, Finding, Reader};
+use super::trial::{Manner, Trace};
 use super::{Filter, gate};
 use crate::time::Time;
 use aho_corasick::AhoCorasick;
@@ -45,11 +46,16 @@ impl Scan {
     /// Adds a filter; gives its place. With `every`, all expressions are tried on each line, and
     /// what is no failure is told as well: for those who test filters.
     pub fn add(&mut self, filter: Arc<Filter>, every: bool) -> usize {
+        self.add_as(filter, if every { Manner::Every } else { Manner::Guard })
+    }
+
+    /// Adds a filter that looks at lines in this manner; gives its place.
+    pub fn add_as(&mut self, filter: Arc<Filter>, manner: Manner) -> usize {
         let place = self.filters;
         self.filters += 1;
         let same = self.clocks.iter_mut().find(|clock| Arc::ptr_eq(&clock.dates, &filter.dates));
         let dates = Arc::clone(&filter.dates);
-        let reader = (place, Reader::new(filter, every));
+        let reader = (place, Reader::new(filter, manner));
         match same {
             Some(clock) => clock.readers.push(reader),
             None => self.clocks.push(Clock {
@@ -76,9 +82,24 @@ impl Scan {
     /// What a filter has seen so far.
     #[must_use]
     pub fn counts(&self, place: usize) -> Counts {
+        self.reader(place).map_or_else(Counts::default, Reader::counts)
+    }
+
+    fn reader(&self, place: usize) -> Option<&Reader> {
         let mut readers = self.clocks.iter().flat_map(|clock| &clock.readers);
-        let found = readers.find(|(own, _)| *own == place);
-        found.map_or_else(Counts::default, |(_, reader)| reader.counts())
+        readers.find(|(own, _)| *own == place).map(|(_, reader)| reader)
+    }
+
+    /// What the filter at `place` made of the last line, if it does not look at lines as a guard.
+    #[must_use]
+    pub fn trace(&self, place: usize) -> Option<&Trace> {
+        self.reader(place).map(Reader::trace)
+    }
+
+    /// The lines that wait for others to come, where the filter at `place` looks at several
+    /// together.
+    pub fn waiting(&self, place: usize) -> impl Iterator<Item = &str> {
+        self.reader(place).into_iter().flat_map(Reader::waiting)
     }
 
     /// Lines read so far.

@@ -91,7 +91,7 @@ impl Sessions {
         new.shorten(VALUE);
         let gained = new.says("mlfgained");
         if gained && !new.says("nofail") {
-            let value = new.get("mlfgained").map(str::to_owned);
+            let value = new.get("mlfgained").unwrap_or_default().to_owned();
             new.set(&self.nofail, value);
         }
         let mut quiet = new.says("nofail");
@@ -109,6 +109,12 @@ impl Sessions {
                 if !was_quiet && !story.pending {
                     // They went with the failure that was told.
                     story.matches.clear();
+                }
+                // fail2ban would blame the old one, were it of the first family.
+                for (ours, other) in [("ip4", "ip6"), ("ip6", "ip4")] {
+                    if new.says(ours) {
+                        story.fields.take(other);
+                    }
                 }
                 story.fields.update(new);
                 listed = true;
@@ -187,7 +193,7 @@ mod tests {
         let user: Arc<str> = "user".into();
         for n in 0..40_000 {
             let mut fields = Fields::default();
-            fields.set(&user, Some(format!("{n}{}", "y".repeat(60_000))));
+            fields.set(&user, format!("{n}{}", "y".repeat(60_000)));
             let id = format!("{}{}", n % 3_000, "z".repeat(3_000 * (n % 2)));
             sessions.merge(&id, fields, std::slice::from_ref(&line), Time::from_secs(5));
             assert!(sessions.bytes <= BYTES);

@@ -26,16 +26,19 @@ pub(crate) struct Reader {
     plain: fn(u8) -> bool,
     /// A place where at most so many characters may stand is written out with each of them.
     choices: usize,
+    /// Bytes beyond which a literal is as rare as it gets.
+    rare: usize,
 }
 
 /// Bytes that look the same in JSON and in plain text, as they stand in the pattern.
 const RULES: Reader = Reader {
     plain: |byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\',
     choices: 1,
+    rare: 12,
 };
 
 /// All bytes of a line, in small letters and capitals where these count as the same.
-pub(crate) const LINES: Reader = Reader { plain: |byte| byte != b'\n', choices: 4 };
+pub(crate) const LINES: Reader = Reader { plain: |byte| byte != b'\n', choices: 4, rare: 40 };
 
 /// What may stand at one place of a literal.
 type Choices = Vec<Vec<u8>>;
@@ -72,6 +75,15 @@ impl Reader {
         }
     }
 
+    /// Longer is better, fewer is better.
+    fn score(self, literals: &[Vec<u8>]) -> usize {
+        self.score_of(literals.iter().map(Vec::len).min().unwrap_or(0), literals.len())
+    }
+
+    fn score_of(self, shortest: usize, literals: usize) -> usize {
+        (shortest.min(self.rare) * 8).saturating_sub(literals)
+    }
+
     /// Neighbouring literals (and classes of few bytes) of a sequence are one literal; of all the
     /// candidates in a sequence, the best one decides.
     fn concat(self, parts: &[Hir]) -> Option<Required> {
@@ -79,7 +91,7 @@ impl Reader {
         let mut run = Vec::new();
         let mut consider = |candidate: Option<Required>| {
             if let Some(candidate) = candidate
-                && best.as_ref().is_none_or(|best| score(&candidate) > score(best))
+                && best.as_ref().is_none_or(|best| self.score(&candidate) > self.score(best))
             {
                 best = Some(candidate);
             }
@@ -149,7 +161,7 @@ impl Reader {
                     length -= shortest(&stretch[from]);
                     from += 1;
                 }
-                let score = score_of(length, ways);
+                let score = self.score_of(length, ways);
                 // Of the windows that grow into each other the longest.
                 if length >= SHORTEST && (score, length) >= best_score_of(best_score, &best) {
                     (best, best_score) = (Some(&stretch[from..=to]), score);
@@ -193,15 +205,6 @@ fn single(hir: &Hir) -> Option<Vec<u8>> {
         HirKind::Class(Class::Unicode(class)) => class.literal(),
         _ => None,
     }
-}
-
-/// Longer is better, fewer is better. Beyond some length a literal is as rare as it gets.
-fn score(literals: &[Vec<u8>]) -> usize {
-    score_of(literals.iter().map(Vec::len).min().unwrap_or(0), literals.len())
-}
-
-fn score_of(shortest: usize, literals: usize) -> usize {
-    (shortest.min(12) * 8).saturating_sub(literals)
 }
 
 /// Literals of which every matching text starts with one; an empty one when nothing is known.

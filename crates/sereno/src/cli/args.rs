@@ -76,6 +76,13 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<OsString>,
     },
+    /// Try out a filter of fail2ban's as fail2ban-regex does; also by a link of this name.
+    #[command(disable_help_flag = true)]
+    Fail2banRegex {
+        /// Options, a log and an expression or a filter, as for fail2ban-regex; -h lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<OsString>,
+    },
     /// The same as fail2ban-server.
     #[command(disable_help_flag = true, hide = true)]
     Fail2banServer {

@@ -4,6 +4,7 @@ pub mod args;
 pub mod check;
 pub mod client;
 pub mod fail2ban;
+pub mod fail2ban_regex;
 pub mod failure;
 pub mod import;
 pub mod init;
@@ -29,11 +30,12 @@ use std::process::ExitCode;
 /// Reads the command line, does what it says, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let called = fail2ban::called();
+    let (called, regex) = (fail2ban::called(), fail2ban_regex::called());
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
-    let outcome = match called {
-        Some((program, args)) => fail2ban::run(program, &args, socket().as_deref(), &mut out),
-        None => run(&Cli::parse(), &mut out),
+    let outcome = match (called, regex) {
+        (Some((program, args)), _) => fail2ban::run(program, &args, socket().as_deref(), &mut out),
+        (None, Some(words)) => fail2ban_regex::run(&words, &mut out),
+        (None, None) => run(&Cli::parse(), &mut out),
     };
     let outcome = outcome.and_then(|code| Ok(out.flush().map(|()| code)?));
     outcome.unwrap_or_else(|failure| failure.report(&mut stderr()))
@@ -65,6 +67,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Reload(how) => client::order(socket, Ask::Reload, *how, out),
         Command::Stop(how) => client::order(socket, Ask::Stop, *how, out),
         Command::Fail2banClient { words } => fail2ban::run(Program::Client, words, socket, out),
+        Command::Fail2banRegex { words } => fail2ban_regex::run(words, out),
         Command::Fail2banServer { words } => fail2ban::run(Program::Server, words, socket, out),
     }
 }
