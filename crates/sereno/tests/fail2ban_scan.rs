@@ -93,8 +93,8 @@ By pattern
   2  demo/0
 
 By address (2 addresses)
-  1  2001:db8::7
   1  203.0.113.9
+  1  2001:db8::7
 ";
     assert_eq!((said.as_str(), code), (expected, 0));
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

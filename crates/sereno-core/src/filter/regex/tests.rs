@@ -106,7 +106,7 @@ fn required_literals_are_in_every_text_that_matches() {
         Some(all.collect::<Vec<_>>())
     };
     assert_eq!(required(r"^(?! x)Failed \S+ for").unwrap(), ["Failed "]);
-    assert_eq!(required("(?:abcd|efgh) <HOST>").unwrap(), ["abcd", "efgh"]);
+    assert_eq!(required("(?:abcd|efgh) <HOST>").unwrap(), ["abcd ", "efgh "]);
     assert_eq!(required("<HOST>"), None);
     assert_eq!(required("(?=abcd)ab?"), None);
     assert_eq!(required(r#""é" \1|x|(a)"#.replace(r" \1", "").as_str()), None);

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use sereno_core::filter::{Fields, Finding, Scan, Who};
 use sereno_core::rule::spec::Kind;
 use sereno_core::time::Time;
-use sereno_fail2ban::{Compiler, Problem};
+use sereno_fail2ban::{Compiler, Problem, Severity};
 use std::io::{Write, stderr};
 use std::net::IpAddr;
 use std::path::Path;
@@ -53,26 +53,23 @@ fn filters(
     let zones = |name: &str| TimeZone::get(name).ok();
     let mut compiler = Compiler::new(TimeZone::system(), zones, today);
     let mut wrong = 0;
-    let tell = |problems: &[Problem]| {
+    let mut tell = |problems: &[Problem]| {
         for problem in problems {
             // Standard error may be closed; the exit code says it all the same.
             let _ = writeln!(stderr(), "{problem}\n");
+            wrong += u64::from(problem.severity == Severity::Error);
         }
     };
     for one in written {
         let tree = sereno_fail2ban::filter(&Disk, &base, one, "auto");
         tell(&tree.problems);
-        let Some(jail) = tree.standing().next() else {
-            wrong += tree.problems.len() as u64;
-            continue;
-        };
+        let Some(jail) = tree.standing().next() else { continue };
         let compiled = compiler.jail(&tree, jail);
         tell(&compiled.problems);
-        match compiled.filter {
-            Some(filter) => drop(scan.add(filter, false)),
-            None => wrong += compiled.problems.len() as u64,
+        if let Some(filter) = compiled.filter {
+            scan.add(filter, false);
+            names.extend(jail.filter.as_ref().map(|filter| filter.name.clone()));
         }
-        names.extend(jail.filter.as_ref().map(|filter| filter.name.clone()));
     }
     if wrong > 0 { Err(Failure::refused(words::problems(wrong))) } else { Ok(()) }
 }
