@@ -10,8 +10,9 @@ use regex_syntax::hir::Hir;
 /// Bytes of its table of steps at most; an expression that needs more has no sieve.
 const NFA_BYTES: usize = 256 << 10;
 
-/// Bytes of the states that it remembers.
-const CACHE_BYTES: usize = 12 << 10;
+/// Bytes of the states that it remembers, at most. With less than the stock prefregexes need, states
+/// are made over and over, and everything takes four times as long.
+const CACHE_BYTES: usize = 128 << 10;
 
 type Make =
     Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
