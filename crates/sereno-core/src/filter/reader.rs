@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(super) struct Cut<'a> {
     pub(super) whole: &'a str,
     pub(super) rest: &'a str,
+    /// Where in the rest the first literal stands that lets it pass.
+    pub(super) first: usize,
     pub(super) when: Option<Time>,
     pub(super) now: Time,
     /// Which line, from 1.
@@ -149,7 +151,7 @@ impl Reader {
         self.trace.ignored.clear();
         if self.manner != Manner::Guard {
             self.chosen = vec![true; self.filter.failures.len()];
-        } else if !self.filter.gate.choose(cut.rest, &mut self.chosen) {
+        } else if !self.filter.gate.choose(cut.rest, cut.first, &mut self.chosen) {
             return;
         }
         self.counts.candidates += 1;

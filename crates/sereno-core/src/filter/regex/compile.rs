@@ -84,7 +84,9 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
         marked,
         linear: marked && !this.repeats_inside,
         heads: Box::default(),
+        plain: Box::default(),
     };
+    program.plain = (0..program.ops.len() as u32).map(|op| program.plain(op)).collect();
     heads::fill(&mut program);
     Ok(program)
 }

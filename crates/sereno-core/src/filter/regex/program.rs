@@ -14,6 +14,9 @@ use super::ast::At;
 use super::heads::Heads;
 use super::set::{Fold, Set};
 
+/// Marks and jumps that are passed over at once, at most.
+const FAR: usize = 16;
+
 /// A step.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
@@ -103,6 +106,20 @@ pub(super) struct Mark {
     pub(super) inner: bool,
 }
 
+impl Program {
+    /// The first step from `op` on that neither marks nor jumps. Loops have others in them.
+    pub(super) fn plain(&self, mut op: u32) -> u32 {
+        for _ in 0..FAR {
+            match self.ops.get(op as usize) {
+                Some(Op::Mark(_)) => op += 1,
+                Some(Op::Jump(to)) => op = *to,
+                _ => break,
+            }
+        }
+        op
+    }
+}
+
 /// A program.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -111,6 +128,8 @@ pub(super) struct Program {
     pub(super) sets: Box<[Set]>,
     pub(super) marks: Box<[Mark]>,
     pub(super) heads: Box<[Heads]>,
+    /// Where each step leads that neither marks nor jumps: itself, or one behind.
+    pub(super) plain: Box<[u32]>,
     pub(super) rows: u32,
     pub(super) registers: u32,
     /// Everything outside of look-arounds and atomic groups is marked.

@@ -149,6 +149,9 @@ impl<const MARKED: bool> Run<'_, MARKED> {
                     None => return Ok(None),
                 },
             }
+            if !MARKED {
+                op = program.plain[op as usize];
+            }
         }
     }
 
