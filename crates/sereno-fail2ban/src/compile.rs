@@ -8,6 +8,7 @@ use crate::tree::{Filter, Jail, Tree};
 use jiff::tz::TimeZone;
 use sereno_core::filter::date::{Detector, Zone};
 use sereno_core::filter::{self, Part, Spec};
+use sereno_core::rule::Rule;
 use sereno_core::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub struct Compiler {
     /// Finds a zone by its name.
     zones: fn(&str) -> Option<TimeZone>,
     now: Time,
+    witness: Option<Arc<Rule>>,
     known: BTreeMap<(String, String), Arc<Detector>>,
 }
 
@@ -36,7 +38,14 @@ impl Compiler {
     /// For logs written in the zone `machine`, at `now`; `zones` knows other zones by name.
     #[must_use]
     pub fn new(machine: TimeZone, zones: fn(&str) -> Option<TimeZone>, now: Time) -> Self {
-        Self { machine, zones, now, known: BTreeMap::new() }
+        Self { machine, zones, now, witness: None, known: BTreeMap::new() }
+    }
+
+    /// The same, with filters that ask a rule of ours whom a line is about: see
+    /// [`filter::Filter::with_witness`].
+    #[must_use]
+    pub fn with_witness(self, rule: Option<Arc<Rule>>) -> Self {
+        Self { witness: rule, ..self }
     }
 
     /// Compiles what a jail looks for. A failregex that is wrong is left out, and said.
@@ -55,6 +64,10 @@ impl Compiler {
                 Ok(filter) => {
                     let advice = advice::all(&spec, &dates, self.now);
                     problems.extend(advice.iter().map(|one| advised(tree, &failregex, one)));
+                    let filter = match &self.witness {
+                        Some(rule) => filter.with_witness(Arc::clone(rule)),
+                        None => filter,
+                    };
                     return Compiled { filter: Some(Arc::new(filter)), problems };
                 }
                 Err(wrong) => wrong,

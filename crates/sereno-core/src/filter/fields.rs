@@ -2,7 +2,12 @@
 
 use super::cut;
 use super::regex::{Regex, Room};
+use crate::addr::parse_addr;
+use std::net::IpAddr;
 use std::sync::Arc;
+
+/// What stands for who it was.
+const NAMED: [&str; 3] = ["ip4", "ip6", "dns"];
 
 /// A group's name and what it means besides capturing.
 #[derive(Debug)]
@@ -140,6 +145,30 @@ impl Fields {
             Some((_, old)) => *old = value,
             None => self.0.push((Arc::clone(name), value)),
         }
+    }
+
+    /// Whether somebody is named, by address or by name.
+    pub(super) fn accuses(&self) -> bool {
+        NAMED.iter().any(|name| self.get(name).is_some())
+    }
+
+    /// Lets them be about `addr`; says whether they were about somebody else.
+    pub(super) fn accuse(&mut self, addr: IpAddr) -> bool {
+        let named = self.get("ip4").or_else(|| self.get("ip6")).map(str::to_owned);
+        if named.as_deref().is_some_and(|named| parse_addr(named.as_bytes()) == Some(addr)) {
+            return false;
+        }
+        // An id may be the same.
+        if self.get("fid") == named.as_deref() {
+            self.take("fid");
+        }
+        for name in NAMED {
+            self.take(name);
+        }
+        self.take("cidr");
+        let name = if addr.is_ipv4() { "ip4" } else { "ip6" };
+        self.set(&name.into(), addr.to_string());
+        true
     }
 
     /// Takes a value off.

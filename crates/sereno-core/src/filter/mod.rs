@@ -7,7 +7,8 @@
 //!
 //! - thousands of sessions (`<F-MLFID>`) are remembered instead of a hundred;
 //! - a search that takes too many steps is given up and counted, instead of holding up every jail;
-//! - names in place of addresses are reported as names: nothing is asked of the network here.
+//! - names in place of addresses are reported as names: nothing is asked of the network here;
+//! - of a line that a rule of ours knows, the address counts that this rule finds ([`Filter::with_witness`]).
 //!
 //! [`regex`] understands the expressions, [`date`] finds the dates.
 
@@ -20,6 +21,7 @@ pub mod regex;
 mod scan;
 mod session;
 mod trial;
+mod witness;
 
 pub use fields::Fields;
 pub use reader::{Counts, Finding, Who};
@@ -30,6 +32,7 @@ pub use trial::{Manner, Trace};
 use date::Detector;
 use fields::Groups;
 use gate::Gate;
+use crate::rule::Rule;
 use regex::{Options, Regex, Wrong};
 use std::sync::Arc;
 
@@ -75,6 +78,7 @@ pub struct Filter {
     maxlines: usize,
     gate: Gate,
     dates: Arc<Detector>,
+    witness: Option<Arc<Rule>>,
 }
 
 impl Filter {
@@ -114,7 +118,15 @@ impl Filter {
         let failures: Vec<_> = failures.into_iter().flatten().collect();
         let maxlines = (spec.maxlines as usize).max(1);
         let gate = Gate::of(prefix.as_ref(), &failures, maxlines);
-        Ok(Self { prefix, failures, ignored, maxlines, gate, dates })
+        Ok(Self { prefix, failures, ignored, maxlines, gate, dates, witness: None })
+    }
+
+    /// The same; of a line that `rule` knows, the address that it finds counts, whatever an
+    /// expression takes for it. [`Counts::forged`] says how often they differed. Lines that are
+    /// looked at together are not asked about.
+    #[must_use]
+    pub fn with_witness(self, rule: Arc<Rule>) -> Self {
+        Self { witness: Some(rule), ..self }
     }
 
     /// How many failregex it has.

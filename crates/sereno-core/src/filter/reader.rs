@@ -6,6 +6,7 @@ use super::lines::{self, Line};
 use super::regex::{Regex, Room};
 use super::session::{Sessions, Story};
 use super::trial::{Manner, Trace};
+use super::witness::Witness;
 use super::{Expression, Filter};
 use crate::addr::{Prefix, parse_addr};
 use crate::time::Time;
@@ -79,6 +80,8 @@ pub struct Counts {
     pub exhausted: u64,
     /// Sessions forgotten for want of room while a failure of theirs waited for its address.
     pub lost: u64,
+    /// Lines in which an expression took an address for the stranger's that is not his.
+    pub forged: u64,
 }
 
 /// A filter and what it remembers of a source.
@@ -93,6 +96,7 @@ pub(super) struct Reader {
     buffer: Vec<Line>,
     sessions: Sessions,
     counts: Counts,
+    witness: Option<Witness>,
     /// The text that is searched: a line break stands behind it.
     text: String,
 }
@@ -108,9 +112,11 @@ struct Look<'l> {
 
 impl Reader {
     pub(super) fn new(filter: Arc<Filter>, manner: Manner) -> Self {
+        let witness = filter.witness.clone().filter(|_| filter.maxlines <= 1).map(Witness::new);
         Self {
             filter,
             manner,
+            witness,
             trace: Trace::default(),
             room: Room::new(),
             chosen: Vec::new(),
@@ -290,6 +296,12 @@ impl Reader {
         let before = &mut look.before;
         let mut fields = if self.every() { before.clone() } else { std::mem::take(before) };
         fields.update(captured);
+        if fields.accuses()
+            && let Some(witness) = &mut self.witness
+            && let Some(addr) = witness.addr(look.cut.whole)
+        {
+            self.counts.forged += u64::from(fields.accuse(addr));
+        }
         let session = fields.get("mlfid").map(str::to_owned);
         let at = look.cut.when.unwrap_or(look.cut.now);
         let story = match &session {

@@ -50,7 +50,8 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
     let tree = sereno_fail2ban::read(&Disk, &dir.to_string_lossy());
     let mut problems = tree.problems.clone();
     let zone = crate::run::setup::zone(policy);
-    let mut compiler = Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now);
+    let mut compiler = Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now)
+        .with_witness(sereno_config::shipped_rule("sshd"));
     let mut guarded = Vec::new();
     let mut ignored = ignored::Ignored::default();
     for (place, jail) in tree.jails.iter().enumerate() {
