@@ -61,7 +61,8 @@ fn shown(problem: &Problem, files: &Given) {
     let text = problem.to_string();
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     if let Some(bytes) = files.0.get(&problem.file) {
-        let lines = String::from_utf8_lossy(bytes).split('\n').count();
+        // A carriage return alone ends a line too.
+        let lines = String::from_utf8_lossy(bytes).split(['\n', '\r']).count();
         assert!(problem.line <= lines, "{problem:?}");
     }
 }

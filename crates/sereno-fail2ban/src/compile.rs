@@ -10,8 +10,11 @@ use sereno_core::filter::date::{Detector, Zone};
 use sereno_core::filter::{self, Part, Spec};
 use sereno_core::rule::Rule;
 use sereno_core::time::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Wrong expressions of a jail that are told at most.
+const TOLD: usize = 100;
 
 /// What came of compiling what a jail looks for.
 #[derive(Debug)]
@@ -72,14 +75,20 @@ impl Compiler {
                 }
                 Err(wrong) => wrong,
             };
-            let refused = |at: &usize| wrong.iter().any(|(part, _)| *part == Part::Failure(*at));
+            let refused: BTreeSet<usize> = wrong
+                .iter()
+                .filter_map(|(part, _)| match part {
+                    Part::Failure(at) => Some(*at),
+                    _ => None,
+                })
+                .collect();
             let left: Vec<&Text> = (0..failregex.len())
-                .filter(|at| !refused(at))
+                .filter(|at| !refused.contains(at))
                 .filter_map(|at| failregex.get(at).copied())
                 .collect();
             let others = wrong.iter().any(|(part, _)| !matches!(part, Part::Failure(_)));
             let stands = !others && !left.is_empty() && left.len() < failregex.len();
-            problems.extend(wrong.iter().map(|(part, wrong)| {
+            problems.extend(wrong.iter().take(TOLD).map(|(part, wrong)| {
                 let text = match part {
                     Part::Prefix => written.prefregex.as_ref(),
                     Part::Failure(at) => failregex.get(*at).copied(),

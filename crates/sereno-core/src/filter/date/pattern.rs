@@ -5,8 +5,16 @@ use super::shape::Shape;
 use super::stamp::Decades;
 use super::template::{Beginning, DEFAULTS, LINE, Template, replace_word};
 
+/// Bytes of a datepattern at most, and its lines. Each line of a log is searched with each of them.
+const LONGEST: usize = 8 << 10;
+const LINES: usize = 64;
+
 /// All templates of a datepattern; fail2ban's own when it has no line.
 pub(super) fn templates(text: &str, decades: Decades) -> Result<Vec<Template>, Wrong> {
+    if text.len() > LONGEST || text.lines().count() > LINES {
+        let message = format!("a datepattern has {} KiB and {LINES} lines at most", LONGEST >> 10);
+        return Err(Wrong::whole(&message, "write fewer patterns, or shorter ones"));
+    }
     let mut list = List { templates: Vec::new(), decades };
     let mut at = 0;
     for line in text.split_inclusive('\n') {
