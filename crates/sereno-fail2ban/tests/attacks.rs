@@ -222,6 +222,48 @@ fn a_name_that_holds_an_address_is_no_address() {
 }
 
 #[test]
+fn a_name_is_known_by_its_end() {
+    let spec = sereno_core::filter::Spec { failregex: vec!["^ no <HOST>"], names: false, ..Default::default() };
+    let zone = sereno_core::filter::date::Zone::machine(TimeZone::UTC);
+    let dates = sereno_core::filter::date::Detector::new(None, zone, NOW).unwrap();
+    let filter = Arc::new(Filter::compile(&spec, Arc::new(dates)).unwrap());
+    for name in ["192.0.2.1.7.example", "192.0.2.1-7.example.", "192.0.2.1.x", "192.0.2.1_7", "192.0.2.1.7-7.a.example"] {
+        let found = accused(&filter, &[format!("2026-11-18 11:06:40 no {name} so")]);
+        assert_eq!(found.keys().collect::<Vec<_>>(), [name]);
+    }
+    for behind in ["", ".", ". So", ":25", ".4711", "-20261118T10", ", x.example", "/x.example", "]", "-7", ".4711: x.y"] {
+        let found = accused(&filter, &[format!("2026-11-18 11:06:40 no 192.0.2.1{behind}")]);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["192.0.2.1"], "{behind}");
+    }
+}
+
+#[test]
+fn lines_looked_at_together_are_bounded() {
+    let spec = sereno_core::filter::Spec {
+        failregex: vec!["^ open$<SKIPLINES>^ shut <HOST>$"],
+        maxlines: u32::MAX,
+        ..Default::default()
+    };
+    let zone = sereno_core::filter::date::Zone::machine(TimeZone::UTC);
+    let dates = sereno_core::filter::date::Detector::new(None, zone, NOW).unwrap();
+    let filter = Arc::new(Filter::compile(&spec, Arc::new(dates)).unwrap());
+    let mut scan = Scan::new();
+    scan.add(filter, false);
+    let long = format!("2026-11-18 11:06:40 {}", "x".repeat(60_000));
+    let lines = std::iter::repeat_n("2026-11-18 11:06:40 open", 2_000).chain(std::iter::repeat_n(&*long, 40));
+    for line in lines {
+        scan.line(line.as_bytes(), NOW, &mut |_, _| {});
+        let bytes: usize = scan.waiting(0).map(str::len).sum();
+        assert!(scan.waiting(0).count() <= 1_000 && bytes <= 300_000, "{bytes} bytes");
+    }
+    let mut found = 0;
+    for line in ["open", "x", "shut 192.0.2.1"] {
+        scan.line(format!("2026-11-18 11:06:40 {line}").as_bytes(), NOW, &mut |_, _| found += 1);
+    }
+    assert_eq!(found, 1);
+}
+
+#[test]
 fn interleaved_sessions_lose_no_failure() {
     let Some(filter) = stock("sshd") else { return };
     for sessions in [101, 5_000] {

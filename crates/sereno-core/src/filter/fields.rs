@@ -87,7 +87,13 @@ impl Groups {
         };
         let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let more = behind.bytes().take_while(|byte| part(*byte)).count();
-        if goes_on { text.get(found.start..found.end + more) } else { None }
+        // `192.0.2.1-7.example.org`: names end in a word, addresses do not.
+        let last = behind.as_bytes().get(..more)?.rsplit(|b| *b == b'.');
+        let word = |label: &&[u8]| !label.is_empty();
+        let last = last.into_iter().find(word).and_then(|label| label.first().copied());
+        let dotted = behind.get(..more)?.trim_end_matches('.').contains('.');
+        let named = goes_on || dotted && letter(last);
+        if named { text.get(found.start..found.end + more) } else { None }
     }
 }
 

@@ -36,6 +36,9 @@ use crate::rule::Rule;
 use regex::{Options, Regex, Wrong};
 use std::sync::Arc;
 
+/// Lines looked at together at most, whatever `maxlines` says.
+pub const MOST_LINES: u32 = 1_000;
+
 /// What a filter's configuration says, put together.
 #[derive(Clone, Debug, Default)]
 pub struct Spec<'a> {
@@ -45,7 +48,7 @@ pub struct Spec<'a> {
     pub failregex: Vec<&'a str>,
     /// What is none, each.
     pub ignoreregex: Vec<&'a str>,
-    /// Lines looked at together; 0 and 1 mean one.
+    /// Lines looked at together, [`MOST_LINES`] at most; 0 and 1 mean one.
     pub maxlines: u32,
     /// Whether names are taken for addresses: `usedns` is not `no`.
     pub names: bool,
@@ -116,7 +119,7 @@ impl Filter {
             return Err(wrong);
         }
         let failures: Vec<_> = failures.into_iter().flatten().collect();
-        let maxlines = (spec.maxlines as usize).max(1);
+        let maxlines = spec.maxlines.clamp(1, MOST_LINES) as usize;
         let gate = Gate::of(prefix.as_ref(), &failures, maxlines);
         Ok(Self { prefix, failures, ignored, maxlines, gate, dates, witness: None })
     }

@@ -164,7 +164,7 @@ impl Reader {
         if filter.maxlines > 1 {
             let line = Line { whole: cut.whole.into(), rest: cut.rest.to_owned() };
             self.buffer.push(line);
-            self.buffer.drain(..self.buffer.len().saturating_sub(filter.maxlines));
+            lines::keep(&mut self.buffer, filter.maxlines);
             look.lines = self.buffer.clone();
             self.text = lines::text(&look.lines);
         } else {

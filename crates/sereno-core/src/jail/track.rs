@@ -7,6 +7,10 @@ use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
+/// Marks kept of one stranger at most: a `maxretry` of a hundred thousand is no reason to keep as
+/// many of each.
+const MARKS: usize = 1024;
+
 /// One failure in the window, or several of the same moment on the same account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
@@ -101,6 +105,24 @@ impl Track {
         } else {
             self.marks.insert(place, new);
         }
+        if self.marks.len() > MARKS {
+            self.thin();
+        }
+    }
+
+    /// Makes one mark of every two, at the time of the first, so that nobody is counted for longer
+    /// than he failed.
+    fn thin(&mut self) {
+        let mut marks = std::mem::take(&mut self.marks).into_iter();
+        while let Some(mut mark) = marks.next() {
+            if let Some(next) = marks.next() {
+                mark.weight = mark.weight.saturating_add(next.weight);
+                if mark.account != next.account {
+                    mark.account = 0;
+                }
+            }
+            self.marks.push_back(mark);
+        }
     }
 
     /// Drops what is older than the window before the newest mark.
@@ -157,5 +179,45 @@ impl Track {
     #[must_use]
     pub fn evidence(&self) -> &[(Time, Line<'static>)] {
         &self.evidence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Name;
+    use std::time::Duration;
+
+    #[test]
+    fn a_patient_jail_keeps_little_of_each() {
+        let policy = JailPolicy {
+            maxretry: 50_000,
+            findtime: Duration::from_secs(40_000),
+            ..JailPolicy::new(Name::SERENO, "")
+        };
+        let mut track = Track::default();
+        let mut failure = |second: i64| {
+            let verdict = Verdict {
+                at: Time::from_secs(second),
+                addr: [192, 0, 2, 7].into(),
+                network: None,
+                good: false,
+                weight: 1,
+                proved: 0,
+                account: (second % 3) as u64,
+                spoofable: false,
+                pattern: "p".into(),
+                line: Line::new(b"x"),
+            };
+            let tripped = track.count(&verdict, 1, &policy);
+            (track.marks.len(), track.sum, tripped)
+        };
+        for second in 0..100_000 {
+            let (marks, sum, tripped) = failure(second);
+            // Never more than there were in the window, and not much less.
+            let real = u32::try_from(second + 1).unwrap().min(40_001);
+            assert!(marks <= MARKS && tripped.is_none());
+            assert!(sum <= real && f64::from(sum) > f64::from(real) * 0.98, "{sum} of {real}");
+        }
     }
 }
