@@ -96,7 +96,12 @@ impl List {
             let date = default.unwrap_or(plain);
             let date = date.strip_prefix(LINE).unwrap_or(date);
             let whole = replace_word(pattern, &["{DATE}"], |_| date.to_owned());
-            let template = single(&whole, self.decades)?;
+            // Behind the date, places are not those of what was written.
+            let same = pattern.bytes().zip(whole.bytes()).take_while(|(a, b)| a == b).count();
+            let template = single(&whole, self.decades).map_err(|wrong| match wrong.at < same {
+                true => wrong,
+                false => Wrong { at: 0, width: 0, ..wrong },
+            })?;
             self.push(template, lenient)?;
         }
         Ok(())
