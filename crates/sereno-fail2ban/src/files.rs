@@ -195,7 +195,9 @@ impl<'f> Loader<'f> {
             Ok(None) => None,
             Ok(Some(bytes)) => {
                 if let Some(who) = self.files.open_to(path) {
-                    let message = format!("{who} may change this file, and so run any command as whoever guards by it");
+                    let message = format!(
+                        "{who} may change this file, and so run any command as whoever guards by it"
+                    );
                     let remedy = "give it and its directory to root, and let nobody else write: chown root, chmod go-w";
                     self.whole_warning(path, "", &message, remedy);
                 }

@@ -384,9 +384,14 @@ pub(crate) fn filter(filter: &mut Filter, options: &Dict<Text>, notes: &mut Note
     }
     if options.contains("maxlines") {
         filter.maxlines = number(options, "maxlines", 1, notes);
-        if let Some(value) = options.get("maxlines").filter(|_| filter.maxlines > Some(MOST_LINES)) {
+        if let Some(value) = options.get("maxlines").filter(|_| filter.maxlines > Some(MOST_LINES))
+        {
             let message = format!("no more than {MOST_LINES} lines are looked at together");
-            notes.warn(Wrong::of(value, message, format!("write maxlines = {MOST_LINES}, or less")));
+            notes.warn(Wrong::of(
+                value,
+                message,
+                format!("write maxlines = {MOST_LINES}, or less"),
+            ));
         }
     }
     let usedns = filter.usedns.as_ref().filter(|_| options.contains("usedns"));

@@ -78,7 +78,20 @@ fn visit(user: &str, addr: &str) -> Vec<String> {
 #[test]
 fn no_name_of_a_user_accuses_another_address() {
     let v = VICTIM;
-    let tails = ["", " port 1", " on", " port 1 on", " port 1 ssh2", " on y", " [preauth]", " not allowed because not listed in AllowUsers", ": ", ": 11:", " ssh2: RSA SHA256:x", " port 1:11: [preauth]"];
+    let tails = [
+        "",
+        " port 1",
+        " on",
+        " port 1 on",
+        " port 1 ssh2",
+        " on y",
+        " [preauth]",
+        " not allowed because not listed in AllowUsers",
+        ": ",
+        ": 11:",
+        " ssh2: RSA SHA256:x",
+        " port 1:11: [preauth]",
+    ];
     let joints = ["x from ", "x ", "from ", "", "x user=y rhost=", "x by "];
     for mode in ["sshd", "sshd[mode=aggressive]", "sshd[publickey=any]"] {
         let Some(filter) = stock(mode) else { return };
@@ -87,7 +100,10 @@ fn no_name_of_a_user_accuses_another_address() {
             let found = accused(&filter, &lines);
             assert!(!found.contains_key(v), "{mode}: {joint}{v}{tail} accuses {found:?}");
             // Nor does it hide him.
-            assert!(found.get(ATTACKER).is_some_and(|times| *times >= 2), "{mode}: {joint}{tail} {found:?}");
+            assert!(
+                found.get(ATTACKER).is_some_and(|times| *times >= 2),
+                "{mode}: {joint}{tail} {found:?}"
+            );
             for line in lines {
                 let found = accused(&filter, std::slice::from_ref(&line));
                 assert!(!found.contains_key(v), "{mode}: {line} accuses {found:?}");
@@ -102,7 +118,8 @@ fn addresses_that_are_not_the_strangers_are_counted() {
     let mut scan = Scan::new();
     scan.add(filter, false);
     let mut found = Vec::new();
-    let line = format!("Connection closed by invalid user x {VICTIM} on {ATTACKER} port 4711 [preauth]");
+    let line =
+        format!("Connection closed by invalid user x {VICTIM} on {ATTACKER} port 4711 [preauth]");
     let mut note = |_: usize, one: &sereno_core::filter::Finding<'_>| found.push(one.who.clone());
     scan.line(sshd(&line).as_bytes(), NOW, &mut note);
     // The journal has the same line, and no date.
@@ -223,15 +240,37 @@ fn a_name_that_holds_an_address_is_no_address() {
 
 #[test]
 fn a_name_is_known_by_its_end() {
-    let spec = sereno_core::filter::Spec { failregex: vec!["^ no <HOST>"], names: false, ..Default::default() };
+    let spec = sereno_core::filter::Spec {
+        failregex: vec!["^ no <HOST>"],
+        names: false,
+        ..Default::default()
+    };
     let zone = sereno_core::filter::date::Zone::machine(TimeZone::UTC);
     let dates = sereno_core::filter::date::Detector::new(None, zone, NOW).unwrap();
     let filter = Arc::new(Filter::compile(&spec, Arc::new(dates)).unwrap());
-    for name in ["192.0.2.1.7.example", "192.0.2.1-7.example.", "192.0.2.1.x", "192.0.2.1_7", "192.0.2.1.7-7.a.example"] {
+    for name in [
+        "192.0.2.1.7.example",
+        "192.0.2.1-7.example.",
+        "192.0.2.1.x",
+        "192.0.2.1_7",
+        "192.0.2.1.7-7.a.example",
+    ] {
         let found = accused(&filter, &[format!("2026-11-18 11:06:40 no {name} so")]);
         assert_eq!(found.keys().collect::<Vec<_>>(), [name]);
     }
-    for behind in ["", ".", ". So", ":25", ".4711", "-20261118T10", ", x.example", "/x.example", "]", "-7", ".4711: x.y"] {
+    for behind in [
+        "",
+        ".",
+        ". So",
+        ":25",
+        ".4711",
+        "-20261118T10",
+        ", x.example",
+        "/x.example",
+        "]",
+        "-7",
+        ".4711: x.y",
+    ] {
         let found = accused(&filter, &[format!("2026-11-18 11:06:40 no 192.0.2.1{behind}")]);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["192.0.2.1"], "{behind}");
     }
@@ -250,7 +289,8 @@ fn lines_looked_at_together_are_bounded() {
     let mut scan = Scan::new();
     scan.add(filter, false);
     let long = format!("2026-11-18 11:06:40 {}", "x".repeat(60_000));
-    let lines = std::iter::repeat_n("2026-11-18 11:06:40 open", 2_000).chain(std::iter::repeat_n(&*long, 40));
+    let lines = std::iter::repeat_n("2026-11-18 11:06:40 open", 2_000)
+        .chain(std::iter::repeat_n(&*long, 40));
     for line in lines {
         scan.line(line.as_bytes(), NOW, &mut |_, _| {});
         let bytes: usize = scan.waiting(0).map(str::len).sum();

@@ -384,6 +384,38 @@ fn who_is_banned_again_and_again_is_banned_for_long() {
 }
 
 #[test]
+fn a_name_in_a_line_of_sshd_bans_nobody_else() {
+    let Some(home) = home(&JAILS.replace("filter = sshd", "filter = sshd[mode=aggressive]")) else {
+        return;
+    };
+    let _guard = ours(&home, &["--observe"]);
+    let (victim, stranger) = ("203.0.113.77", "198.51.100.7");
+    for seconds in 1..=6 {
+        let head = format!("{} pbx sshd[{}]: ", ago(seconds, "%b %d %H:%M:%S"), 100 + seconds);
+        for text in [
+            format!("Invalid user x from {victim} on from {stranger} port 4711"),
+            format!(
+                "Failed none for invalid user x from {victim} on from {stranger} port 4711 ssh2"
+            ),
+            format!(
+                "Connection closed by invalid user x {victim} on {stranger} port 4711 [preauth]"
+            ),
+        ] {
+            home.append("auth.log", &format!("{head}{text}\n"));
+        }
+    }
+    home.append("auth.log", &sshd("198.51.100.99", 0).repeat(3));
+    home.until(|home| home.bans().contains(&"198.51.100.99".to_owned()));
+    let bans = home.bans();
+    assert!(bans.contains(&stranger.to_owned()) && !bans.contains(&victim.to_owned()), "{bans:?}");
+    let status = home.json(&["status", "--json"]);
+    let jails = status["jails"].as_array().unwrap().iter();
+    let sources = jails.flat_map(|jail| jail["sources"].as_array().unwrap());
+    let disbelieved: u64 = sources.filter_map(|source| source["disbelieved"].as_u64()).sum();
+    assert!(disbelieved >= 6, "{status}");
+}
+
+#[test]
 fn members_of_the_group_name_no_file() {
     if !program::own_network() {
         return;

@@ -134,7 +134,8 @@ fn what_is_wrong_is_told_with_its_place() {
 fn files_that_others_may_change_are_named() {
     let (folder, log) = tree(FILTER);
     let base = text(folder.path());
-    let jail = format!("[demo]\nenabled = true\nfilter = demo\nlogpath = {}\naction = a\n", text(&log));
+    let jail =
+        format!("[demo]\nenabled = true\nfilter = demo\nlogpath = {}\naction = a\n", text(&log));
     fs::write(folder.path().join("jail.conf"), jail).unwrap();
     fs::create_dir(folder.path().join("action.d")).unwrap();
     let action = folder.path().join("action.d/a.conf");
@@ -143,7 +144,8 @@ fn files_that_others_may_change_are_named() {
         let (said, complained, _) = sereno(&["check", "--fail2ban", base], b"");
         format!("{said}{complained}").matches(" may change this file").count()
     };
-    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     assert_eq!(complaints(), 0);
     mode(&action, 0o666);
     assert_eq!(complaints(), 1);

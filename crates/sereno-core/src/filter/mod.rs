@@ -29,10 +29,10 @@ pub use scan::Scan;
 pub use session::Story;
 pub use trial::{Manner, Trace};
 
+use crate::rule::Rule;
 use date::Detector;
 use fields::Groups;
 use gate::Gate;
-use crate::rule::Rule;
 use regex::{Options, Regex, Wrong};
 use std::sync::Arc;
 

@@ -31,7 +31,12 @@ impl Witness {
     pub(super) fn addr(&mut self, line: &str) -> Option<IpAddr> {
         let record = parse(line.as_bytes());
         if record.style == Style::Syslog {
-            return self.rule.cares(&record).then(|| self.rule.find(&record, &mut self.memory))??.1.addr;
+            return self
+                .rule
+                .cares(&record)
+                .then(|| self.rule.find(&record, &mut self.memory))??
+                .1
+                .addr;
         }
         self.dated.clear();
         self.dated.extend_from_slice(DATE);

@@ -211,7 +211,10 @@ mod tests {
             let real = u32::try_from(second + 1).unwrap().min(40_001);
             assert!(marks <= 2 * MARKS as usize && tripped.is_none());
             // Those that come late are a few more at any moment.
-            assert!(sum <= real + 9 && f64::from(sum) > f64::from(real) * 0.99 - 9.0, "{sum} of {real}");
+            assert!(
+                sum <= real + 9 && f64::from(sum) > f64::from(real) * 0.99 - 9.0,
+                "{sum} of {real}"
+            );
         }
     }
 }
