@@ -67,7 +67,9 @@ fn found(regex: &Regex, text: &str) {
 
 /// The gate of a filter turns away no line that the filter without a gate matches.
 fn gated(pattern: &str, text: &str, options: Options) {
-    let Ok(dates) = Detector::new(Some("{NONE}"), Zone::machine(TimeZone::UTC), NOW) else { return };
+    let Ok(dates) = Detector::new(Some("{NONE}"), Zone::machine(TimeZone::UTC), NOW) else {
+        return;
+    };
     let spec = Spec { failregex: vec![pattern], names: options.raw_or_dns, ..Spec::default() };
     let Ok(filter) = Filter::compile(&spec, Arc::new(dates)) else { return };
     let filter = Arc::new(filter);
@@ -133,6 +135,7 @@ mod model {
                 return Node::Char(['a', 'b', '\n', 'é'][usize::from(byte) % 4]);
             }
             let inner = |this: &mut Self| Box::new(this.node(depth + 1));
+            let odd = byte / 24 % 2 == 1;
             match byte % 24 {
                 0..=3 => Node::Char('a'),
                 4 => Node::Char('b'),
@@ -141,7 +144,7 @@ mod model {
                 7 => Node::Set("."),
                 8 => Node::Set([r"\w", r"[^a]", r"\s", r"[é\n]"][usize::from(byte / 24) % 4]),
                 9 => [Node::Start, Node::End][usize::from(byte / 24) % 2..].remove_first(),
-                10 => Node::Boundary(byte / 24 % 2 == 0),
+                10 => Node::Boundary(odd),
                 11 | 12 => {
                     self.groups += 1;
                     let index = self.groups;
@@ -158,8 +161,8 @@ mod model {
                     Node::Repeat { node: inner(self), min, max, lazy }
                 }
                 19 => Node::Atomic(inner(self)),
-                20 => Node::Look { negated: byte / 24 % 2 == 0, node: inner(self) },
-                21 => Node::Behind { negated: byte / 24 % 2 == 0, c: ['a', 'é'][usize::from(byte / 48) % 2] },
+                20 => Node::Look { negated: odd, node: inner(self) },
+                21 => Node::Behind { negated: odd, c: ['a', 'é'][usize::from(byte / 48) % 2] },
                 22 if !self.closed.is_empty() => {
                     Node::Again(self.closed[usize::from(byte / 24) % self.closed.len()])
                 }
@@ -278,30 +281,15 @@ mod model {
                     first && then(self, at)
                 }
                 Node::End => {
-                    let last = at == self.text.len() || here == Some('\n') && (self.multiline || at + 1 == self.text.len());
+                    let last = at == self.text.len()
+                        || here == Some('\n') && (self.multiline || at + 1 == self.text.len());
                     last && then(self, at)
                 }
                 Node::Boundary(negated) => {
                     let edge = self.word(at.checked_sub(1)) != self.word(Some(at));
                     !self.text.is_empty() && edge != *negated && then(self, at)
                 }
-                Node::Group(index, node) => {
-                    let was = self.slots[*index];
-                    self.slots[*index].0 = Some(at);
-                    let done = self.go(node, at, &mut |this, end| {
-                        let before = this.slots[*index];
-                        this.slots[*index].1 = Some(end);
-                        let done = then(this, end);
-                        if !done {
-                            this.slots[*index] = before;
-                        }
-                        done
-                    });
-                    if !done {
-                        self.slots[*index] = was;
-                    }
-                    done
-                }
+                Node::Group(index, node) => self.group(*index, node, at, then),
                 Node::Sequence(all) => self.all(all, at, then),
                 Node::Choice(all) => all.iter().any(|one| self.go(one, at, then)),
                 Node::Repeat { node, min, max, lazy } => {
@@ -309,28 +297,16 @@ mod model {
                         this.more(node, max.map(|max| max - min), *lazy, at, None, then)
                     })
                 }
-                Node::Atomic(node) => match self.alone(node, at) {
-                    Some((end, was)) => {
-                        let done = then(self, end);
-                        if !done {
-                            self.slots = was;
-                        }
-                        done
-                    }
-                    None => false,
-                },
+                Node::Atomic(node) => {
+                    let Some((end, was)) = self.alone(node, at) else { return false };
+                    self.kept(then, end, was)
+                }
                 Node::Look { negated, node } => match self.alone(node, at) {
                     Some((_, was)) if *negated => {
                         self.slots = was;
                         false
                     }
-                    Some((_, was)) => {
-                        let done = then(self, at);
-                        if !done {
-                            self.slots = was;
-                        }
-                        done
-                    }
+                    Some((_, was)) => self.kept(then, at, was),
                     None => *negated && self.left > 0 && then(self, at),
                 },
                 Node::Behind { negated, c } => {
@@ -349,12 +325,37 @@ mod model {
             }
         }
 
+        fn group(&mut self, index: usize, node: &Node, at: usize, then: Then<'_, 't>) -> bool {
+            let was = self.slots[index];
+            self.slots[index].0 = Some(at);
+            let done = self.go(node, at, &mut |this, end| {
+                let before = this.slots[index];
+                this.slots[index].1 = Some(end);
+                let done = then(this, end);
+                if !done {
+                    this.slots[index] = before;
+                }
+                done
+            });
+            if !done {
+                self.slots[index] = was;
+            }
+            done
+        }
+
+        /// Goes on with what was captured inside; if that fails it is as it was before.
+        fn kept(&mut self, then: Then<'_, 't>, at: usize, was: Slots) -> bool {
+            let done = then(self, at);
+            if !done {
+                self.slots = was;
+            }
+            done
+        }
+
         fn all(&mut self, all: &[Node], at: usize, then: Then<'_, 't>) -> bool {
             match all.split_first() {
                 None => then(self, at),
-                Some((one, rest)) => {
-                    self.go(one, at, &mut |this, at| this.all(rest, at, then))
-                }
+                Some((one, rest)) => self.go(one, at, &mut |this, at| this.all(rest, at, then)),
             }
         }
 
@@ -381,7 +382,10 @@ mod model {
             }
             let may = most != Some(0) && last != Some(at);
             let less = most.map(|most| most.saturating_sub(1));
-            if may && self.go(node, at, &mut |this, end| this.more(node, less, lazy, end, Some(at), then)) {
+            if may
+                && self
+                    .go(node, at, &mut |this, end| this.more(node, less, lazy, end, Some(at), then))
+            {
                 return true;
             }
             !lazy && then(self, at)

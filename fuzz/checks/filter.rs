@@ -58,7 +58,9 @@ fn filters() -> Vec<Arc<Filter>> {
     let dates = [&usual, &usual, &own];
     let made = specs.iter().zip(dates).map(|(spec, dates)| {
         let dates = dates.as_ref().map_err(|wrong| format!("{wrong:?}"));
-        dates.and_then(|dates| Filter::compile(spec, Arc::clone(dates)).map_err(|w| format!("{w:?}")))
+        dates.and_then(|dates| {
+            Filter::compile(spec, Arc::clone(dates)).map_err(|w| format!("{w:?}"))
+        })
     });
     let made: Result<Vec<_>, String> = made.collect();
     assert!(made.is_ok(), "{made:?}");

@@ -27,7 +27,8 @@ impl Files for Given {
     }
 
     fn list(&self, directory: &str) -> Vec<String> {
-        let inside = |path: &String| path.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned);
+        let inside =
+            |path: &String| path.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned);
         self.0.keys().filter_map(inside).filter(|name| !name.contains('/')).collect()
     }
 }
