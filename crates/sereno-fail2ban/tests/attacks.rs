@@ -58,6 +58,7 @@ fn accused(filter: &Arc<Filter>, lines: &[String]) -> BTreeMap<String, usize> {
 /// What sshd writes of somebody who calls himself `user`, from before to behind his visit.
 fn visit(user: &str, addr: &str) -> Vec<String> {
     [
+        format!("Failed publickey for invalid user {user} from {addr} port 4711 ssh2: RSA-CERT SHA256:abc ID x from {VICTIM} port 22 ssh2: (serial 0) CA RSA SHA256:x"),
         format!("Invalid user {user} from {addr} port 4711"),
         format!("Failed none for invalid user {user} from {addr} port 4711 ssh2"),
         format!("Failed publickey for invalid user {user} from {addr} port 4711 ssh2: RSA SHA256:abc"),

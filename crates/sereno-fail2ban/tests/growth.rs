@@ -79,7 +79,9 @@ const CASES: &[Case] = &[
     ("references", 5000, Place::Jail, |n| format!("x = y\nmaxretry = {}\n", many(n, "%(x)s"))),
     ("open references", 10_000, Place::Jail, |n| format!("maxretry = {}\n", many(n, "%("))),
     ("stray lines", 10_000, Place::Jail, |n| many(n, "x\n")),
-    ("options nobody reads", 5000, Place::Jail, |n| numbered(n, "an-option-of-a-long-name-# = 1\n")),
+    ("options nobody reads", 5000, Place::Jail, |n| {
+        numbered(n, "an-option-of-a-long-name-# = 1\n")
+    }),
     ("twice", 5000, Place::Jail, |n| many(n, "maxretry = 1\n")),
     ("remarks", 10_000, Place::Jail, |n| format!("maxretry = 1\n{}", many(n, "# x\n"))),
     ("remark lines", 10_000, Place::Jail, |n| format!("# x\n{}", many(n, "y\n"))),

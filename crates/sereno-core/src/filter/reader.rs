@@ -6,7 +6,7 @@ use super::lines::{self, Line};
 use super::regex::{Regex, Room};
 use super::session::{Sessions, Story};
 use super::trial::{Manner, Trace};
-use super::witness::Witness;
+use super::witness::{Opinion, Witness};
 use super::{Expression, Filter};
 use crate::addr::{Prefix, parse_addr};
 use crate::time::Time;
@@ -298,9 +298,15 @@ impl Reader {
         fields.update(captured);
         if fields.accuses()
             && let Some(witness) = &mut self.witness
-            && let Some(addr) = witness.addr(look.cut.whole)
         {
-            self.counts.forged += u64::from(fields.accuse(addr));
+            match witness.opinion(look.cut.whole) {
+                Opinion::None => {}
+                Opinion::Is(addr) => self.counts.forged += u64::from(fields.accuse(addr)),
+                Opinion::Doubtful => {
+                    self.counts.forged += 1;
+                    return !self.every();
+                }
+            }
         }
         let session = fields.get("mlfid").map(str::to_owned);
         let at = look.cut.when.unwrap_or(look.cut.now);
