@@ -31,7 +31,7 @@ pub use trial::{Manner, Trace};
 
 use crate::rule::Rule;
 use date::Detector;
-use fields::Groups;
+use fields::{Groups, Names};
 use gate::Gate;
 use regex::{Options, Regex, Wrong};
 use std::sync::Arc;
@@ -80,6 +80,7 @@ pub struct Filter {
     ignored: Vec<Expression>,
     maxlines: usize,
     gate: Gate,
+    names: Arc<Names>,
     dates: Arc<Detector>,
     witness: Option<Arc<Rule>>,
 }
@@ -90,12 +91,12 @@ impl Filter {
     /// # Errors
     /// Every expression that is wrong, and why.
     pub fn compile(spec: &Spec<'_>, dates: Arc<Detector>) -> Result<Self, Vec<(Part, Wrong)>> {
-        let mut wrong = Vec::new();
+        let (mut wrong, mut names) = (Vec::new(), Names::default());
         let mut compile = |part: Part, text: &str| {
             // To the others several lines are one text.
             let multiline = spec.maxlines > 1 && matches!(part, Part::Failure(_));
             match Regex::compile(text, Options { multiline, raw_or_dns: spec.names }) {
-                Ok(regex) => Some(Expression { groups: Groups::of(&regex), regex }),
+                Ok(regex) => Some(Expression { groups: Groups::of(&regex, &mut names), regex }),
                 Err(why) => {
                     wrong.push((part, why));
                     None
@@ -121,7 +122,8 @@ impl Filter {
         let failures: Vec<_> = failures.into_iter().flatten().collect();
         let maxlines = spec.maxlines.clamp(1, MOST_LINES) as usize;
         let gate = Gate::of(prefix.as_ref(), &failures, maxlines);
-        Ok(Self { prefix, failures, ignored, maxlines, gate, dates, witness: None })
+        let (names, witness) = (Arc::new(names), None);
+        Ok(Self { prefix, failures, ignored, maxlines, gate, names, dates, witness })
     }
 
     /// The same; of a line that `rule` knows, the address that it finds counts, whatever an

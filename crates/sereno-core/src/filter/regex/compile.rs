@@ -1,7 +1,8 @@
 //! Writes the program of an expression.
 
 use super::ast::{Greed, Node};
-use super::program::{Key, Mark, Op, Program};
+use super::heads;
+use super::program::{Key, Mark, Op, Program, Repeat};
 use super::set::{Fold, Set};
 use super::wrong::Fault;
 use std::collections::HashMap;
@@ -81,7 +82,7 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
     let bounds = |mark: &Mark| mark.row.is_some() && mark.keys.len() <= FEW_KEYS;
     let small = this.wide.saturating_add(this.here()) <= WIDEST;
     let marked = small && !this.repeats_outside && this.marks.iter().all(bounds);
-    Ok(Program {
+    let mut program = Program {
         ops: this.ops.into(),
         bytes: this.bytes.into(),
         sets: this.sets.into(),
@@ -90,7 +91,12 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
         registers: this.registers,
         marked,
         linear: marked && !this.repeats_inside,
-    })
+        heads: Box::default(),
+        plain: Box::default(),
+    };
+    program.plain = (0..program.ops.len() as u32).map(|op| program.plain(op)).collect();
+    heads::fill(&mut program);
+    Ok(program)
 }
 
 impl Compiler {
@@ -144,6 +150,11 @@ impl Compiler {
         }
         self.marks.push(Mark { row, keys, inner: self.inner > 0 });
         self.marks.len() as u32 - 1
+    }
+
+    /// Two ways. What they begin with is known when all is written.
+    fn split(first: u32, second: u32) -> Op {
+        Op::Split { ways: [first, second], heads: [0; 2] }
     }
 
     /// A mark here, to which several ways lead.
@@ -248,7 +259,7 @@ impl Compiler {
             let split = self.push(Op::Fail)?;
             self.node(branch)?;
             jumps.push(self.push(Op::Jump(0))?);
-            self.ops[split as usize] = Op::Split(split + 1, self.here());
+            self.ops[split as usize] = Self::split(split + 1, self.here());
         }
         let end = self.join()?;
         for jump in jumps {
@@ -284,10 +295,11 @@ impl Compiler {
         if let Some(set) = set {
             self.repeats_outside |= long;
             self.wide = self.wide.saturating_add(max.map_or(0, |max| max - min));
+            let until = set.all_but();
             let set = self.set(&set);
             let mark = self.new_mark();
             let (max, lazy) = (max.unwrap_or(u32::MAX), greed == Greed::Lazy);
-            self.push(Op::Run { set, min, max, lazy, mark })?;
+            self.push(Op::Run(Repeat { set, min, max, lazy, mark, next: 0, gives: true, until }))?;
             return self.join().map(drop);
         }
         for _ in 0..min {
@@ -363,8 +375,8 @@ impl Compiler {
             let op = &mut self.ops[at as usize];
             *op = match op {
                 Op::Moved { register, .. } => Op::Moved { register: *register, otherwise: out },
-                _ if first => Op::Split(out, at + 1),
-                _ => Op::Split(at + 1, out),
+                _ if first => Self::split(out, at + 1),
+                _ => Self::split(at + 1, out),
             };
         }
         Ok(())
@@ -391,7 +403,7 @@ impl Compiler {
         let around = loops.filter(|(top, _)| *top <= last).map(|(_, end)| end).max();
         let last = around.map_or(last, |end| end.max(last));
         for op in &self.ops[..=last] {
-            if let Op::Mark(mark) | Op::Run { mark, .. } = op {
+            if let Op::Mark(mark) | Op::Run(Repeat { mark, .. }) = op {
                 self.marks[*mark as usize].row = None;
             }
         }
