@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -126,6 +127,36 @@ fn what_is_wrong_is_told_with_its_place() {
     ] {
         let (_, complained, code) = sereno(&[&["scan"], usage, &[text(&log)]].concat(), b"");
         assert_eq!(code, 2, "{complained}");
+    }
+}
+
+#[test]
+fn files_that_others_may_change_are_named() {
+    let (folder, log) = tree(FILTER);
+    let base = text(folder.path());
+    let jail =
+        format!("[demo]\nenabled = true\nfilter = demo\nlogpath = {}\naction = a\n", text(&log));
+    fs::write(folder.path().join("jail.conf"), jail).unwrap();
+    fs::create_dir(folder.path().join("action.d")).unwrap();
+    let action = folder.path().join("action.d/a.conf");
+    fs::write(&action, "[Definition]\nactionban = true\n").unwrap();
+    let complaints = || {
+        let (said, complained, _) = sereno(&["check", "--fail2ban", base], b"");
+        format!("{said}{complained}").matches(" may change this file").count()
+    };
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    assert_eq!(complaints(), 0);
+    mode(&action, 0o666);
+    assert_eq!(complaints(), 1);
+    mode(&action, 0o644);
+    mode(&folder.path().join("filter.d"), 0o777);
+    assert_eq!(complaints(), 1);
+    // Files in a directory like /tmp are their owners'.
+    mode(&folder.path().join("filter.d"), 0o1777);
+    assert_eq!(complaints(), 0);
+    if std::os::unix::fs::chown(&action, Some(65_534), None).is_ok() {
+        assert_eq!(complaints(), 1);
     }
 }
 

@@ -40,6 +40,7 @@ impl Filters {
                 ignored: a.ignored + b.ignored,
                 exhausted: a.exhausted + b.exhausted,
                 lost: a.lost + b.lost,
+                forged: a.forged + b.forged,
             },
         )
     }

@@ -87,6 +87,7 @@ impl Source {
         let (mut counts, filters) = (self.scan.counts(), self.filters.counts());
         counts.candidates += filters.candidates;
         counts.hits += filters.matched;
+        kept.forged += filters.forged;
         let exhausted = filters.exhausted;
         SourceHealth {
             counts,

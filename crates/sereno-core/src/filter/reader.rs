@@ -6,6 +6,7 @@ use super::lines::{self, Line};
 use super::regex::{Regex, Room};
 use super::session::{Sessions, Story};
 use super::trial::{Manner, Trace};
+use super::witness::{Opinion, Witness};
 use super::{Expression, Filter};
 use crate::addr::{Prefix, parse_addr};
 use crate::time::Time;
@@ -82,6 +83,8 @@ pub struct Counts {
     pub exhausted: u64,
     /// Sessions forgotten for want of room while a failure of theirs waited for its address.
     pub lost: u64,
+    /// Lines in which an expression took an address for the stranger's that is not his.
+    pub forged: u64,
 }
 
 /// A filter and what it remembers of a source.
@@ -96,6 +99,7 @@ pub(super) struct Reader {
     buffer: Vec<Line>,
     sessions: Sessions,
     counts: Counts,
+    witness: Option<Witness>,
     /// The text that is searched: a line break stands behind it.
     text: String,
     /// What the prefregex captured.
@@ -115,12 +119,14 @@ struct Look<'l> {
 
 impl Reader {
     pub(super) fn new(filter: Arc<Filter>, manner: Manner) -> Self {
+        let witness = filter.witness.clone().filter(|_| filter.maxlines <= 1).map(Witness::new);
         Self {
             before: Fields::new(&filter.names),
             fields: Fields::new(&filter.names),
             single: Story::default(),
             filter,
             manner,
+            witness,
             trace: Trace::default(),
             room: Room::new(),
             chosen: Vec::new(),
@@ -169,7 +175,7 @@ impl Reader {
         if filter.maxlines > 1 {
             let line = Line { whole: cut.whole.into(), rest: cut.rest.to_owned() };
             self.buffer.push(line);
-            self.buffer.drain(..self.buffer.len().saturating_sub(filter.maxlines));
+            lines::keep(&mut self.buffer, filter.maxlines);
             look.lines = self.buffer.clone();
             self.text = lines::text(&look.lines);
         } else {
@@ -326,6 +332,18 @@ impl Reader {
         } else {
             fields.update(&self.fields, usize::MAX);
             std::mem::swap(fields, &mut self.fields);
+        }
+        if self.fields.accuses()
+            && let Some(witness) = &mut self.witness
+        {
+            match witness.opinion(look.cut.whole) {
+                Opinion::None => {}
+                Opinion::Is(addr) => self.counts.forged += u64::from(self.fields.accuse(addr)),
+                Opinion::Doubtful => {
+                    self.counts.forged += 1;
+                    return !every;
+                }
+            }
         }
         let fields = &self.fields;
         let at = look.cut.when.unwrap_or(look.cut.now);

@@ -275,7 +275,8 @@ fn health(
         sum.last_match = sum.last_match.max(health.last_match);
         sum.candidates += health.counts.candidates;
         sum.matched += health.counts.hits;
-        sum.unknown += health.counts.unknown;
+        // A search that was given up says nothing either.
+        sum.unknown += health.counts.unknown + health.exhausted;
         sum.streak += health.counts.streak;
         sum.disbelieved += health.kept.forged + health.kept.unvouched + health.kept.overrun;
         sum

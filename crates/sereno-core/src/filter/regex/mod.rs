@@ -137,7 +137,8 @@ impl Regex {
     /// Whether every search of a text of up to 64 KiB ends by itself, in time linear in its length.
     /// It may not where there are back-references, unlimited repetitions in a look-around or an
     /// atomic group, sets repeated up to more than 256 times, more than two loops in each other that
-    /// may take nothing, conditions on many groups or in the group itself, or hundreds of branches.
+    /// may take nothing, conditions on many groups or in the group itself, hundreds of branches, or bounded repetitions
+    /// of some thousand characters together.
     #[must_use]
     pub fn is_linear(&self) -> bool {
         self.program.linear && self.program.rows <= 500

@@ -2,9 +2,10 @@
 
 use crate::fail2ban::House;
 use crate::run::guard::Guard;
+use crate::run::setup;
 use crate::words;
 use sereno_core::addr::Prefix;
-use sereno_core::engine::Action;
+use sereno_core::engine::{Action, scope};
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, JailPolicy};
 use sereno_core::ledger::{Ban, Past};
@@ -48,6 +49,8 @@ pub(super) fn over(guard: &mut Guard, house: &House, marks: &[(String, String)],
 struct Heir {
     /// Jails by fail2ban's names.
     jails: BTreeMap<String, Name>,
+    /// Which lengths of networks each jail can ban, by family.
+    forms: BTreeMap<(Name, bool, u8), bool>,
     now: Time,
     bans: usize,
     pasts: usize,
@@ -60,7 +63,7 @@ impl Heir {
             Some((house.tree.jails.get(g.place)?.name.clone(), g.name))
         };
         let jails = house.jails.iter().filter_map(named).collect();
-        Self { jails, now, bans: 0, pasts: 0, friends: 0 }
+        Self { jails, forms: BTreeMap::new(), now, bans: 0, pasts: 0, friends: 0 }
     }
 
     fn take(&mut self, guard: &mut Guard, taken: &Taken) {
@@ -69,6 +72,12 @@ impl Heir {
             return;
         };
         let Ok(prefix) = taken.id.parse::<Prefix>() else { return };
+        // A network as no jail bans would stay a ban that the kernel never takes.
+        let form = (jail, prefix.addr().is_ipv6(), prefix.bits());
+        let fits = || setup::fits(&guard.draft, scope(&policy), prefix).is_ok();
+        if policy.closes && !*self.forms.entry(form).or_insert_with(fits) {
+            return;
+        }
         let since = Time::from_secs(taken.since);
         let until = self.end(taken, &policy);
         let known = guard.engine.ledger().before(jail, prefix);
