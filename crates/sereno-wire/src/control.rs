@@ -58,6 +58,8 @@ pub enum Ask {
     Reload,
     /// Stop cleanly; the bans stay in force.
     Stop,
+    /// Write the bans of a fail2ban configuration into its database, and stop cleanly.
+    GiveBack,
     /// A command of `fail2ban-client`.
     Fail2ban {
         /// What stands behind its options.
@@ -78,7 +80,8 @@ pub enum Reply {
         /// Whether another frame follows.
         more: bool,
     },
-    /// To [`Ask::Ban`], [`Ask::Unban`], [`Ask::Reload`], [`Ask::Stop`]: it was done.
+    /// To [`Ask::Ban`], [`Ask::Unban`], [`Ask::Reload`], [`Ask::Stop`], [`Ask::GiveBack`]: it was
+    /// done.
     Done {
         /// How many bans it touched.
         count: u64,

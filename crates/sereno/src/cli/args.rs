@@ -68,7 +68,7 @@ pub enum Command {
     /// Make the running Sereno read its configuration again.
     Reload(Json),
     /// Stop the running Sereno; bans stay in force.
-    Stop(Json),
+    Stop(StopArgs),
     /// Speak to the running Sereno as fail2ban's client does; also by a link of this name.
     #[command(disable_help_flag = true)]
     Fail2banClient {
@@ -169,6 +169,18 @@ pub struct UnbanArgs {
     /// Lift every ban.
     #[arg(long, conflicts_with = "addr")]
     pub all: bool,
+    /// For people or programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// `sereno stop`.
+#[derive(Clone, Debug, Args)]
+pub struct StopArgs {
+    /// Write the bans into the database of the fail2ban whose configuration it guards by, for
+    /// fail2ban to go on with; if that cannot be done, it does not stop.
+    #[arg(long)]
+    pub give_back: bool,
     /// For people or programs.
     #[command(flatten)]
     pub json: Json,

@@ -34,6 +34,8 @@ pub struct Deeds {
     faults: Faults,
     /// Nothing runs.
     observing: bool,
+    /// Nothing runs yet: fail2ban does what is to be done.
+    waiting: bool,
     /// When the configuration was taken up.
     since: Time,
 }
@@ -85,6 +87,7 @@ impl Deeds {
             owed: BTreeMap::new(),
             faults: Faults::default(),
             observing: true,
+            waiting: false,
             since: Time::MIN,
         }
     }
@@ -143,7 +146,7 @@ impl Deeds {
 
     /// Starts an action, or goes on with it; says whether it knows of no bans yet.
     fn begin(&mut self, key: &Key, commands: &Commands) -> bool {
-        if self.observing {
+        if self.observing || self.waiting {
             return false;
         }
         match self.runner.start(&key.0, &key.1, commands.clone(), LEAVING) {
@@ -184,7 +187,7 @@ impl Deeds {
     fn heed(&mut self, action: &Action, engine: &Engine) -> Option<String> {
         match action {
             Action::Ban(ban) => {
-                let doer = self.jails.get_mut(&ban.jail)?;
+                let doer = self.jails.get_mut(&ban.jail).filter(|_| !self.waiting)?;
                 if self.observing {
                     let actions = doer.actions.join(", ");
                     let text = words::would_run(actions, &doer.title, ban.prefix);
@@ -269,6 +272,7 @@ impl Guard {
     /// Takes up the actions of the configuration it guards by.
     pub(super) fn take_up_deeds(&mut self, now: Time) {
         self.deeds.observing = self.hands.observing().is_some();
+        self.deeds.waiting = self.office.waits();
         self.deeds.adopt(self.house.as_ref(), &self.engine, now);
     }
 

@@ -37,6 +37,8 @@ const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// And how often while fail2ban is about to end, and the rest of its work to be taken over.
+const WAIT_EVERY: Duration = Duration::from_millis(500);
 /// How often the ledger lets go of what is old.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -72,7 +74,7 @@ pub struct Guard {
     alarms: BTreeMap<String, String>,
     actions: Vec<Action>,
     children: Vec<Option<(u32, RawFd)>>,
-    look_at: Time,
+    pub(super) look_at: Time,
     purge_at: Time,
     /// When the last round was: the clock can be set back.
     last: Time,
@@ -390,7 +392,8 @@ impl Guard {
     }
 
     fn look_again(&mut self, now: Time) {
-        self.look_at = now.plus(LOOK_EVERY);
+        super::fail2ban::look(self, now);
+        self.look_at = now.plus(if self.office.waits() { WAIT_EVERY } else { LOOK_EVERY });
         if now >= self.purge_at {
             self.purge_at = now.plus(PURGE_EVERY);
             self.keeper.purge(now);

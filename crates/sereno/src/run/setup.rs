@@ -67,6 +67,9 @@ pub fn build(policy: &Policy, house: Option<House>, place: &Place, now: Time) ->
     }
     guard.install(now);
     guard.take_up_deeds(now);
+    if guard.office.waits() {
+        guard.look_at = now;
+    }
     guard.follow = follow;
     guard.journals = journals;
     if guard.book.reads_stdin() {
@@ -112,7 +115,7 @@ pub fn rebuild(
     guard.book = book;
     guard.draft = draft(policy);
     guard.house = house;
-    super::fail2ban::renew(guard);
+    super::fail2ban::renew(guard, now);
     guard.install(now);
     guard.take_up_deeds(now);
     guard.follow = follow;

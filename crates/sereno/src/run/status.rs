@@ -53,6 +53,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(trouble);
     all.extend(lost);
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
+    let rival = guard.office.rival().filter(|_| status.observing.is_none());
+    all.extend(rival.map(|rival| Alarm::new("fail2ban", words::fail2ban_runs(rival))));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all
 }

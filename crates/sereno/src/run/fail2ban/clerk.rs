@@ -34,7 +34,7 @@ impl Shell {
     /// Answers `fail2ban-client`.
     pub(in crate::run) fn fail2ban(&mut self, client: usize, words: &[String]) -> After {
         if self.guard.house.is_none() {
-            let why = "not guarding a fail2ban tree".to_owned();
+            let why = words::to(Lang::English, words::no_tree);
             self.guard.control.answer(client, &Reply::Refused { why });
             return After::GoOn;
         }
