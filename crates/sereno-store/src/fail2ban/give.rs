@@ -4,7 +4,7 @@
 //! that began less than the jail's `bantime` ago, and none longer than that; so a ban that began
 //! earlier, or is longer, is written as the longest that ends at the same moment.
 
-use super::{PATIENCE, ROWS, Taken, TakeError, VERSION, columns, file, taken, version};
+use super::{PATIENCE, ROWS, TakeError, Taken, VERSION, columns, file, taken, version};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -138,10 +138,7 @@ fn put(tx: &Transaction<'_>, ban: &Given, now: i64) -> rusqlite::Result<bool> {
 }
 
 /// Takes bans out as fail2ban does when it lets somebody in; says how many.
-fn take_out(
-    tx: &Transaction<'_>,
-    drop: &mut dyn FnMut(&Taken) -> bool,
-) -> rusqlite::Result<u64> {
+fn take_out(tx: &Transaction<'_>, drop: &mut dyn FnMut(&Taken) -> bool) -> rusqlite::Result<u64> {
     let columns = columns("b", "b.bantime", "b.bancount", "1");
     let mut query = tx.prepare(&format!("{columns} FROM bips b ORDER BY b.rowid"))?;
     let mut rows = query.query([])?;

@@ -20,6 +20,7 @@ impl Shell {
     /// # Errors
     /// Why nothing was written.
     pub(in crate::run) fn give_back(&mut self, now: Time) -> Result<(u64, Vec<String>), String> {
+        super::look(&mut self.guard, now);
         let Some(house) = &self.guard.house else { return Err(words::no_tree()) };
         if let Some(why) = self.guard.hands.observing() {
             return Err(words::not_given_back(why));
@@ -56,9 +57,8 @@ impl Shell {
         let mut notes = vec![words::given_back(words::bans(receipt.given), &file)];
         let shorter = receipt.shortened > 0;
         notes.extend(shorter.then(|| words::given_shorter(words::bans(receipt.shortened))));
-        notes.extend(
-            (receipt.dropped > 0).then(|| words::given_gone(words::bans(receipt.dropped))),
-        );
+        notes
+            .extend((receipt.dropped > 0).then(|| words::given_gone(words::bans(receipt.dropped))));
         notes.extend((others > 0).then(|| words::not_fail2bans(words::bans(others))));
         let key = key(&house.tree);
         self.guard.keeper.mark(key, GIVEN.to_owned());
@@ -70,7 +70,8 @@ impl Shell {
 fn given(ban: &Ban, title: &str, engine: &Engine) -> Given {
     let policy = engine.jail(ban.jail).map(|jail| jail.policy());
     let longest = policy.and_then(|policy| {
-        let most = if policy.increment.increment { policy.increment.maxtime } else { policy.bantime };
+        let most =
+            if policy.increment.increment { policy.increment.maxtime } else { policy.bantime };
         most.map(|most| most.as_secs())
     });
     Given {

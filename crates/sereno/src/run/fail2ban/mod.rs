@@ -15,16 +15,16 @@ use super::setup::Place;
 use crate::fail2ban::House;
 use crate::words;
 use log::{Level, Log, Target};
-pub(super) use rival::look;
 use rival::Rival;
+pub(super) use rival::look;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine, Notice};
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::rule::session::Verdict;
 use sereno_core::time::Time;
-use sereno_fail2ban::client::{JailView, Server};
 use sereno_fail2ban::VERSION;
+use sereno_fail2ban::client::{JailView, Server};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
