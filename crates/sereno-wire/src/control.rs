@@ -212,6 +212,14 @@ pub struct JailStatus {
     pub watching: u64,
     /// Strangers forgotten for want of room.
     pub forgotten: u64,
+    /// Searches of fail2ban's expressions that were given up after too many steps.
+    pub exhausted: u64,
+    /// Those of the last 24 h, to the hour.
+    pub exhausted_day: u64,
+    /// Sessions forgotten for want of room, with a failure whose address was still to come.
+    pub lost: u64,
+    /// Those of the last 24 h, to the hour.
+    pub lost_day: u64,
     /// Bans in force.
     pub in_force: u64,
     /// When the last failure was counted.

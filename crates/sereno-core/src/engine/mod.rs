@@ -12,7 +12,7 @@ pub use message::{Action, Input, Lifted, Notice, SourceId};
 pub use source::SourceHealth;
 
 use crate::addr::Prefix;
-use crate::filter::Filter;
+use crate::filter::{Counts, Filter};
 use crate::gate::Name;
 use crate::jail::{Friends, Jail, JailCounts, JailPolicy, Known, Track};
 use crate::ledger::{Ban, Ledger};
@@ -194,6 +194,14 @@ impl Engine {
     #[must_use]
     pub fn source(&self, id: SourceId) -> Option<SourceHealth> {
         self.sources.get(&id).map(Source::health)
+    }
+
+    /// What fail2ban's filters have seen for a jail.
+    #[must_use]
+    pub fn filtered(&self, jail: Name) -> Counts {
+        let place = self.court.jails.iter().position(|j| j.policy().name == jail);
+        let all = self.sources.values().filter(|_| place.is_some());
+        all.map(|source| source.filters.counts(place)).fold(Counts::default(), filters::sum)
     }
 
     /// Whether a jail listens to a source.

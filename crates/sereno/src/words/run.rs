@@ -113,6 +113,10 @@ words! {
     alarm_unread(jail) = "jail {jail} reads nothing" | "la jaula {jail} no lee nada";
     alarm_unrecorded(why) = "nothing is recorded: {why}" | "no se registra nada: {why}";
     alarm_source(jail, source, what) = "jail {jail}: {source}: {what}" | "jaula {jail}: {source}: {what}";
+    alarm_exhausted(jail, n) = "jail {jail}: {n} searches of the last 24 h were given up after too many steps; failures may have been missed: an expression of its filter is slow on some lines"
+        | "jaula {jail}: se abandonaron {n} búsquedas de las últimas 24 h tras demasiados pasos; pueden faltar fallos: una expresión de su filtro es lenta con algunas líneas";
+    alarm_sessions(jail, n) = "jail {jail}: {n} sessions of the last 24 h were forgotten for want of room, before it was known whose failures they were"
+        | "jaula {jail}: {n} sesiones de las últimas 24 h se olvidaron por falta de sitio, antes de saber de quién eran los fallos";
     alarm_behind(size) = "{size} unread" | "{size} por leer";
     alarm_never(n) = "{n} lines look like this service's, and none is understood"
         | "{n} líneas parecen de este servicio, y no se entiende ninguna";
