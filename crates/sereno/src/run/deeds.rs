@@ -276,8 +276,8 @@ impl Guard {
         self.deeds.adopt(self.house.as_ref(), &self.engine, now);
     }
 
-    /// Whether actions are to hear of something: not if it is a ban that the kernel refused and is
-    /// asked for again, of which they heard then.
+    /// Whether anybody is to hear of something: not if it is a ban that the kernel refused and is
+    /// asked for again, of which all heard then.
     pub(super) fn is_news(&self, action: &Action) -> bool {
         match action {
             Action::Ban(ban) => !self.engine.is_waiting(ban.jail, ban.prefix),

@@ -306,8 +306,9 @@ impl Guard {
             for (action, news) in actions.into_iter().zip(news) {
                 if news {
                     self.do_deeds(&action);
+                    self.announce(&action, now);
                 }
-                self.note(action, now);
+                self.keeper.note(action, now);
             }
             self.notes.extend(self.office.send());
         }
@@ -362,18 +363,17 @@ impl Guard {
         self.engine.handle(input, now, &mut self.actions);
     }
 
-    /// Writes down and passes on what happened.
-    fn note(&mut self, action: Action, now: Time) {
-        self.control.tell(|| moment(&action, now));
-        self.office.note(&action, &self.engine, now);
+    /// Passes on what happened.
+    fn announce(&mut self, action: &Action, now: Time) {
+        self.control.tell(|| moment(action, now));
+        self.office.note(action, &self.engine, now);
         if !matches!(action, Action::Saw { .. }) {
-            let moment = moment(&action, now);
+            let moment = moment(action, now);
             let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
             let text = format!("{} {who}{}", words::happened(&moment.kind), moment.text);
             let observed = self.hands.observing().is_some();
             self.notes.push(if observed { words::observed_only(text) } else { text });
         }
-        self.keeper.note(action, now);
     }
 
     /// Somebody changed tables: if it was ours, it is put back.

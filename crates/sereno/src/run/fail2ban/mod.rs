@@ -33,6 +33,8 @@ use sereno_config::Policy;
 /// What fail2ban's users see besides the guard.
 #[derive(Debug, Default)]
 pub struct Office {
+    /// Whether it guards by a tree.
+    open: bool,
     server: Server,
     desks: BTreeMap<Name, Desk>,
     /// Since when who is out: whom the log told of.
@@ -84,10 +86,14 @@ fn take_up(guard: &mut Guard, now: Time) {
         (Some(_), None) => {}
         (None, other) => {
             guard.office.waits = other.is_some();
+            if guard.office.waits {
+                guard.look_at = now;
+            }
             take::over(guard, &house, now);
         }
     }
     let office = &mut guard.office;
+    office.open = true;
     office.read(&house, &guard.engine);
     office.open_log(&mut guard.notes);
     office.introduce();
@@ -100,7 +106,7 @@ fn take_up(guard: &mut Guard, now: Time) {
 /// Takes note of a configuration that was read anew.
 pub(super) fn renew(guard: &mut Guard, now: Time) {
     let Some(house) = &guard.house else { return guard.office.leave() };
-    if guard.office.desks.is_empty() {
+    if !guard.office.open {
         return take_up(guard, now);
     }
     let office = &mut guard.office;
@@ -208,7 +214,7 @@ impl Office {
 
     /// It guards by no tree any more.
     fn leave(&mut self) {
-        if !self.desks.is_empty() {
+        if self.open {
             self.close();
         }
         let kept = Self {
@@ -259,8 +265,6 @@ impl Office {
         let Some(desk) = self.desks.get_mut(&ban.jail) else { return };
         let (title, who) = (desk.title.clone(), ban.prefix);
         match self.out.insert((ban.jail, who), ban.since) {
-            // The kernel refused it, and is asked again.
-            Some(since) if since == ban.since => {}
             Some(_) => {
                 self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"));
             }
