@@ -121,8 +121,8 @@ pub struct ConfigArgs {
     /// [default: rules.d beside the configuration].
     #[arg(long, value_name = "FOLDER")]
     pub rules: Option<PathBuf>,
-    /// Take over the jails of a fail2ban configuration, as they are, such as /etc/fail2ban.
-    /// Without --config nothing else is guarded.
+    /// Take over the jails of a fail2ban configuration, as they are, such as /etc/fail2ban; in place
+    /// of the one that the configuration file may name. Without --config nothing else is guarded.
     #[arg(long, value_name = "DIR")]
     pub fail2ban: Option<PathBuf>,
 }

@@ -67,9 +67,6 @@ pub fn build(policy: &Policy, house: Option<House>, place: &Place, now: Time) ->
     }
     guard.install(now);
     guard.take_up_deeds(now);
-    if guard.office.waits() {
-        guard.look_at = now;
-    }
     guard.follow = follow;
     guard.journals = journals;
     if guard.book.reads_stdin() {
