@@ -202,7 +202,8 @@ pub struct WhyArgs {
 /// `sereno scan`.
 #[derive(Clone, Debug, Args)]
 pub struct ScanArgs {
-    /// The rule to read with; may be given more than once [default: all].
+    /// The rule to read with, also one of fail2ban's expressions; may be given more than once
+    /// [default: all].
     #[arg(long = "rule", value_name = "NAME")]
     pub rules: Vec<String>,
     /// Read with filters of the fail2ban configuration in this folder, instead of rules.
