@@ -53,7 +53,7 @@ fn the_real_one_goes_on_with_them() {
     let Some(real) = Real::start() else { return };
     real.ask(&["set", "plain", "banip", "192.0.2.1", "192.0.2.2"]);
     real.ask(&["set", "more", "banip", "192.0.2.3"]);
-    let own = held(&real, "plain", 2);
+    held(&real, "plain", 2);
     real.stop();
     let now = now();
     let hour = Some(3600);
@@ -77,7 +77,8 @@ fn the_real_one_goes_on_with_them() {
     real.go_on();
     let plain = held(&real, "plain", 5);
     let ends = [
-        ("192.0.2.1", own["192.0.2.1"].clone()),
+        // It writes whole seconds, rounded; what it shows of a new ban is not.
+        ("192.0.2.1", shown(known + 3600)),
         ("192.0.2.10", shown(now + 900)),
         ("192.0.2.11", shown(now + 1200)),
         ("192.0.2.12", shown(now + 3600)),

@@ -82,7 +82,7 @@ fn an_action_starts_bans_lifts_and_stops() {
     let mut rest = told(&guard).split_off(5);
     assert_eq!(rest.pop().unwrap(), "stop one");
     rest.sort();
-    assert_eq!(rest, ["unban 192.0.2.2 0", "unban 2001:db8::/64 0"]);
+    assert_eq!(rest, ["unban 192.0.2.2 0", "unban 2001:db8::1 0"]);
     assert!(text(&guard, "matches").contains(&format!(" user={evil}\n")));
     let canary = |path: &Path| assert!(!path.exists(), "{}", guard.said());
     canary(&guard.path("canary"));

@@ -103,6 +103,73 @@ fn searches_that_take_too_long_are_counted_and_said() {
     assert_eq!(guard.said().matches("searches of the last 24 h").count(), 1, "{}", guard.said());
 }
 
+/// Commands, fail2ban's log and its client name the address; the gate stops its network.
+#[test]
+fn an_address_of_version_6_is_told_and_its_network_is_out() {
+    if !own_network() {
+        return;
+    }
+    let tell = "[Definition]\nactionban = echo ban <ip> <fid> <family> <restored> >> @DIR@/told\n\
+                actionunban = echo unban <ip> >> @DIR@/told\n";
+    let house = House::new("[one]\naction = iptables-allports\n    tell\n", &[("tell", tell)]);
+    if !house.with_stock_actions() {
+        return;
+    }
+    let main = "[Definition]\nlogtarget = @DIR@/fail2ban.log\nloglevel = INFO\n";
+    write(&house.0, "f2b/fail2ban.conf", main);
+    let mut guard = house.start();
+    let told = |home: &Home| fs::read_to_string(home.path("told")).unwrap_or_default();
+    let asked = |home: &Home, words: &str| {
+        let words: Vec<&str> = ["fail2ban-client"].into_iter().chain(words.split(' ')).collect();
+        String::from_utf8_lossy(&home.ask(&words).stdout).into_owned()
+    };
+    let in_force = |home: &Home| home.bans() == ["2001:db8:5::/64"];
+    fail(&guard, "one", "2001:db8:5::9", "x");
+    guard.until(|home| told(home) == "ban 2001:db8:5::9 2001:db8:5::9 inet6 0\n");
+    assert!(in_force(&guard));
+    let table = Command::new("nft").args(["list", "table", "inet", "sereno"]).output().unwrap();
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(table.contains("2001:db8:5:: timeout") && !table.contains("5::9"), "{table}");
+    let status = asked(&guard, "status one");
+    assert!(status.contains("Banned IP list:\t2001:db8:5::9\n"), "{status}");
+    assert_eq!(asked(&guard, "banned 2001:db8:5::9"), "[['one']]\n");
+    let log = |home: &Home| fs::read_to_string(home.path("fail2ban.log")).unwrap();
+    guard.until(|home| log(home).contains("NOTICE  [one] Ban 2001:db8:5::9\n"));
+    assert!(log(&guard).contains("INFO    [one] Found 2001:db8:5::9 - "), "{}", log(&guard));
+
+    // It is remembered over a restart, and lifted by either name.
+    let process = nix::unistd::Pid::from_raw(guard.child.id().try_into().unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).unwrap();
+    guard.child.wait().unwrap();
+    let mut command = guard.run(&[]);
+    guard.child = command.arg("--fail2ban").arg(guard.path("f2b")).spawn().unwrap();
+    guard.until(|home| told(home).ends_with("ban 2001:db8:5::9 2001:db8:5::9 inet6 1\n"));
+    assert!(in_force(&guard));
+    guard.until(|home| log(home).contains("NOTICE  [one] Restore Ban 2001:db8:5::9\n"));
+    for (words, count) in [
+        ("set one unbanip 2001:db8:5::9", "1\n"),
+        ("set one unbanip 2001:db8:5::/64", "1\n"),
+        ("unban 2001:db8:5::9", "1\n"),
+        // A neighbour was not banned, but he is let in.
+        ("set one unbanip 2001:db8:5::a", "0\n"),
+    ] {
+        assert!(in_force(&guard), "{words}");
+        assert_eq!(asked(&guard, words), count, "{words}");
+        guard.until(|home| told(home).ends_with("unban 2001:db8:5::9\n"));
+        assert!(guard.bans().is_empty(), "{words}");
+        fail(&guard, "one", "2001:db8:5::9", "x");
+        guard.until(|home| told(home).ends_with("ban 2001:db8:5::9 2001:db8:5::9 inet6 0\n"));
+    }
+    for prefix in ["2001:db8:5::9", "2001:db8:5::/64"] {
+        assert!(guard.ask(&["unban", prefix]).status.success(), "{prefix}");
+        guard.until(|home| told(home).ends_with("unban 2001:db8:5::9\n"));
+        fail(&guard, "one", "2001:db8:5::9", "x");
+        guard.until(|home| told(home).ends_with("inet6 0\n"));
+    }
+    let log = log(&guard);
+    assert!(log.contains("NOTICE  [one] Unban 2001:db8:5::9\n") && !log.contains("::/64"), "{log}");
+}
+
 #[test]
 fn a_ban_that_the_kernel_refuses_is_told_once() {
     if !own_network() {

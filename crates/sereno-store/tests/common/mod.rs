@@ -67,6 +67,7 @@ pub(crate) fn ban(prefix: Prefix) -> Ban {
         jail: name("sshd"),
         scope: name("all"),
         prefix,
+        offender: None,
         since: NOW,
         until: Some(Time(NOW.0 + 18_000_000_000)),
         count: 4,

@@ -29,7 +29,7 @@ pub struct Deeds {
     runner: Runner,
     /// The jails that have commands; no other costs anything.
     jails: BTreeMap<Name, Doer>,
-    /// Bans for which an action had no room yet.
+    /// Bans for which an action had no room yet, by whom they are about.
     owed: BTreeMap<(Name, String), BTreeSet<Prefix>>,
     faults: Faults,
     /// Nothing runs.
@@ -66,7 +66,7 @@ impl Doer {
             matches: ban.dated_lines().map(|(_, line)| line.to_owned()).collect(),
             restored,
             jail_counts: [engine.ledger().count(ban.jail) as u64, self.banned, watching, found],
-            ..self.end(ban.prefix)
+            ..self.end(ban.who())
         }
     }
 
@@ -190,7 +190,7 @@ impl Deeds {
                 let doer = self.jails.get_mut(&ban.jail).filter(|_| !self.waiting)?;
                 if self.observing {
                     let actions = doer.actions.join(", ");
-                    let text = words::would_run(actions, &doer.title, ban.prefix);
+                    let text = words::would_run(actions, &doer.title, ban.who());
                     return Some(words::observed_only(text));
                 }
                 doer.banned += 1;
@@ -198,9 +198,9 @@ impl Deeds {
             }
             Action::Lift { ban, .. } => {
                 let doer = self.jails.get(&ban.jail)?;
-                self.runner.unban(&doer.end(ban.prefix));
+                self.runner.unban(&doer.end(ban.who()));
                 for (_, owed) in self.owed.iter_mut().filter(|((name, _), _)| *name == ban.jail) {
-                    owed.remove(&ban.prefix);
+                    owed.remove(&ban.who());
                 }
             }
             Action::Tell(_) | Action::Saw { .. } => {}
@@ -246,7 +246,8 @@ impl Deeds {
             let Some(doer) = self.jails.get(name) else { continue };
             for _ in 0..self.runner.room(&doer.title, action) {
                 let Some(who) = owed.pop_first() else { break };
-                if let Some(ban) = engine.ledger().get(*name, who) {
+                let mut bans = engine.ledger().touching(who);
+                if let Some(ban) = bans.find(|ban| ban.jail == *name && ban.who() == who) {
                     let restored = ban.since < self.since;
                     self.runner.ban_by(action, &doer.ticket(&ban, engine, restored));
                 }

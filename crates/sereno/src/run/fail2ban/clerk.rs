@@ -93,7 +93,7 @@ impl Host for Clerk<'_> {
             guard.engine.ledger().bans().filter(|ban| ban.jail == name).collect();
         bans.sort_by_key(|ban| ban.since);
         let banned = |ban: Ban| Banned {
-            id: id(ban.prefix),
+            id: id(ban.who()),
             since: ban.since.secs(),
             length: ban.until.map(|until| until.since(ban.since).as_secs()),
         };

@@ -76,7 +76,7 @@ fn given(ban: &Ban, title: &str, engine: &Engine) -> Given {
     });
     Given {
         jail: title.to_owned(),
-        id: ban.prefix.to_string(),
+        id: ban.who().to_string(),
         since: ban.since.secs(),
         until: ban.until.map(Time::secs),
         longest,

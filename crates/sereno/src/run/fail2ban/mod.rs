@@ -242,7 +242,9 @@ impl Office {
             Action::Saw { jail, verdict } => self.found(*jail, verdict, engine, now),
             Action::Tell(Notice::StillTalking { jail, prefix }) => {
                 let Some(desk) = self.desks.get(jail) else { return };
-                let text = format!("[{}] {prefix} already banned", desk.title);
+                let ban = engine.ledger().holding(*jail, *prefix);
+                let who = ban.map_or(*prefix, |ban| ban.who());
+                let text = format!("[{}] {who} already banned", desk.title);
                 self.say("actions", Level::Warning, &text);
             }
             Action::Tell(_) => {}
@@ -263,8 +265,8 @@ impl Office {
 
     fn banned(&mut self, ban: &Ban, what: &str) {
         let Some(desk) = self.desks.get_mut(&ban.jail) else { return };
-        let (title, who) = (desk.title.clone(), ban.prefix);
-        match self.out.insert((ban.jail, who), ban.since) {
+        let (title, who) = (desk.title.clone(), ban.who());
+        match self.out.insert((ban.jail, ban.prefix), ban.since) {
             Some(_) => {
                 self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"));
             }
@@ -281,7 +283,7 @@ impl Office {
         let increment = ("increment".to_owned(), sereno_fail2ban::Value::Flag(true));
         let grows = self.desks.get(&ban.jail).is_some_and(|d| d.view.extra.contains(&increment));
         let Some(until) = ban.until.filter(|_| grows && ban.before > 0) else { return };
-        let (who, count) = (ban.prefix, ban.before.saturating_add(1));
+        let (who, count) = (ban.who(), ban.before.saturating_add(1));
         let (length, until) = (length_in_words(until.since(ban.since).as_secs()), local(until));
         let text = format!("[{title}] Increase Ban {who} ({count} # {length} -> {until})");
         self.say("observer", Level::Notice, &text);
@@ -290,7 +292,7 @@ impl Office {
     fn lifted(&mut self, ban: &Ban) {
         self.out.remove(&(ban.jail, ban.prefix));
         let Some(desk) = self.desks.get(&ban.jail) else { return };
-        let text = format!("[{}] Unban {}", desk.title, ban.prefix);
+        let text = format!("[{}] Unban {}", desk.title, ban.who());
         self.say("actions", Level::Notice, &text);
     }
 

@@ -178,6 +178,7 @@ impl Heir {
             // Where the jail's bans hold is filled in by whoever recalls it.
             scope: jail,
             prefix,
+            offender: None,
             since: since.min(self.now),
             until,
             count: taken.failures,
