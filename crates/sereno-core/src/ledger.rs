@@ -415,7 +415,7 @@ mod tests {
         #[test]
         fn touching_misses_nothing(bans in proptest::collection::vec((any::<u16>(), 0u8..5), 0..40), asked: (u16, u8)) {
             let prefix = |low: u16, length: u8| {
-                let addr = std::net::IpAddr::from([10, 0, (low >> 8) as u8, low as u8]);
+                let addr = IpAddr::from([10, 0, (low >> 8) as u8, low as u8]);
                 Prefix::new(addr, [32, 31, 28, 24, 16][usize::from(length % 5)]).unwrap()
             };
             let mut ledger = Ledger::default();

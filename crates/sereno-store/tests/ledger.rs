@@ -43,7 +43,7 @@ prop_compose! {
     fn any_ban()(
         jail in any_name(), scope in any_name(), prefix in any_prefix(), since: i64,
         until in proptest::option::of(1i64..), count: u32, before: u32,
-        offender in proptest::option::of(any::<std::net::IpAddr>()),
+        offender in proptest::option::of(any::<IpAddr>()),
         because in prop_oneof![
             Just(Because::Failures), Just(Because::Accounts), Just(Because::Hosts),
             Just(Because::Network), Just(Because::Manual)
