@@ -160,7 +160,6 @@ fn expressions_and_lines() {
         &[line, "own.conf"],
         &[line, "./own.conf"],
         &[line, "nix[a=b]"],
-        &["systemd-journal", "sshd", "-o", "x"],
         &[],
         &["-x", "a", "b"],
         &["--print", "a", "b"],

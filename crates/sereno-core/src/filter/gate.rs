@@ -9,6 +9,8 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 pub(super) struct Gate {
     /// One of these is in every line that can matter; `None` if that is not known.
     any: Option<Vec<Vec<u8>>>,
+    /// They are those of all failregex.
+    known: bool,
     /// One of these besides, for the prefregex.
     prefix: Option<AhoCorasick>,
     /// The literals of all failregex, and whose each is.
@@ -45,20 +47,23 @@ impl Gate {
         Self {
             prefix: before.as_deref().and_then(|all| automaton(all, MatchKind::LeftmostFirst)),
             any: if known { Some(literals) } else { before },
+            known,
             each: each.map(|each| (each, owners)),
             free,
         }
     }
 
     /// Says of each failregex whether it may match `text` or a part of it; `false` if none may.
-    pub(super) fn choose(&self, text: &str, chosen: &mut Vec<bool>) -> bool {
+    /// `from` is where the first literal of the gates' [`union`] stands.
+    pub(super) fn choose(&self, text: &str, from: usize, chosen: &mut Vec<bool>) -> bool {
         chosen.clear();
-        if self.prefix.as_ref().is_some_and(|gate| !gate.is_match(Input::new(text))) {
+        if self.prefix.as_ref().is_some_and(|gate| !gate.is_match(text)) {
             return false;
         }
         chosen.extend_from_slice(&self.free);
         if let Some((each, owners)) = &self.each {
-            for found in each.find_overlapping_iter(text) {
+            let from = if self.known { from } else { 0 };
+            for found in each.find_overlapping_iter(Input::new(text).range(from..)) {
                 chosen[owners[found.pattern().as_usize()]] = true;
             }
         }

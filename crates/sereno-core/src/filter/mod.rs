@@ -28,7 +28,7 @@ pub use session::Story;
 pub use trial::{Manner, Trace};
 
 use date::Detector;
-use fields::Groups;
+use fields::{Groups, Names};
 use gate::Gate;
 use regex::{Options, Regex, Wrong};
 use std::sync::Arc;
@@ -74,6 +74,7 @@ pub struct Filter {
     ignored: Vec<Expression>,
     maxlines: usize,
     gate: Gate,
+    names: Arc<Names>,
     dates: Arc<Detector>,
 }
 
@@ -83,12 +84,12 @@ impl Filter {
     /// # Errors
     /// Every expression that is wrong, and why.
     pub fn compile(spec: &Spec<'_>, dates: Arc<Detector>) -> Result<Self, Vec<(Part, Wrong)>> {
-        let mut wrong = Vec::new();
+        let (mut wrong, mut names) = (Vec::new(), Names::default());
         let mut compile = |part: Part, text: &str| {
             // To the others several lines are one text.
             let multiline = spec.maxlines > 1 && matches!(part, Part::Failure(_));
             match Regex::compile(text, Options { multiline, raw_or_dns: spec.names }) {
-                Ok(regex) => Some(Expression { groups: Groups::of(&regex), regex }),
+                Ok(regex) => Some(Expression { groups: Groups::of(&regex, &mut names), regex }),
                 Err(why) => {
                     wrong.push((part, why));
                     None
@@ -114,7 +115,7 @@ impl Filter {
         let failures: Vec<_> = failures.into_iter().flatten().collect();
         let maxlines = (spec.maxlines as usize).max(1);
         let gate = Gate::of(prefix.as_ref(), &failures, maxlines);
-        Ok(Self { prefix, failures, ignored, maxlines, gate, dates })
+        Ok(Self { prefix, failures, ignored, maxlines, gate, names: Arc::new(names), dates })
     }
 
     /// How many failregex it has.

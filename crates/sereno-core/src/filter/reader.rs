@@ -1,6 +1,6 @@
 //! One filter at work on the lines of one source (`findFailure` of fail2ban 1.0.2).
 
-use super::fields::Fields;
+use super::fields::{Fields, Name};
 use super::gate::Gate;
 use super::lines::{self, Line};
 use super::regex::{Regex, Room};
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(super) struct Cut<'a> {
     pub(super) whole: &'a str,
     pub(super) rest: &'a str,
+    /// Where in the rest the first literal stands that lets it pass.
+    pub(super) first: usize,
     pub(super) when: Option<Time>,
     pub(super) now: Time,
     /// Which line, from 1.
@@ -95,6 +97,12 @@ pub(super) struct Reader {
     counts: Counts,
     /// The text that is searched: a line break stands behind it.
     text: String,
+    /// What the prefregex captured.
+    before: Fields,
+    /// What a failregex captured, and with it the prefregex.
+    fields: Fields,
+    /// A failure that is no part of a session.
+    single: Story,
 }
 
 /// What is looked at, for one line.
@@ -102,13 +110,14 @@ struct Look<'l> {
     /// The lines, if several are looked at together.
     lines: Vec<Line>,
     cut: Cut<'l>,
-    /// What the prefregex captured.
-    before: Fields,
 }
 
 impl Reader {
     pub(super) fn new(filter: Arc<Filter>, manner: Manner) -> Self {
         Self {
+            before: Fields::new(&filter.names),
+            fields: Fields::new(&filter.names),
+            single: Story::default(),
             filter,
             manner,
             trace: Trace::default(),
@@ -149,12 +158,13 @@ impl Reader {
         self.trace.ignored.clear();
         if self.manner != Manner::Guard {
             self.chosen = vec![true; self.filter.failures.len()];
-        } else if !self.filter.gate.choose(cut.rest, &mut self.chosen) {
+        } else if !self.filter.gate.choose(cut.rest, cut.first, &mut self.chosen) {
             return;
         }
         self.counts.candidates += 1;
+        self.before.clear();
         let filter = Arc::clone(&self.filter);
-        let mut look = Look { lines: Vec::new(), cut, before: Fields::default() };
+        let mut look = Look { lines: Vec::new(), cut };
         if filter.maxlines > 1 {
             let line = Line { whole: cut.whole.into(), rest: cut.rest.to_owned() };
             self.buffer.push(line);
@@ -170,7 +180,7 @@ impl Reader {
         if early && self.ignores(&filter) {
             return;
         }
-        if !self.prefix(&filter, &mut look) {
+        if !self.prefix(&filter) {
             return;
         }
         for (index, one) in filter.failures.iter().enumerate() {
@@ -210,23 +220,25 @@ impl Reader {
     }
 
     /// Whether the prefregex lets the lines pass; what it says matters is what is searched then.
-    fn prefix(&mut self, filter: &Filter, look: &mut Look<'_>) -> bool {
+    fn prefix(&mut self, filter: &Filter) -> bool {
         let Some(prefix) = &filter.prefix else { return true };
         if !self.search(&prefix.regex) {
             self.trace.prefix = None;
             return false;
         }
-        look.before = prefix.groups.captured(&self.text, &self.room);
+        prefix.groups.captured(&self.text, &self.room, &mut self.before);
         if self.manner != Manner::Guard {
-            self.trace.prefix = Some(look.before.clone());
+            let all = prefix.groups.everything(&self.text, &self.room, &filter.names);
+            self.trace.prefix = Some(all);
         }
-        if let Some(content) = look.before.take("content").filter(|content| !content.is_empty()) {
-            self.text.clear();
-            self.text.push_str(&content);
-            self.text.push('\n');
+        if let Some(content) = prefix.groups.content(&self.room) {
+            self.text.truncate(content.end);
+            self.text.drain(..content.start);
             if filter.maxlines > 1 {
-                self.buffer = vec![Line { whole: content.as_str().into(), rest: content }];
+                let whole = self.text.as_str().into();
+                self.buffer = vec![Line { whole, rest: self.text.clone() }];
             }
+            self.text.push('\n');
         }
         true
     }
@@ -240,9 +252,9 @@ impl Reader {
         one: &Expression,
         emit: &mut dyn FnMut(&Finding<'_>),
     ) -> bool {
-        let mut captured = one.groups.captured(&self.text, &self.room);
+        one.groups.captured(&self.text, &self.room, &mut self.fields);
         if let Some(name) = one.groups.name(&self.text, &self.room) {
-            captured.rename(name);
+            self.fields.rename(name);
         }
         let several = filter.maxlines > 1;
         let (matched, others) = if several {
@@ -265,7 +277,7 @@ impl Reader {
         } else {
             vec![Line::kept(look.cut.whole)]
         };
-        self.tell(look, index, captured, &speaking, emit)
+        self.tell(look, index, &speaking, emit)
     }
 
     /// Whether an ignoreregex matches the lines that a failregex matched.
@@ -281,46 +293,51 @@ impl Reader {
 
     fn tell(
         &mut self,
-        look: &mut Look<'_>,
+        look: &Look<'_>,
         index: usize,
-        captured: Fields,
         speaking: &[Arc<str>],
         emit: &mut dyn FnMut(&Finding<'_>),
     ) -> bool {
-        let before = &mut look.before;
-        let mut fields = if self.every() { before.clone() } else { std::mem::take(before) };
-        fields.update(captured);
-        let session = fields.get("mlfid").map(str::to_owned);
+        let (every, guard) = (self.every(), self.manner == Manner::Guard);
+        let fields = &mut self.before;
+        if every {
+            // Others of the line follow, which want it as it was.
+            let captured = std::mem::replace(&mut self.fields, fields.clone());
+            self.fields.update(&captured, usize::MAX);
+        } else {
+            fields.update(&self.fields, usize::MAX);
+            std::mem::swap(fields, &mut self.fields);
+        }
+        let fields = &self.fields;
         let at = look.cut.when.unwrap_or(look.cut.now);
-        let story = match &session {
-            Some(id) => self.sessions.merge(id, fields, speaking, at),
-            None => Story::of(fields, speaking),
+        let session = fields.value(Name::SESSION);
+        let story = match session {
+            Some(id) => self.sessions.merge(id, fields, speaking, at, !every),
+            None => {
+                self.single.tell(fields, speaking);
+                &self.single
+            }
         };
-        if story.is_no_failure() && session.is_some() && !self.every() {
+        if story.is_no_failure() && session.is_some() && !every {
             return true;
         }
         let who = who(&story.fields);
-        if who == Who::Pending {
-            if let Some(id) = &session {
-                self.sessions.pend(id);
-            }
-            if self.manner == Manner::Guard {
-                return true;
-            }
+        if who == Who::Pending && guard {
+            return true;
         }
         let Cut { whole: line, when, number, .. } = look.cut;
-        emit(&Finding { regex: index, who: &who, when, story: &story, line, number });
-        !self.every()
+        emit(&Finding { regex: index, who: &who, when, story, line, number });
+        !every
     }
 }
 
 /// Whom captures are about: an id before an address, an address before a name.
 fn who(fields: &Fields) -> Who {
-    let id = fields.get("fid");
-    let addr = fields.get("ip4").or_else(|| fields.get("ip6"));
-    match (id, addr, fields.get("dns")) {
+    let id = fields.value(Name::FID);
+    let addr = fields.value(Name::IP4).or_else(|| fields.value(Name::IP6));
+    match (id, addr, fields.value(Name::DNS)) {
         (Some(id), Some(addr), _) if id != addr => Who::of(id, None),
-        (_, Some(addr), _) => Who::of(addr, fields.get("cidr")),
+        (_, Some(addr), _) => Who::of(addr, fields.value(Name::CIDR)),
         (_, None, Some(name)) => Who::Named(name.to_owned()),
         (Some(id), None, None) => Who::of(id, None),
         (None, None, None) => Who::Pending,

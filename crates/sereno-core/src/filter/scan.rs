@@ -140,8 +140,14 @@ impl Scan {
         let line = text(line);
         for clock in &mut self.clocks {
             clock.last = Some(when);
-            let cut =
-                Cut { whole: &line, rest: &line, when: Some(when), now: when, number: self.lines };
+            let cut = Cut {
+                whole: &line,
+                rest: &line,
+                first: 0,
+                when: Some(when),
+                now: when,
+                number: self.lines,
+            };
             clock.tell(cut, emit);
         }
     }
@@ -168,11 +174,11 @@ impl Clock {
         let recent = |last: &Time| now.since(*last) < RECENT;
         let Some(found) = found else {
             let when = self.last.filter(recent);
-            return self.tell(Cut { whole: line, rest: line, when, now, number }, emit);
+            return self.tell(Cut { whole: line, rest: line, first: 0, when, now, number }, emit);
         };
         if found.range.is_empty() {
             let when = self.last.filter(recent).or(Some(now));
-            return self.tell(Cut { whole: line, rest: line, when, now, number }, emit);
+            return self.tell(Cut { whole: line, rest: line, first: 0, when, now, number }, emit);
         }
         let (before, behind) = (&line[..found.range.start], &line[found.range.end..]);
         let mut joined = std::mem::take(&mut self.rest);
@@ -184,13 +190,13 @@ impl Clock {
             joined.push_str(behind);
             &joined
         };
-        let passes = self.gate.as_ref().is_none_or(|gate| gate.is_match(rest));
+        let passes = self.passes(rest);
         let when = self.dates.time(&mut self.state, &found, line, now);
         let when = when.or(self.last.filter(recent));
         self.last = when.or(self.last);
-        if passes {
+        if let Some(first) = passes {
             for (place, reader) in &mut self.readers {
-                reader.take(Cut { whole: line, rest, when, now, number }, &mut |one| {
+                reader.take(Cut { whole: line, rest, first, when, now, number }, &mut |one| {
                     emit(*place, one);
                 });
             }
@@ -199,11 +205,17 @@ impl Clock {
     }
 
     fn tell(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
-        if self.gate.as_ref().is_some_and(|gate| !gate.is_match(cut.rest)) {
-            return;
-        }
+        let Some(first) = self.passes(cut.rest) else { return };
         for (place, reader) in &mut self.readers {
-            reader.take(cut, &mut |one| emit(*place, one));
+            reader.take(Cut { first, ..cut }, &mut |one| emit(*place, one));
+        }
+    }
+
+    /// Where what can matter begins; `None` if nothing can.
+    fn passes(&self, rest: &str) -> Option<usize> {
+        match &self.gate {
+            Some(gate) => gate.find(rest).map(|found| found.start()),
+            None => Some(0),
         }
     }
 }

@@ -8,10 +8,10 @@
 //! its last line.
 
 use super::cut;
-use super::fields::Fields;
-use crate::cap::Capped;
+use super::fields::{Fields, Name};
+use crate::cap::{Capped, Hashed};
 use crate::time::Time;
-use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ const SESSIONS: usize = 8_192;
 const IDLE: Duration = Duration::from_secs(600);
 /// Lines kept of one session, the newest, and users.
 const LINES: usize = 64;
+/// Lines for which there is room without asking.
+const FEW: usize = 4;
 /// Bytes that all sessions of a reader may take; beyond, the one touched longest ago leaves.
 const BYTES: usize = 16 << 20;
 /// Bytes of a value that a session keeps.
@@ -31,154 +33,186 @@ const VALUE: usize = 1 << 10;
 pub struct Story {
     /// What was captured.
     pub fields: Fields,
-    /// Users that were tried in a session.
-    pub users: BTreeSet<String>,
+    /// Users that were tried in a session, in the order of their names.
+    pub users: Vec<String>,
     /// The lines that speak of it.
     pub matches: Vec<Arc<str>>,
     /// Lines that were no failures, but belong to one if it comes.
     quiet: Vec<Arc<str>>,
+    /// Something was said before.
+    begun: bool,
     /// A failure without an address so far.
     pending: bool,
     last: Time,
+    /// Bytes it takes, about, as it was kept last.
+    size: usize,
 }
 
 impl Story {
-    pub(super) fn of(fields: Fields, lines: &[Arc<str>]) -> Self {
-        Self { fields, matches: lines.to_vec(), ..Self::default() }
+    /// The story of one line.
+    pub(super) fn tell(&mut self, fields: &Fields, lines: &[Arc<str>]) {
+        self.clear();
+        self.fields.update(fields, usize::MAX);
+        self.matches.extend_from_slice(lines);
+    }
+
+    /// Forgets all, but not the room it took.
+    fn clear(&mut self) {
+        self.fields.clear();
+        self.users.clear();
+        for lines in [&mut self.matches, &mut self.quiet] {
+            lines.clear();
+            lines.shrink_to(FEW);
+        }
+        (self.begun, self.pending, self.size) = (false, false, 0);
     }
 
     /// Bytes it takes, about.
     fn size(&self) -> usize {
-        /// What a value takes besides its text.
+        /// What a text takes besides itself.
         const EACH: usize = 64;
-        let texts = self.fields.iter().map(|(_, value)| value.len());
         let users = self.users.iter().map(String::len);
         let lines = self.matches.iter().chain(&self.quiet).map(|line| line.len());
-        texts.chain(users).chain(lines).map(|bytes| bytes + EACH).sum()
+        EACH + self.fields.size() + users.chain(lines).map(|bytes| bytes + EACH).sum::<usize>()
     }
 
     /// Whether it is no failure (yet).
     #[must_use]
     pub fn is_no_failure(&self) -> bool {
-        self.fields.says("nofail")
+        self.fields.says(Name::NOFAIL)
+    }
+
+    /// Joins what a line captured to what is known.
+    fn join(&mut self, new: &Fields, lines: &[Arc<str>], now: Time) {
+        if !self.begun || now.since(self.last) > IDLE {
+            self.clear();
+        }
+        let (gained, forget) = (new.says(Name::GAINED), new.says(Name::FORGET));
+        let mut quiet = gained || new.says(Name::NOFAIL);
+        let listed = self.begun || !forget;
+        if self.begun {
+            let was_quiet = [Name::NOFAIL, Name::GAINED].map(|name| self.fields.take(name));
+            self.pending &= !gained;
+            if was_quiet == [false; 2] && !self.pending {
+                // They went with the failure that was told.
+                self.matches.clear();
+            }
+            // fail2ban would blame the old one, were it of the first family.
+            for (ours, other) in [(Name::IP4, Name::IP6), (Name::IP6, Name::IP4)] {
+                if new.says(ours) {
+                    self.fields.take(other);
+                }
+            }
+        }
+        self.fields.update(new, VALUE);
+        self.fields.take(Name::FORGET);
+        if gained && !new.says(Name::NOFAIL) {
+            self.fields.set(Name::NOFAIL, cut(new.value(Name::GAINED).unwrap_or_default(), VALUE));
+        }
+        if listed && new.says(Name::USER) {
+            self.tried(cut(new.value(Name::USER).unwrap_or_default(), VALUE));
+        }
+        let mut gained = gained;
+        if std::mem::take(&mut self.pending) || self.users.len() > 1 {
+            self.fields.take(Name::NOFAIL);
+            self.fields.take(Name::GAINED);
+            (quiet, gained) = (false, false);
+        }
+        if !quiet {
+            if !self.quiet.is_empty() {
+                self.quiet.append(&mut self.matches);
+                std::mem::swap(&mut self.quiet, &mut self.matches);
+            }
+            if !gained {
+                self.matches.extend_from_slice(lines);
+            }
+        } else if !forget {
+            self.quiet.extend_from_slice(lines);
+        }
+        for kept in [&mut self.matches, &mut self.quiet] {
+            kept.drain(..kept.len().saturating_sub(LINES));
+        }
+        (self.begun, self.last) = (true, now);
+    }
+
+    fn tried(&mut self, user: &str) {
+        if let Err(place) = self.users.binary_search_by(|known| known.as_str().cmp(user))
+            && self.users.len() < LINES
+        {
+            self.users.insert(place, user.to_owned());
+        }
     }
 }
 
 /// The sessions of one reader.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    known: Capped<String, Story>,
-    nofail: Arc<str>,
+    /// By a keyed hash of their ids.
+    known: Capped<u64, Story, Hashed>,
+    hash: RandomState,
+    /// The one that just ended, or room for the next.
+    ended: Story,
     bytes: usize,
     pub(super) lost: u64,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { known: Capped::new(SESSIONS), nofail: "nofail".into(), bytes: 0, lost: 0 }
+        let known = Capped::new(SESSIONS);
+        Self { known, hash: RandomState::new(), ended: Story::default(), bytes: 0, lost: 0 }
     }
 }
 
 impl Sessions {
-    /// Joins what a line of session `id` captured to what is known; gives all of it.
+    /// Joins what a line of session `id` captured to what is known; gives all of it. With `quiet`
+    /// what is no failure waits for no address.
     pub(super) fn merge(
         &mut self,
         id: &str,
-        mut new: Fields,
+        new: &Fields,
         lines: &[Arc<str>],
         now: Time,
-    ) -> Story {
-        new.shorten(VALUE);
-        let gained = new.says("mlfgained");
-        if gained && !new.says("nofail") {
-            let value = new.get("mlfgained").unwrap_or_default().to_owned();
-            new.set(&self.nofail, value);
-        }
-        let mut quiet = new.says("nofail");
-        let forget = new.take("mlfforget").is_some_and(|value| !value.is_empty());
-        let user = new.get("user").filter(|user| !user.is_empty()).map(str::to_owned);
-        let mut listed = !forget;
-        let id = cut(id, VALUE);
-        let old = self.known.get(&id.to_owned()).map(std::mem::take);
-        self.bytes -= old.as_ref().map_or(0, Story::size);
-        let mut story = match old.filter(|story| now.since(story.last) <= IDLE) {
-            Some(mut story) => {
-                let was = [story.fields.take("nofail"), story.fields.take("mlfgained")];
-                let was_quiet = was.iter().flatten().any(|value| !value.is_empty());
-                story.pending &= !gained;
-                if !was_quiet && !story.pending {
-                    // They went with the failure that was told.
-                    story.matches.clear();
+        quiet: bool,
+    ) -> &Story {
+        let key = self.hash.hash_one(id);
+        if new.says(Name::FORGET) {
+            match self.known.remove(&key) {
+                Some(story) => {
+                    self.bytes -= story.size;
+                    self.ended = story;
                 }
-                // fail2ban would blame the old one, were it of the first family.
-                for (ours, other) in [("ip4", "ip6"), ("ip6", "ip4")] {
-                    if new.says(ours) {
-                        story.fields.take(other);
-                    }
-                }
-                story.fields.update(new);
-                listed = true;
-                story
+                None => self.ended.clear(),
             }
-            None => Story { fields: new, ..Story::default() },
-        };
-        if let Some(user) = user.filter(|_| listed)
-            && story.users.len() < LINES
-        {
-            story.users.insert(user);
+            self.ended.join(new, lines, now);
+            return &self.ended;
         }
-        let mut gained = gained;
-        if std::mem::take(&mut story.pending) || story.users.len() > 1 {
-            story.fields.take("nofail");
-            story.fields.take("mlfgained");
-            (quiet, gained) = (false, false);
+        let (story, gone) = self.known.entry(key);
+        if !story.begun {
+            // The room of the one that left last.
+            self.ended.clear();
+            std::mem::swap(story, &mut self.ended);
         }
-        if !quiet {
-            let mut matches = std::mem::take(&mut story.quiet);
-            matches.append(&mut story.matches);
-            if !gained {
-                matches.extend_from_slice(lines);
-            }
-            story.matches = matches;
-        } else if !forget {
-            story.quiet.extend_from_slice(lines);
+        self.bytes -= story.size;
+        story.join(new, lines, now);
+        story.pending = story.fields.nobody() && !(quiet && story.is_no_failure());
+        story.size = story.size();
+        self.bytes += story.size;
+        if let Some((_, story)) = gone {
+            self.left(story);
         }
-        for kept in [&mut story.matches, &mut story.quiet] {
-            kept.drain(..kept.len().saturating_sub(LINES));
-        }
-        story.last = now;
-        self.keep(id, &story, forget);
-        story
-    }
-
-    fn keep(&mut self, id: &str, story: &Story, forget: bool) {
-        if forget {
-            self.known.remove(&id.to_owned());
-            return;
-        }
-        let (kept, gone) = self.known.entry(id.to_owned());
-        *kept = story.clone();
-        self.bytes += story.size();
-        gone.into_iter().for_each(|(_, story)| self.left(&story));
         while self.bytes > BYTES
             && let Some((_, story)) = self.known.pop_oldest()
         {
-            self.left(&story);
+            self.left(story);
         }
+        self.known.peek(&key).unwrap_or(&self.ended)
     }
 
     /// A session had to leave.
-    fn left(&mut self, story: &Story) {
-        self.bytes -= story.size();
+    fn left(&mut self, story: Story) {
+        self.bytes -= story.size;
         self.lost += u64::from(story.pending);
-    }
-
-    /// The failure that was just told of has no address yet.
-    pub(super) fn pend(&mut self, id: &str) {
-        let id = cut(id, VALUE);
-        if let Some(story) = self.known.peek_mut(&id.to_owned()) {
-            story.pending = true;
-        }
+        self.ended = story;
     }
 }
 
@@ -190,12 +224,11 @@ mod tests {
     fn sessions_take_only_so_much_room() {
         let mut sessions = Sessions::default();
         let line: Arc<str> = "x".repeat(400).into();
-        let user: Arc<str> = "user".into();
         for n in 0..40_000 {
             let mut fields = Fields::default();
-            fields.set(&user, format!("{n}{}", "y".repeat(60_000)));
+            fields.set(Name::USER, &format!("{n}{}", "y".repeat(60_000)));
             let id = format!("{}{}", n % 3_000, "z".repeat(3_000 * (n % 2)));
-            sessions.merge(&id, fields, std::slice::from_ref(&line), Time::from_secs(5));
+            sessions.merge(&id, &fields, std::slice::from_ref(&line), Time::from_secs(5), true);
             assert!(sessions.bytes <= BYTES);
         }
         let real: usize = sessions.known.iter().map(|(_, story)| story.size()).sum();

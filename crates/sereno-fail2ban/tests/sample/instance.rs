@@ -41,7 +41,7 @@ impl Found {
             who: one.who.clone(),
             when: one.when,
             attempts: one.story.matches.len(),
-            users: one.story.users.clone(),
+            users: one.story.users.iter().cloned().collect(),
             fields: one.story.fields.iter().map(own).collect(),
         }
     }

@@ -1,7 +1,8 @@
 //! Writes the program of an expression.
 
 use super::ast::{Greed, Node};
-use super::program::{Key, Mark, Op, Program};
+use super::heads;
+use super::program::{Key, Mark, Op, Program, Repeat};
 use super::set::{Fold, Set};
 use super::wrong::Fault;
 use std::collections::HashMap;
@@ -73,7 +74,7 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
     this.unmark_before_backreferences();
     let bounds = |mark: &Mark| mark.row.is_some() && mark.keys.len() <= FEW_KEYS;
     let marked = !this.repeats_outside && this.marks.iter().all(bounds);
-    Ok(Program {
+    let mut program = Program {
         ops: this.ops.into(),
         bytes: this.bytes.into(),
         sets: this.sets.into(),
@@ -82,7 +83,12 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
         registers: this.registers,
         marked,
         linear: marked && !this.repeats_inside,
-    })
+        heads: Box::default(),
+        plain: Box::default(),
+    };
+    program.plain = (0..program.ops.len() as u32).map(|op| program.plain(op)).collect();
+    heads::fill(&mut program);
+    Ok(program)
 }
 
 impl Compiler {
@@ -136,6 +142,11 @@ impl Compiler {
         }
         self.marks.push(Mark { row, keys, inner: self.inner > 0 });
         self.marks.len() as u32 - 1
+    }
+
+    /// Two ways. What they begin with is known when all is written.
+    fn split(first: u32, second: u32) -> Op {
+        Op::Split { ways: [first, second], heads: [0; 2] }
     }
 
     /// A mark here, to which several ways lead.
@@ -240,7 +251,7 @@ impl Compiler {
             let split = self.push(Op::Fail)?;
             self.node(branch)?;
             jumps.push(self.push(Op::Jump(0))?);
-            self.ops[split as usize] = Op::Split(split + 1, self.here());
+            self.ops[split as usize] = Self::split(split + 1, self.here());
         }
         let end = self.join()?;
         for jump in jumps {
@@ -278,7 +289,7 @@ impl Compiler {
             let set = self.set(&set);
             let mark = self.new_mark();
             let (max, lazy) = (max.unwrap_or(u32::MAX), greed == Greed::Lazy);
-            self.push(Op::Run { set, min, max, lazy, mark })?;
+            self.push(Op::Run(Repeat { set, min, max, lazy, mark, next: 0, gives: true }))?;
             return self.join().map(drop);
         }
         for _ in 0..min {
@@ -354,8 +365,8 @@ impl Compiler {
             let op = &mut self.ops[at as usize];
             *op = match op {
                 Op::Moved { register, .. } => Op::Moved { register: *register, otherwise: out },
-                _ if first => Op::Split(out, at + 1),
-                _ => Op::Split(at + 1, out),
+                _ if first => Self::split(out, at + 1),
+                _ => Self::split(at + 1, out),
             };
         }
         Ok(())
@@ -382,7 +393,7 @@ impl Compiler {
         let around = loops.filter(|(top, _)| *top <= last).map(|(_, end)| end).max();
         let last = around.map_or(last, |end| end.max(last));
         for op in &self.ops[..=last] {
-            if let Op::Mark(mark) | Op::Run { mark, .. } = op {
+            if let Op::Mark(mark) | Op::Run(Repeat { mark, .. }) = op {
                 self.marks[*mark as usize].row = None;
             }
         }

@@ -24,6 +24,7 @@
 
 mod ast;
 mod compile;
+mod heads;
 mod over;
 mod parse;
 mod program;
@@ -145,12 +146,14 @@ impl Regex {
     /// # Errors
     /// It took too many steps; never if [`Regex::is_linear`].
     pub fn search(&self, text: &str, room: &mut Room) -> Result<bool, Exhausted> {
-        room.slots.clear();
-        let sieve = self.sieve.get_or_init(|| self.sieve());
-        if sieve.as_ref().is_some_and(|sieve| !sieve.lets_pass(text)) {
-            return Ok(false);
+        let found = self.seek(text, room);
+        if found != Ok(true) {
+            room.slots.clear();
         }
-        let slots = self.groups as usize * 2;
+        found
+    }
+
+    fn seek(&self, text: &str, room: &mut Room) -> Result<bool, Exhausted> {
         let bytes = text.as_bytes();
         let starts = if self.anchored { 0..1 } else { 0..bytes.len() + 1 };
         let may_start = |at: &usize| match (&self.first, bytes.get(*at)) {
@@ -158,11 +161,24 @@ impl Regex {
             (Some(_), None) => false,
             (None, _) => text.is_char_boundary(*at),
         };
-        let found = run::search(&self.program, slots, text, starts.filter(may_start), room);
-        if found != Ok(true) {
-            room.slots.clear();
+        let (slots, starts) = (self.groups as usize * 2, starts.filter(may_start));
+        let search = run::Search { program: &self.program, slots, text, starts };
+        // From one place a match or its absence is mostly found sooner than the sieve reads the text.
+        if self.anchored
+            && let Ok(found) = search.glance(room)
+        {
+            return Ok(found);
         }
-        found
+        let sieve = self.sieve.get_or_init(|| self.sieve());
+        if sieve.as_ref().is_some_and(|sieve| !sieve.lets_pass(text)) {
+            return Ok(false);
+        }
+        if !self.anchored
+            && let Ok(found) = search.glance(room)
+        {
+            return Ok(found);
+        }
+        search.run(room)
     }
 
     /// Made when it is first wanted: most expressions of a tree are never asked.

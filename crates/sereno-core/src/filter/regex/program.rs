@@ -11,7 +11,11 @@
 //! no bit; from where one can still be reached nothing is marked.
 
 use super::ast::At;
+use super::heads::Heads;
 use super::set::{Fold, Set};
+
+/// Marks and jumps that are passed over at once, at most.
+const FAR: usize = 16;
 
 /// A step.
 #[derive(Clone, Debug)]
@@ -23,16 +27,13 @@ pub(super) enum Op {
     },
     /// Takes a character.
     Set(u32),
-    /// Takes `min` to `max` characters and goes on behind it.
-    Run {
-        set: u32,
-        min: u32,
-        max: u32,
-        lazy: bool,
-        mark: u32,
+    /// Takes characters of one set and goes on behind them.
+    Run(Repeat),
+    /// Two ways, the first is better; and what they begin with.
+    Split {
+        ways: [u32; 2],
+        heads: [u32; 2],
     },
-    /// Two ways; the first is better.
-    Split(u32, u32),
     Jump(u32),
     Save(u32),
     At(At),
@@ -70,6 +71,21 @@ pub(super) enum Op {
     Fail,
 }
 
+/// Characters of one set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeat {
+    pub(super) set: u32,
+    pub(super) min: u32,
+    /// The last value means any number.
+    pub(super) max: u32,
+    pub(super) lazy: bool,
+    pub(super) mark: u32,
+    /// What comes behind begins with.
+    pub(super) next: u32,
+    /// What comes behind may begin with one of these characters.
+    pub(super) gives: bool,
+}
+
 /// A bit of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
@@ -90,6 +106,20 @@ pub(super) struct Mark {
     pub(super) inner: bool,
 }
 
+impl Program {
+    /// The first step from `op` on that neither marks nor jumps. Loops have others in them.
+    pub(super) fn plain(&self, mut op: u32) -> u32 {
+        for _ in 0..FAR {
+            match self.ops.get(op as usize) {
+                Some(Op::Mark(_)) => op += 1,
+                Some(Op::Jump(to)) => op = *to,
+                _ => break,
+            }
+        }
+        op
+    }
+}
+
 /// A program.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -97,6 +127,9 @@ pub(super) struct Program {
     pub(super) bytes: Box<[u8]>,
     pub(super) sets: Box<[Set]>,
     pub(super) marks: Box<[Mark]>,
+    pub(super) heads: Box<[Heads]>,
+    /// Where each step leads that neither marks nor jumps: itself, or one behind.
+    pub(super) plain: Box<[u32]>,
     pub(super) rows: u32,
     pub(super) registers: u32,
     /// Everything outside of look-arounds and atomic groups is marked.

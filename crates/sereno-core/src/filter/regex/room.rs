@@ -30,6 +30,7 @@ pub(super) enum Frame {
     /// A run that may give back down to `low`.
     Run {
         op: u32,
+        next: u32,
         low: u32,
         at: u32,
     },

@@ -10,14 +10,17 @@ use super::set::Fold;
 /// Steps at most where the search is not linear: a few milliseconds.
 const STEPS: u64 = 600_000;
 
+/// Steps for each byte of the text before marks are set.
+const GLANCE: u64 = 8;
+
 /// Ways to go back to at most: 64 MiB.
 const FRAMES: usize = 4 << 20;
 
 /// Bits of the table of marks at most: 4 MiB.
 const TABLE: usize = 32 << 20;
 
-/// A run of a program over a text.
-pub(super) struct Run<'r> {
+/// A run of a program over a text; `MARKED` where every place that led nowhere is marked.
+pub(super) struct Run<'r, const MARKED: bool> {
     pub(super) program: &'r Program,
     pub(super) text: &'r str,
     pub(super) bytes: &'r [u8],
@@ -29,36 +32,54 @@ pub(super) struct Run<'r> {
     steps: u64,
 }
 
-/// Searches from the places that `starts` gives. The groups are in `room` then.
-pub(super) fn search(
-    program: &Program,
-    slots: usize,
-    text: &str,
-    starts: impl Iterator<Item = usize>,
-    room: &mut Room,
-) -> Result<bool, Exhausted> {
-    // The last value means "none".
-    if text.len() >= u32::MAX as usize {
-        return Err(Exhausted);
-    }
-    let width = text.len() + 1;
-    let bits = width.saturating_mul(program.rows as usize);
-    let marked = bits <= TABLE;
-    room.clear(slots, program.registers, if marked { bits } else { 0 });
-    let width = if marked { width } else { 0 };
-    let free = program.marked && marked;
-    let mut run = Run { program, text, bytes: text.as_bytes(), room, width, free, steps: STEPS };
-    for start in starts {
-        if let Some(end) = run.run(0, start as u32)? {
-            run.room.slots[0] = start as u32;
-            run.room.slots[1] = end;
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// A search: which program, where it works, and whether a match begins at the text's beginning.
+pub(super) struct Search<'r, S> {
+    pub(super) program: &'r Program,
+    /// Two for every group.
+    pub(super) slots: usize,
+    pub(super) text: &'r str,
+    /// The places where a match may begin.
+    pub(super) starts: S,
 }
 
-impl Run<'_> {
+impl<S: Iterator<Item = usize> + Clone> Search<'_, S> {
+    /// Searches without marks, which is quicker where little is tried in vain. It may end
+    /// [`Exhausted`] although [`Search::run`] would not. The groups are in `room` then.
+    pub(super) fn glance(&self, room: &mut Room) -> Result<bool, Exhausted> {
+        self.begin::<false>(room, GLANCE * (self.text.len() as u64 + 64))
+    }
+
+    /// Searches as long as it takes, up to the budget where there is one.
+    pub(super) fn run(&self, room: &mut Room) -> Result<bool, Exhausted> {
+        self.begin::<true>(room, STEPS)
+    }
+
+    fn begin<const MARKED: bool>(&self, room: &mut Room, steps: u64) -> Result<bool, Exhausted> {
+        let Self { program, text, .. } = *self;
+        // The last value means "none".
+        if text.len() >= u32::MAX as usize {
+            return Err(Exhausted);
+        }
+        let width = text.len() + 1;
+        let bits = width.saturating_mul(program.rows as usize);
+        let marked = MARKED && bits <= TABLE;
+        room.clear(self.slots, program.registers, if marked { bits } else { 0 });
+        let width = if marked { width } else { 0 };
+        let free = program.marked && marked;
+        let bytes = text.as_bytes();
+        let mut run = Run::<MARKED> { program, text, bytes, room, width, free, steps };
+        for start in self.starts.clone() {
+            if let Some(end) = run.run(0, start as u32)? {
+                run.room.slots[0] = start as u32;
+                run.room.slots[1] = end;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl<const MARKED: bool> Run<'_, MARKED> {
     /// From step `op` at place `at` to a [`Op::Done`]: the place where it arrived. What can be
     /// gone back to stays on the frames; if it does not arrive, everything is as it was.
     fn run(&mut self, mut op: u32, mut at: u32) -> Result<Option<u32>, Exhausted> {
@@ -69,21 +90,29 @@ impl Run<'_> {
             let step = match &program.ops[op as usize] {
                 Op::Literal { from, to } => {
                     let wanted = &program.bytes[*from as usize..*to as usize];
-                    let found = self.bytes[at as usize..].starts_with(wanted);
+                    let rest = &self.bytes[at as usize..];
+                    // Most differ at once; then nothing need be called.
+                    let found = rest.first() == wanted.first() && rest.starts_with(wanted);
                     found.then(|| (op + 1, at + wanted.len() as u32))
                 }
                 Op::Set(set) => {
                     self.take(&program.sets[*set as usize], at).map(|next| (op + 1, next))
                 }
-                Op::Run { set, min, max, lazy, mark } => {
-                    let what = (&program.sets[*set as usize], *min, *max, *mark);
+                Op::Run(run) => {
                     let end =
-                        if *lazy { self.lazy(op, what, at) } else { self.greedy(op, what, at) };
+                        if run.lazy { self.lazy(op, run, at) } else { self.greedy(op, run, at) };
                     end?.map(|end| (op + 1, end))
                 }
-                Op::Split(first, second) => {
-                    self.way(*second, at)?;
-                    Some((*first, at))
+                Op::Split { ways: [first, second], heads } => {
+                    match heads.map(|heads| self.may(heads, at)) {
+                        [true, true] => {
+                            self.way(*second, at)?;
+                            Some((*first, at))
+                        }
+                        [true, false] => Some((*first, at)),
+                        [false, true] => Some((*second, at)),
+                        [false, false] => None,
+                    }
                 }
                 Op::Jump(to) => Some((*to, at)),
                 Op::Save(slot) => {
@@ -120,6 +149,9 @@ impl Run<'_> {
                     None => return Ok(None),
                 },
             }
+            if !MARKED {
+                op = program.plain[op as usize];
+            }
         }
     }
 
@@ -150,15 +182,13 @@ impl Run<'_> {
         while self.room.frames.len() > base {
             match self.room.frames.pop() {
                 Some(Frame::Way { op, at }) => return Ok(Some((op, at))),
-                Some(Frame::Run { op, low, at }) => {
-                    let at = self.before(at);
-                    if at > low {
-                        self.room.frames.push(Frame::Run { op, low, at });
+                Some(Frame::Run { op, next, low, at }) => {
+                    if let Some(at) = self.fewer(op, next, low, at)? {
+                        return Ok(Some((op + 1, at)));
                     }
-                    return Ok(Some((op + 1, at)));
                 }
                 Some(Frame::More { op, at, more }) => {
-                    if let Some(at) = self.more(op, at, more) {
+                    if let Some(at) = self.more(op, at, more)? {
                         return Ok(Some((op + 1, at)));
                     }
                 }

@@ -88,7 +88,15 @@ impl Set {
 
     #[inline]
     pub(super) fn has_ascii(&self, byte: u8) -> bool {
-        byte < 0x80 && self.ascii >> byte & 1 == 1
+        let half = if byte < 0x40 { self.ascii as u64 } else { (self.ascii >> 64) as u64 };
+        byte < 0x80 && half >> (byte & 0x3f) & 1 == 1
+    }
+
+    /// The only character that is no member, if it is just one, of ASCII.
+    #[inline]
+    pub(super) fn all_but(&self) -> Option<u8> {
+        let others = !self.ascii;
+        (others.count_ones() == 1 && self.high == High::All).then(|| others.trailing_zeros() as u8)
     }
 
     pub(super) fn has(&self, c: char) -> bool {

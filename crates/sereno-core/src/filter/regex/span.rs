@@ -1,11 +1,11 @@
 //! Runs of characters, and the marks where a search was.
 
-use super::program::{Key, Op};
+use super::program::{Key, Op, Repeat};
 use super::room::{Exhausted, Frame, NONE};
 use super::run::Run;
 use super::set::Set;
 
-impl Run<'_> {
+impl<const MARKED: bool> Run<'_, MARKED> {
     /// The place behind a character of the set.
     #[inline]
     pub(super) fn take(&self, set: &Set, at: u32) -> Option<u32> {
@@ -27,13 +27,14 @@ impl Run<'_> {
         at
     }
 
+    /// Whether what begins so may stand at `at`.
+    #[inline]
+    pub(super) fn may(&self, heads: u32, at: u32) -> bool {
+        self.program.heads[heads as usize].may(self.bytes, at)
+    }
+
     /// The place after at least `min` characters.
-    pub(super) fn must(
-        &mut self,
-        set: &Set,
-        min: u32,
-        mut at: u32,
-    ) -> Result<Option<u32>, Exhausted> {
+    fn must(&mut self, set: &Set, min: u32, mut at: u32) -> Result<Option<u32>, Exhausted> {
         self.spend(u64::from(min))?;
         for _ in 0..min {
             match self.take(set, at) {
@@ -44,13 +45,16 @@ impl Run<'_> {
         Ok(Some(at))
     }
 
-    /// As far as a greedy run comes.
+    /// As far as a greedy run comes, or back to where what follows can begin.
+    #[inline]
     pub(super) fn greedy(
         &mut self,
         op: u32,
-        (set, min, max, mark): (&Set, u32, u32, u32),
+        run: &Repeat,
         at: u32,
     ) -> Result<Option<u32>, Exhausted> {
+        let program = self.program;
+        let (set, Repeat { min, max, mark, .. }) = (&program.sets[run.set as usize], *run);
         let Some(low) = self.must(set, min, at)? else { return Ok(None) };
         let mut at = low;
         if max == NONE {
@@ -58,12 +62,8 @@ impl Run<'_> {
             if !self.test_and_set(mark, low) {
                 return Ok(None);
             }
-            while let Some(next) = self.take(set, at)
-                && self.test_and_set(mark, next)
-            {
-                at = next;
-            }
-            if self.program.marks[mark as usize].inner {
+            at = if MARKED { self.unknown(set, mark, low) } else { self.span(set, low) };
+            if MARKED && program.marks[mark as usize].inner {
                 self.room.frames.push(Frame::Marked { mark, from: low, to: at });
             }
         } else {
@@ -75,20 +75,71 @@ impl Run<'_> {
             }
         }
         self.spend(u64::from(at - low))?;
-        if at > low {
-            self.room.frames.push(Frame::Run { op, low, at });
+        if !self.may(run.next, at) {
+            return if run.gives { self.fewer(op, run.next, low, at) } else { Ok(None) };
+        }
+        if at > low && run.gives {
+            self.room.frames.push(Frame::Run { op, next: run.next, low, at });
         }
         Ok(Some(at))
+    }
+
+    /// The next place before `at`, but not before `low`, where what begins so can stand.
+    pub(super) fn fewer(
+        &mut self,
+        op: u32,
+        next: u32,
+        low: u32,
+        mut at: u32,
+    ) -> Result<Option<u32>, Exhausted> {
+        while at > low {
+            at = self.before(at);
+            if self.may(next, at) {
+                if at > low {
+                    self.room.frames.push(Frame::Run { op, next, low, at });
+                }
+                return Ok(Some(at));
+            }
+            self.spend(1)?;
+        }
+        Ok(None)
+    }
+
+    /// The end of what the set takes from `at` on.
+    fn span(&self, set: &Set, at: u32) -> u32 {
+        let rest = &self.bytes[at as usize..];
+        if let Some(end) = set.all_but() {
+            return at + memchr::memchr(end, rest).unwrap_or(rest.len()) as u32;
+        }
+        let mut end = at;
+        while let Some(next) = self.take(set, end) {
+            end = next;
+        }
+        end
+    }
+
+    /// The end of what the set takes from `at` on, where this run did not come yet.
+    fn unknown(&mut self, set: &Set, mark: u32, at: u32) -> u32 {
+        let mut end = at;
+        while let Some(next) = self.take(set, end)
+            && self.test_and_set(mark, next)
+        {
+            end = next;
+        }
+        end
     }
 
     /// As little as a lazy run must take.
     pub(super) fn lazy(
         &mut self,
         op: u32,
-        (set, min, max, mark): (&Set, u32, u32, u32),
+        run: &Repeat,
         at: u32,
     ) -> Result<Option<u32>, Exhausted> {
-        let Some(at) = self.must(set, min, at)? else { return Ok(None) };
+        let Repeat { min, max, mark, .. } = *run;
+        let Some(at) = self.must(&self.program.sets[run.set as usize], min, at)? else {
+            return Ok(None);
+        };
         if max == NONE && !self.mark(mark, at) {
             return Ok(None);
         }
@@ -99,27 +150,41 @@ impl Run<'_> {
         Ok(Some(at))
     }
 
-    /// One character more for a lazy run.
-    pub(super) fn more(&mut self, op: u32, at: u32, more: u32) -> Option<u32> {
+    /// Characters more for a lazy run, up to where what follows can begin.
+    pub(super) fn more(
+        &mut self,
+        op: u32,
+        mut at: u32,
+        mut more: u32,
+    ) -> Result<Option<u32>, Exhausted> {
         let program = self.program;
-        let Op::Run { set, mark, .. } = &program.ops[op as usize] else { return None };
-        let at = self.take(&program.sets[*set as usize], at)?;
-        if more == NONE {
-            if !self.mark(*mark, at) {
-                return None;
+        let Op::Run(run) = &program.ops[op as usize] else { return Ok(None) };
+        let set = &program.sets[run.set as usize];
+        while more > 0
+            && let Some(next) = self.take(set, at)
+        {
+            at = next;
+            if more != NONE {
+                more -= 1;
+            } else if !self.mark(run.mark, at) {
+                break;
             }
-            self.room.frames.push(Frame::More { op, at, more });
-        } else if more > 1 {
-            self.room.frames.push(Frame::More { op, at, more: more - 1 });
+            if self.may(run.next, at) {
+                if more > 0 {
+                    self.room.frames.push(Frame::More { op, at, more });
+                }
+                return Ok(Some(at));
+            }
+            self.spend(1)?;
         }
-        Some(at)
+        Ok(None)
     }
 
     /// Marks a place. Whether nobody was there before.
     #[inline]
     pub(super) fn mark(&mut self, mark: u32, at: u32) -> bool {
         let new = self.test_and_set(mark, at);
-        if new && self.program.marks[mark as usize].inner {
+        if MARKED && new && self.program.marks[mark as usize].inner {
             self.room.frames.push(Frame::Marked { mark, from: at, to: at });
         }
         new
@@ -127,6 +192,9 @@ impl Run<'_> {
 
     #[inline]
     pub(super) fn test_and_set(&mut self, mark: u32, at: u32) -> bool {
+        if !MARKED {
+            return true;
+        }
         let mark = &self.program.marks[mark as usize];
         let Some(row) = mark.row.filter(|_| self.width > 0) else { return true };
         let mut row = row as usize;
