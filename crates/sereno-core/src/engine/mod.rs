@@ -146,7 +146,7 @@ impl Engine {
             .min()
             .map(|at| (at, "a record without an end"));
         let end = self.court.ledger.next_end().map(|at| (at, "ban ends"));
-        let retry = self.court.waiting.values().min().map(|at| (*at, "refused ban"));
+        let retry = self.court.waiting.values().min().map(|(at, _)| (*at, "refused ban"));
         [desk, open, end, retry].into_iter().flatten().min()
     }
 
@@ -252,6 +252,13 @@ impl Engine {
     #[must_use]
     pub fn is_waiting(&self, jail: Name, prefix: Prefix) -> bool {
         self.court.waiting.contains_key(&(jail, prefix))
+    }
+
+    /// Whether this ban was decided before, and the hands are only asked for it again.
+    #[must_use]
+    pub fn is_again(&self, ban: &Ban) -> bool {
+        let waiting = self.court.waiting.get(&(ban.jail, ban.prefix));
+        waiting.is_some_and(|(_, since)| *since == ban.since)
     }
 
     /// How many bans the hands could not carry out yet.

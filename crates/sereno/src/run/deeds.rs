@@ -281,7 +281,7 @@ impl Guard {
     /// asked for again, of which all heard then.
     pub(super) fn is_news(&self, action: &Action) -> bool {
         match action {
-            Action::Ban(ban) => !self.engine.is_waiting(ban.jail, ban.prefix),
+            Action::Ban(ban) => !self.engine.is_again(ban),
             _ => true,
         }
     }

@@ -410,6 +410,8 @@ impl Guard {
             self.carry_out(now);
         }
         self.remind_deeds();
+        // What the log's thread met after it was last asked.
+        self.notes.extend(self.office.send());
         self.raise(now);
     }
 
