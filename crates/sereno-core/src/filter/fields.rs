@@ -184,6 +184,8 @@ pub struct Fields {
     /// The values, one behind the other, and some that were replaced.
     text: String,
     spans: Vec<Span>,
+    /// Bytes of the latter.
+    stale: usize,
 }
 
 /// Bytes of values that were replaced, at most, beside those that were not.
@@ -234,6 +236,7 @@ impl Fields {
         self.text.clear();
         self.text.shrink_to(STALE);
         self.spans.clear();
+        self.stale = 0;
     }
 
     /// Adds a value under a name that is not there yet.
@@ -246,19 +249,20 @@ impl Fields {
     }
 
     pub(super) fn set(&mut self, name: Name, value: &str) {
-        let live: usize = self.spans.iter().map(|span| (span.to - span.from) as usize).sum();
-        if self.text.len() > 2 * live + STALE {
+        if self.stale > STALE + self.text.len() / 2 {
             self.tidy();
         }
         let old = self.spans.iter().position(|span| span.name == name);
         self.push(name, value);
         if let Some(old) = old {
-            self.spans.swap_remove(old);
+            let gone = self.spans.swap_remove(old);
+            self.stale += (gone.to - gone.from) as usize;
         }
     }
 
     /// Throws away what was replaced.
     fn tidy(&mut self) {
+        self.stale = 0;
         let all = std::mem::take(&mut self.text);
         for span in std::mem::take(&mut self.spans) {
             self.push(span.name, all.get(span.from as usize..span.to as usize).unwrap_or_default());
@@ -269,6 +273,7 @@ impl Fields {
     pub(super) fn take(&mut self, name: Name) -> bool {
         let Some(at) = self.spans.iter().position(|span| span.name == name) else { return false };
         let gone = self.spans.swap_remove(at);
+        self.stale += (gone.to - gone.from) as usize;
         gone.to > gone.from
     }
 

@@ -14,7 +14,7 @@ pub(super) struct Gate {
     /// One of these besides, for the prefregex.
     prefix: Option<AhoCorasick>,
     /// The literals of all failregex, and whose each is.
-    each: Option<(AhoCorasick, Vec<usize>)>,
+    each: Option<(AhoCorasick, Vec<Vec<usize>>)>,
     /// Which failregex need none.
     free: Vec<bool>,
 }
@@ -31,21 +31,21 @@ impl Gate {
         }
         let own = |one: &Expression| one.regex.required().map(<[_]>::to_vec);
         let mut free = Vec::new();
-        let (mut literals, mut owners) = (Vec::new(), Vec::new());
+        let mut owned = Vec::new();
         for (index, one) in failures.iter().enumerate() {
             let required = own(one).unwrap_or_default();
             free.push(required.is_empty());
-            owners.extend(required.iter().map(|_| index));
-            literals.extend(required);
+            owned.extend(required.into_iter().map(|literal| (literal, index)));
         }
-        let each = automaton(&literals, MatchKind::Standard);
+        let (literals, owners) = roots(owned);
+        let each = automaton(&literals);
         let before = prefix.and_then(own);
         let known = each.is_some() && !free.contains(&true);
         if !known && each.is_none() {
             free.fill(true);
         }
         Self {
-            prefix: before.as_deref().and_then(|all| automaton(all, MatchKind::LeftmostFirst)),
+            prefix: before.as_deref().and_then(|all| automaton(all)),
             any: if known { Some(literals) } else { before },
             known,
             each: each.map(|each| (each, owners)),
@@ -62,9 +62,13 @@ impl Gate {
         }
         chosen.extend_from_slice(&self.free);
         if let Some((each, owners)) = &self.each {
-            let from = if self.known { from } else { 0 };
-            for found in each.find_overlapping_iter(Input::new(text).range(from..)) {
-                chosen[owners[found.pattern().as_usize()]] = true;
+            let mut at = if self.known { from } else { 0 };
+            while let Some(found) = each.find(Input::new(text).range(at..)) {
+                for owner in &owners[found.pattern().as_usize()] {
+                    chosen[*owner] = true;
+                }
+                // Others may begin inside of it.
+                at = found.start() + 1;
             }
         }
         chosen.contains(&true)
@@ -74,13 +78,34 @@ impl Gate {
 /// The union of gates: what passes none of them passes not here. `None` if everything passes.
 pub(super) fn union<'g>(gates: impl Iterator<Item = Option<&'g Gate>>) -> Option<AhoCorasick> {
     let each: Option<Vec<_>> = gates.map(|gate| gate?.any.clone()).collect();
-    automaton(&each?.concat(), MatchKind::LeftmostFirst)
+    automaton(&each?.concat())
 }
 
-fn automaton(literals: &[Vec<u8>], kind: MatchKind) -> Option<AhoCorasick> {
+/// Each literal that begins like no shorter one, and whose it and all are that begin like it: of
+/// these no two stand in one place.
+fn roots(mut owned: Vec<(Vec<u8>, usize)>) -> (Vec<Vec<u8>>, Vec<Vec<usize>>) {
+    owned.sort();
+    let (mut roots, mut owners) = (Vec::<Vec<u8>>::new(), Vec::<Vec<usize>>::new());
+    for (literal, owner) in owned {
+        match (roots.last(), owners.last_mut()) {
+            (Some(root), Some(all)) if literal.starts_with(root) => all.push(owner),
+            _ => {
+                roots.push(literal);
+                owners.push(vec![owner]);
+            }
+        }
+    }
+    for all in &mut owners {
+        all.sort_unstable();
+        all.dedup();
+    }
+    (roots, owners)
+}
+
+fn automaton(literals: &[Vec<u8>]) -> Option<AhoCorasick> {
     if literals.is_empty() {
         return None;
     }
     // One that cannot be built lets everything pass.
-    AhoCorasick::builder().match_kind(kind).build(literals).ok()
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(literals).ok()
 }

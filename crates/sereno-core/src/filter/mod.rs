@@ -64,6 +64,17 @@ pub enum Part {
 struct Expression {
     regex: Regex,
     groups: Groups,
+    /// What matches is no failure and ends a session.
+    ends: bool,
+}
+
+impl Expression {
+    fn of(regex: Regex, names: &mut Names) -> Self {
+        let ends = regex.always("mlfforget")
+            && (regex.always("nofail") || regex.always("mlfgained"))
+            && regex.group("mlfid").is_none();
+        Self { groups: Groups::of(&regex, names), regex, ends }
+    }
 }
 
 /// A filter, compiled.
@@ -89,7 +100,7 @@ impl Filter {
             // To the others several lines are one text.
             let multiline = spec.maxlines > 1 && matches!(part, Part::Failure(_));
             match Regex::compile(text, Options { multiline, raw_or_dns: spec.names }) {
-                Ok(regex) => Some(Expression { groups: Groups::of(&regex, &mut names), regex }),
+                Ok(regex) => Some(Expression::of(regex, &mut names)),
                 Err(why) => {
                     wrong.push((part, why));
                     None

@@ -73,7 +73,8 @@ pub struct Finding<'a> {
 pub struct Counts {
     /// Lines that could matter.
     pub candidates: u64,
-    /// Lines that a failregex matched.
+    /// Lines that a failregex matched, or that could only have ended a session of which nothing is
+    /// known.
     pub matched: u64,
     /// Lines that an ignoreregex matched.
     pub ignored: u64,
@@ -183,17 +184,19 @@ impl Reader {
         if !self.prefix(&filter) {
             return;
         }
-        for (index, one) in filter.failures.iter().enumerate() {
+        let worth = self.worth(&filter);
+        for (index, one) in filter.failures.iter().enumerate().take(worth) {
             if !self.chosen[index] || !self.search(&one.regex) {
                 continue;
             }
             if self.failure(&filter, &mut look, index, one, emit) {
-                break;
+                return;
             }
             if filter.maxlines > 1 {
                 self.text = lines::text(&self.buffer);
             }
         }
+        self.counts.matched += u64::from(self.chosen[worth..].contains(&true));
     }
 
     fn search(&mut self, regex: &Regex) -> bool {
@@ -241,6 +244,22 @@ impl Reader {
             self.text.push('\n');
         }
         true
+    }
+
+    /// How many of the failregex are worth a search. If nothing is known of the session, those at
+    /// the end that could only end it are not: most logins that went well.
+    fn worth(&self, filter: &Filter) -> usize {
+        let unknown =
+            || self.before.value(Name::SESSION).is_some_and(|id| !self.sessions.knows(id));
+        if self.manner != Manner::Guard || !unknown() {
+            return filter.failures.len();
+        }
+        let all = filter.failures.iter().zip(&self.chosen);
+        all.enumerate()
+            .filter(|(_, (one, chosen))| **chosen && !one.ends)
+            .map(|(at, _)| at + 1)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Tells of a failure that was just found; whether that was all of the line.

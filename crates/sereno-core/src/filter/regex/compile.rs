@@ -286,10 +286,11 @@ impl Compiler {
         };
         if let Some(set) = set {
             self.repeats_outside |= long;
+            let until = set.all_but();
             let set = self.set(&set);
             let mark = self.new_mark();
             let (max, lazy) = (max.unwrap_or(u32::MAX), greed == Greed::Lazy);
-            self.push(Op::Run(Repeat { set, min, max, lazy, mark, next: 0, gives: true }))?;
+            self.push(Op::Run(Repeat { set, min, max, lazy, mark, next: 0, gives: true, until }))?;
             return self.join().map(drop);
         }
         for _ in 0..min {

@@ -20,7 +20,7 @@ impl Heads {
     const ALL: Self = Self { bytes: [u64::MAX; 4], end: true };
 
     /// Whether they can come at `at`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn may(&self, bytes: &[u8], at: u32) -> bool {
         match bytes.get(at as usize) {
             Some(byte) => self.bytes[usize::from(byte >> 6)] >> (byte & 0x3f) & 1 == 1,

@@ -84,6 +84,8 @@ pub(super) struct Repeat {
     pub(super) next: u32,
     /// What comes behind may begin with one of these characters.
     pub(super) gives: bool,
+    /// The only character that it does not take.
+    pub(super) until: Option<u8>,
 }
 
 /// A bit of state.

@@ -103,15 +103,14 @@ impl<const MARKED: bool> Run<'_, MARKED> {
                         if run.lazy { self.lazy(op, run, at) } else { self.greedy(op, run, at) };
                     end?.map(|end| (op + 1, end))
                 }
-                Op::Split { ways: [first, second], heads } => {
-                    match heads.map(|heads| self.may(heads, at)) {
-                        [true, true] => {
+                Op::Split { ways: [first, second], heads: [begins, otherwise] } => {
+                    if !self.may(*begins, at) {
+                        self.may(*otherwise, at).then_some((*second, at))
+                    } else {
+                        if self.may(*otherwise, at) {
                             self.way(*second, at)?;
-                            Some((*first, at))
                         }
-                        [true, false] => Some((*first, at)),
-                        [false, true] => Some((*second, at)),
-                        [false, false] => None,
+                        Some((*first, at))
                     }
                 }
                 Op::Jump(to) => Some((*to, at)),
@@ -155,9 +154,9 @@ impl<const MARKED: bool> Run<'_, MARKED> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), Exhausted> {
-        if self.free {
+        if MARKED && self.free {
             return Ok(());
         }
         self.steps = self.steps.checked_sub(steps).ok_or(Exhausted)?;
@@ -269,7 +268,9 @@ impl<const MARKED: bool> Run<'_, MARKED> {
     }
 
     pub(super) fn took(&self, group: u32) -> bool {
-        self.room.get(group as usize).is_some()
+        let slot = group as usize * 2;
+        let (from, to) = (self.room.slots[slot], self.room.slots[slot + 1]);
+        from != NONE && to != NONE && from <= to
     }
 
     /// The place behind what a group matched, once more.

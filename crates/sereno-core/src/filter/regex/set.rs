@@ -93,7 +93,6 @@ impl Set {
     }
 
     /// The only character that is no member, if it is just one, of ASCII.
-    #[inline]
     pub(super) fn all_but(&self) -> Option<u8> {
         let others = !self.ascii;
         (others.count_ones() == 1 && self.high == High::All).then(|| others.trailing_zeros() as u8)

@@ -7,7 +7,7 @@ use super::set::Set;
 
 impl<const MARKED: bool> Run<'_, MARKED> {
     /// The place behind a character of the set.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, set: &Set, at: u32) -> Option<u32> {
         let byte = *self.bytes.get(at as usize)?;
         if byte < 0x80 {
@@ -28,12 +28,13 @@ impl<const MARKED: bool> Run<'_, MARKED> {
     }
 
     /// Whether what begins so may stand at `at`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn may(&self, heads: u32, at: u32) -> bool {
         self.program.heads[heads as usize].may(self.bytes, at)
     }
 
     /// The place after at least `min` characters.
+    #[inline(always)]
     fn must(&mut self, set: &Set, min: u32, mut at: u32) -> Result<Option<u32>, Exhausted> {
         self.spend(u64::from(min))?;
         for _ in 0..min {
@@ -62,7 +63,7 @@ impl<const MARKED: bool> Run<'_, MARKED> {
             if !self.test_and_set(mark, low) {
                 return Ok(None);
             }
-            at = if MARKED { self.unknown(set, mark, low) } else { self.span(set, low) };
+            at = if MARKED { self.unknown(set, mark, low) } else { self.span(set, run.until, low) };
             if MARKED && program.marks[mark as usize].inner {
                 self.room.frames.push(Frame::Marked { mark, from: low, to: at });
             }
@@ -106,9 +107,10 @@ impl<const MARKED: bool> Run<'_, MARKED> {
     }
 
     /// The end of what the set takes from `at` on.
-    fn span(&self, set: &Set, at: u32) -> u32 {
-        let rest = &self.bytes[at as usize..];
-        if let Some(end) = set.all_but() {
+    #[inline(always)]
+    fn span(&self, set: &Set, until: Option<u8>, at: u32) -> u32 {
+        if let Some(end) = until {
+            let rest = &self.bytes[at as usize..];
             return at + memchr::memchr(end, rest).unwrap_or(rest.len()) as u32;
         }
         let mut end = at;
