@@ -83,7 +83,12 @@ impl Text {
     }
 
     pub(crate) fn push_str(&mut self, piece: &str) {
-        self.marks.push((self.text.len(), None));
+        self.push_asked(piece, None);
+    }
+
+    /// Adds what stands in no file; `place` is where it is asked for.
+    pub(crate) fn push_asked(&mut self, piece: &str, place: Option<Place>) {
+        self.marks.push((self.text.len(), place));
         self.text.push_str(piece);
     }
 

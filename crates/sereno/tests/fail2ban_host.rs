@@ -487,6 +487,44 @@ fn bans_are_taken_over_once() {
     assert_eq!(home.said().matches("3 bans in force and").count(), 1, "{}", home.said());
 }
 
+#[test]
+fn bans_are_given_back_or_it_goes_on() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(JAILS) else { return };
+    let mut guard = ours(&home, &[]);
+    let (theirs, client) = ("/usr/bin/fail2ban-client", client(&home));
+    let refused = |why: &str| {
+        let said = home.ask(&["stop", "--give-back"]);
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        assert!(text.contains("nothing was given back") && text.contains(why), "{text}");
+        assert!(home.answers());
+    };
+    refused("f2b.sqlite3: No such file");
+    let server = real(&home);
+    assert_eq!(ask(&home, theirs, "f2b.sock", "set sshd banip 198.51.100.6").2, 0);
+    refused("fail2ban runs");
+    let status = || String::from_utf8_lossy(&home.ask(&["status"]).stdout).into_owned();
+    assert!(status().contains("ALARM: fail2ban itself guards"), "{}", status());
+    assert_eq!(ask(&home, theirs, "f2b.sock", "stop").2, 0);
+    drop(server);
+    home.until(|home| home.said().contains("fail2ban has ended"));
+    assert!(!status().contains("fail2ban itself guards"), "{}", status());
+    // What it banned meanwhile is ours, too.
+    assert_eq!(ask(&home, &client, "socket", "get sshd banip").0, "198.51.100.6\n");
+    assert_eq!(ask(&home, &client, "socket", "set sshd banip 198.51.100.5").0, "1\n");
+    let given = home.ask(&["stop", "--give-back"]);
+    assert!(given.status.success(), "{given:?}");
+    assert!(guard.0.wait().unwrap().success());
+    let _server = real(&home);
+    home.until(|home| {
+        let banned = ask(home, theirs, "f2b.sock", "get sshd banip").0;
+        banned.contains("198.51.100.5") && banned.contains("198.51.100.6")
+    });
+}
+
 /// Two jails that close every port.
 const TWO: &str = "[DEFAULT]
 backend = polling

@@ -199,3 +199,55 @@ fn stock_filters_find_what_fail2ban_finds() {
         println!("{filter}: {} lines count", ours.len());
     }
 }
+
+/// A rule that is made of fail2ban's expressions.
+const RULE: &str = "name = \"web\"\nformat = \"fail2ban\"\n\
+    failregex = ['^ shop: refused <HOST> for <F-USER>\\S+</F-USER>$']\n";
+
+#[test]
+fn rules_of_expressions_read_as_others_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, rules) = (folder.path().join("log"), folder.path().join("rules"));
+    fs::create_dir(&rules).unwrap();
+    fs::write(rules.join("web.toml"), RULE).unwrap();
+    let text = "Nov 22 12:00:01 pbx sshd[7]: Failed password for root from 203.0.113.1 port 5 ssh2\n\
+                2026-11-22 12:00:02 shop: refused 203.0.113.2 for ana\n\
+                2026-11-22 12:00:03 shop: welcome 203.0.113.2\n\
+                Nov 22 12:00:04 pbx sshd[7]: Failed password for root from 203.0.113.1 port 5 ssh2\n";
+    fs::write(&log, text).unwrap();
+    let scan = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sereno"));
+        command.arg("scan").arg("--rules-folder").arg(&rules).args(words).arg(&log);
+        let output = command.args(["--now", "1795392000"]).env("LC_ALL", "C").env("TZ", "UTC-2");
+        let output = output.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr), output.status.code().unwrap())
+    };
+    for (rules, count) in
+        [(&["--rule", "web"][..], "1\n"), (&["--rule", "web", "--rule", "sshd"], "3\n")]
+    {
+        let counted = scan(&[rules, &["--count"]].concat());
+        assert_eq!(counted, (count.to_owned(), String::new(), 0), "{rules:?}");
+    }
+    assert_eq!(scan(&["--count"]).0, "3\n", "all rules");
+    let (rows, ..) = scan(&["--rule", "web", "--rule", "sshd", "--json"]);
+    let rows: Vec<serde_json::Value> =
+        rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut short: Vec<_> = rows
+        .iter()
+        .map(|row| (row["line"].as_u64().unwrap(), row["rule"].as_str().unwrap()))
+        .collect();
+    short.sort_unstable();
+    assert_eq!(short, [(1, "sshd"), (2, "web"), (4, "sshd")]);
+    let web = rows.iter().find(|row| row["rule"] == "web").unwrap();
+    assert_eq!((&web["addr"], &web["user"]), (&"203.0.113.2".into(), &"ana".into()));
+    assert_eq!(web["time"], "2026-11-22T10:00:02Z", "the machine's zone");
+    let (page, ..) = scan(&["--rule", "web"]);
+    assert!(page.contains("1 of 4 lines count") && page.contains("web"), "{page}");
+    let (_, error, code) = scan(&["--rule", "wbe"]);
+    assert_eq!(code, 2);
+    assert!(
+        error.contains("there is no rule wbe; there are: ") && error.contains("web"),
+        "{error}"
+    );
+}

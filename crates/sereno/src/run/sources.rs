@@ -275,8 +275,7 @@ fn health(
         sum.last_match = sum.last_match.max(health.last_match);
         sum.candidates += health.counts.candidates;
         sum.matched += health.counts.hits;
-        // A search that was given up says nothing either.
-        sum.unknown += health.counts.unknown + health.exhausted;
+        sum.unknown += health.counts.unknown;
         sum.streak += health.counts.streak;
         sum.disbelieved += health.kept.forged + health.kept.unvouched + health.kept.overrun;
         sum

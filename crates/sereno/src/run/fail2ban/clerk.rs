@@ -36,7 +36,7 @@ impl Shell {
     /// Answers `fail2ban-client`.
     pub(in crate::run) fn fail2ban(&mut self, client: usize, words: &[String]) -> After {
         if self.guard.house.is_none() {
-            let why = "not guarding a fail2ban tree".to_owned();
+            let why = words::to(Lang::English, words::no_tree);
             self.guard.control.answer(client, &Reply::Refused { why });
             return After::GoOn;
         }
@@ -98,7 +98,7 @@ impl Host for Clerk<'_> {
             guard.engine.ledger().bans().filter(|ban| ban.jail == name).collect();
         bans.sort_by_key(|ban| ban.since);
         let banned = |ban: Ban| Banned {
-            id: id(ban.prefix),
+            id: id(ban.who()),
             since: ban.since.secs(),
             length: ban.until.map(|until| until.since(ban.since).as_secs()),
         };
