@@ -164,6 +164,7 @@ fn shown(action: &Action) -> String {
         Action::Tell(Notice::StillTalking { jail, prefix }) => {
             format!("still talking {jail} {prefix}")
         }
+        Action::Ask(ban) => format!("ask {}", ban.prefix),
         Action::Saw { .. } => "saw".to_owned(),
     }
 }

@@ -366,3 +366,49 @@ fn what_an_action_has_no_room_for_waits() {
     guard.until(|home| told(home).last().is_some_and(|line| line == "ban 192.0.2.1"));
     assert!(told(&guard).len() <= 4 && told(&guard).contains(&first), "{:?}", told(&guard));
 }
+
+/// A command says whom to leave alone. What it does not answer is no reprieve, and while one hangs
+/// others are asked and banned.
+#[test]
+fn a_command_says_whom_to_leave_alone() {
+    if !own_network() {
+        return;
+    }
+    let jails = "[one]\nbantime = 60\naction = iptables-allports\n\
+                 ignorecommand = @DIR@/friend <ip>\n\
+                 [two]\naction = iptables-allports\n\
+                 ignorecommand = echo \"no idea\" >&2; exit 7\n";
+    let house = House::new(jails, &[]);
+    if !house.with_stock_actions() {
+        return;
+    }
+    let script = "#!/bin/sh\necho \"$1\" >> @/asked\ncase $1 in\n192.0.2.1) exit 0;;\n\
+                  192.0.2.9) touch @/hanging; exec sleep 30;;\nesac\nexit 1\n";
+    house.0.append("friend", &script.replace('@', house.0.folder().to_str().unwrap()));
+    fs::set_permissions(house.0.path("friend"), fs::Permissions::from_mode(0o755)).unwrap();
+    let guard = house.start();
+    fail(&guard, "one", "192.0.2.1", "x");
+    guard.until(|home| text(home, "asked").contains("192.0.2.1\n"));
+    fail(&guard, "one", "192.0.2.9", "x");
+    guard.until(|home| home.path("hanging").exists());
+    let spent = {
+        let since = Instant::now();
+        fail(&guard, "one", "192.0.2.2", "$(touch @/canary)");
+        in_force("192.0.2.2", since)
+    };
+    println!("asked, and in force after {spent:?}");
+    assert!(spent < Duration::from_secs(2), "{spent:?}");
+    let alarm = "the ignorecommand of jail two gives no answer, so whoever it would leave alone is \
+                 banned: exit code 7: no idea";
+    fail(&guard, "two", "192.0.2.3", "x");
+    in_force("192.0.2.3", Instant::now());
+    guard.until_it_raises(&[alarm]);
+    let rules = ruleset();
+    assert!(!rules.contains("192.0.2.1") && !rules.contains("192.0.2.9"), "{rules}");
+    let why = guard.ask(&["why", "192.0.2.1"]);
+    let why = String::from_utf8_lossy(&why.stdout).into_owned();
+    assert!(why.contains("ignorecommand"), "{why}");
+    // He is asked about each time.
+    fail(&guard, "one", "192.0.2.1", "x");
+    guard.until(|home| text(home, "asked").matches("192.0.2.1\n").count() == 2);
+}

@@ -1,6 +1,7 @@
 //! The court: what follows from verdicts and commands. Jails count, the ledger remembers who
 //! is out, friends are spared.
 
+use super::asked::Asked;
 use super::{ALL_PORTS, Action, Lifted, Notice, scope};
 use crate::addr::Prefix;
 use crate::gate::Name;
@@ -29,6 +30,8 @@ pub(super) struct Court {
     /// Bans that the hands could not carry out: when they are tried again, and since when they
     /// are to be in force.
     pub(super) waiting: BTreeMap<(Name, Prefix), (Time, Time)>,
+    /// Bans that a command is asked about.
+    pub(super) asked: BTreeMap<(Name, Prefix), Asked>,
     /// Whether somebody wants [`Action::Saw`].
     pub(super) watched: bool,
     /// Whether bans are carried out; otherwise the banned go on talking, and that is no news.
@@ -52,6 +55,7 @@ impl Court {
             friends,
             ledger: Ledger::default(),
             waiting: BTreeMap::new(),
+            asked: BTreeMap::new(),
             watched: false,
             enforced: false,
             talking: BTreeSet::new(),
@@ -101,6 +105,7 @@ impl Court {
         let policy = jail.policy();
         if trip.because == Because::Network && jail.knows_within(trip.prefix, trip.at).is_some()
             || self.ledger.holding(policy.name, trip.prefix).is_some()
+            || self.asked.contains_key(&(policy.name, trip.prefix))
         {
             return;
         }
@@ -120,7 +125,7 @@ impl Court {
             self.ledger.before(policy.name, trip.prefix)
         };
         let (base, increment) = (policy.bantime, policy.increment.clone());
-        let (jail, scope) = (policy.name, scope(policy));
+        let (jail, scope, asks) = (policy.name, scope(policy), policy.asks);
         let chance = self.chance();
         let until = base.map(|base| trip.at.plus(increment.length(base, before, chance)));
         let ban = Ban {
@@ -135,10 +140,10 @@ impl Court {
             before,
             evidence: std::mem::take(&mut trip.evidence),
         };
-        self.impose(ban, actions);
+        self.propose(ban, asks, actions);
     }
 
-    fn impose(&mut self, ban: Ban, actions: &mut Vec<Action>) {
+    pub(super) fn impose(&mut self, ban: Ban, actions: &mut Vec<Action>) {
         self.make_room(actions);
         let over = ban.over(self.now);
         self.ledger.ban(ban.clone());
@@ -195,6 +200,7 @@ impl Court {
     }
 
     pub(super) fn lift(&mut self, prefix: Option<Prefix>, why: Lifted, actions: &mut Vec<Action>) {
+        self.ask_no_more(None, prefix);
         let hit: Vec<(Name, Prefix)> = match prefix {
             Some(prefix) => self.ledger.touching(prefix).map(|b| (b.jail, b.prefix)).collect(),
             None => self.ledger.bans().map(|b| (b.jail, b.prefix)).collect(),
@@ -225,6 +231,7 @@ impl Court {
         forget: bool,
         actions: &mut Vec<Action>,
     ) {
+        self.ask_no_more(Some(jail), prefix);
         let why = if forget { Lifted::Pardoned } else { Lifted::Manual };
         let hit: Vec<Prefix> = match prefix {
             Some(prefix) => vec![prefix],
@@ -331,6 +338,8 @@ impl Court {
         self.ledger = old.ledger;
         bans.into_iter().for_each(|ban| self.recall(ban));
         self.waiting = old.waiting;
+        self.asked = old.asked;
+        self.asked.retain(|(name, _), _| self.jails.iter().any(|j| j.policy().name == *name));
         self.enforced = old.enforced;
         for jail in old.jails {
             let name = jail.policy().name;

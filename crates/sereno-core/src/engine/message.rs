@@ -36,6 +36,8 @@ pub enum Input<'a> {
     Applied { jail: Name, prefix: Prefix },
     /// The hands could not; they will be asked again.
     Refused { jail: Name, prefix: Prefix, why: String },
+    /// What was said of somebody that [`Action::Ask`] was about: whether he is left alone.
+    Answer { jail: Name, prefix: Prefix, spare: bool },
     /// The friends changed: an administrator logged in, an address was added.
     Friends(Friends),
     /// Time passes.
@@ -48,6 +50,8 @@ pub enum Input<'a> {
 pub enum Action {
     /// Stop somebody. The kernel's timeout is the ban's end.
     Ban(Ban),
+    /// Say by an [`Input::Answer`] whether this ban is to be.
+    Ask(Ban),
     /// Let somebody in again.
     Lift { ban: Ban, why: Lifted },
     /// Tell the administrator.

@@ -3,6 +3,7 @@
 //! The shell feeds blocks of lines, commands and the passing of time, and carries out what
 //! comes back. Nothing in here waits, reads or writes.
 
+mod asked;
 mod court;
 mod filters;
 mod message;
@@ -129,6 +130,9 @@ impl Engine {
             }
             Input::Applied { jail, prefix } => drop(self.court.waiting.remove(&(jail, prefix))),
             Input::Refused { jail, prefix, why } => self.court.refused(jail, prefix, why, actions),
+            Input::Answer { jail, prefix, spare } => {
+                self.court.answered(jail, prefix, spare, actions);
+            }
             Input::Friends(friends) => self.court.befriend(friends, actions),
             Input::Tick => self.tick(actions),
         }
@@ -147,7 +151,9 @@ impl Engine {
             .map(|at| (at, "a record without an end"));
         let end = self.court.ledger.next_end().map(|at| (at, "ban ends"));
         let retry = self.court.waiting.values().min().map(|(at, _)| (*at, "refused ban"));
-        [desk, open, end, retry].into_iter().flatten().min()
+        let asked = self.court.asked.values().map(|asked| asked.until).min();
+        let asked = asked.map(|at| (at, "an answer is late"));
+        [desk, open, end, retry, asked].into_iter().flatten().min()
     }
 
     /// The bans in force and the past.
@@ -307,6 +313,7 @@ impl Engine {
             self.settle(id, now, actions);
         }
         self.court.retry(actions);
+        self.court.unanswered(actions);
     }
 
     /// Lets the desks of a source decide what waited until `now`. A replay calls it at the end

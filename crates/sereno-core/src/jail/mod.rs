@@ -40,6 +40,8 @@ pub struct JailPolicy {
     pub closes: bool,
     /// Who is never counted here. Friends are nowhere.
     pub ignore: Vec<Prefix>,
+    /// Whether a command is asked of everybody before he is banned.
+    pub asks: bool,
     /// Failures until a ban.
     pub maxretry: u32,
     /// The window in which they must fall.
@@ -86,6 +88,7 @@ impl JailPolicy {
             block: None,
             closes: true,
             ignore: Vec::new(),
+            asks: false,
             maxretry: 4,
             findtime: Duration::from_secs(600),
             bantime: Some(Duration::from_secs(18_000)),

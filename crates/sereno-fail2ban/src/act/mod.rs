@@ -101,6 +101,29 @@ pub fn acts(tree: &Tree, jail: &Jail) -> Acts {
     acts
 }
 
+/// The command that a jail asks about everybody it would ban, if it asks one (`ignorecommand`).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn question(tree: &Tree, jail: &Jail) -> Result<Option<Script>, Vec<Problem>> {
+    let Some(text) = &jail.settings.ignorecommand else { return Ok(None) };
+    let script = script::take(text).map_err(|wrong| vec![wrong]).and_then(|taken| {
+        let of = |fault: Fault| (taken.text.clone(), fault);
+        script::make(&taken).map_err(|faults| faults.into_iter().map(of).collect())
+    });
+    match script {
+        Ok(script) => Ok(Some(script).filter(|script| !script.is_empty())),
+        Err(faults) => {
+            let problem = |(text, fault): &(Text, Fault)| {
+                let message = format!("ignorecommand: {}", fault.message);
+                let place = (text, fault.at, fault.width);
+                tree.problem(Severity::Error, place, &message, &fault.remedy)
+            };
+            Err(faults.iter().map(problem).collect())
+        }
+    }
+}
+
 /// Two closings of one jail as one.
 fn together(
     tree: &Tree,

@@ -114,9 +114,6 @@ pub(super) fn left_out(jail: &Jail) -> Vec<(&'static str, String)> {
     let s = &jail.settings;
     let mut all = Vec::new();
     let mut say = |option, why: &str| all.push((option, format!("{option}: {why}")));
-    if s.ignorecommand.is_some() {
-        say("ignorecommand", "it is not run; write addresses to be left alone into ignoreip");
-    }
     let usual = "ban.Time * (1<<(ban.Count if ban.Count<20 else 20)) * banFactor";
     let custom = |formula: &&Text| s.increment && formula.as_str() != usual;
     if s.formula.as_ref().filter(custom).is_some() {

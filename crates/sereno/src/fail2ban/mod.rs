@@ -10,10 +10,11 @@ use crate::cli::fail2ban::config::Disk;
 use sereno_config::{Policy, Problem, Severity, SourceConf};
 use sereno_core::gate::Name;
 use sereno_core::time::Time;
-use sereno_fail2ban::act::{Acts, acts};
+use sereno_fail2ban::act::{Acts, Script, acts, question};
 use sereno_fail2ban::{Compiler, Jail, Tree};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A tree that is guarded by, besides what of it went into the policy.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Guarded {
     pub place: usize,
     /// What it does.
     pub acts: Acts,
+    /// What it asks about everybody it would ban.
+    pub question: Option<Arc<Script>>,
     /// Whether it reads the journal rather than files.
     pub reads_journal: bool,
 }
@@ -68,9 +71,17 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
         if jail.set_aside || acts.problems.iter().any(|one| one.severity == Severity::Error) {
             continue;
         }
+        let question = match question(&tree, jail) {
+            Ok(question) => question.map(Arc::new),
+            Err(faults) => {
+                problems.extend(faults);
+                continue;
+            }
+        };
         let name = jails::name(&jail.name, &taken);
         let reads_journal = match jails::conf(jail, name, &acts, &mut ignored) {
-            Ok(conf) => {
+            Ok(mut conf) => {
+                conf.policy.asks = question.is_some();
                 let reads = |source: &SourceConf| matches!(source, SourceConf::Journal(_));
                 let reads_journal = conf.sources.iter().any(reads);
                 policy.jails.push(conf);
@@ -87,7 +98,7 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
             tree.problem(Severity::Warning, (&text, 0, 1), why, "see docs/guide/from-fail2ban.md")
         }));
         policy.filters.push((name, filter));
-        guarded.push(Guarded { name, place, acts, reads_journal });
+        guarded.push(Guarded { name, place, acts, question, reads_journal });
     }
     policy.friends.extend(ignored.everywhere(guarded.len()));
     policy.jails.sort_by_key(|jail| jail.policy.name);

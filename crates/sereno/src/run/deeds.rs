@@ -4,18 +4,19 @@
 //! They run in threads of their own ([`super::commands`]): here they are only handed on, behind the
 //! gate's own orders, so that no command holds up a ban.
 
-use super::commands::{Begun, Failure, Outcome, Runner};
+use super::commands::{Asks, Begun, Failure, Outcome, Runner};
 use super::faults::{Faults, Key, about, first_line};
 use super::guard::Guard;
 use crate::fail2ban::House;
 use crate::words;
 use sereno_core::addr::Prefix;
-use sereno_core::engine::{Action, Engine};
+use sereno_core::engine::{Action, Engine, Input};
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
-use sereno_fail2ban::act::{Commands, Kind, Operation, Ticket};
+use sereno_fail2ban::act::{Commands, Kind, Operation, Script, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long all actions together have at the end of the program: whoever stops it waits for them.
@@ -31,6 +32,11 @@ pub struct Deeds {
     jails: BTreeMap<Name, Doer>,
     /// Bans for which an action had no room yet, by whom they are about.
     owed: BTreeMap<(Name, String), BTreeSet<Prefix>>,
+    /// What jails ask about everybody they would ban, and what they are called.
+    questions: BTreeMap<Name, (String, Arc<Script>)>,
+    asks: Asks<(Name, Prefix)>,
+    /// Jails whose question got no answer the last time, and why.
+    mute: BTreeMap<String, String>,
     faults: Faults,
     /// Nothing runs.
     observing: bool,
@@ -80,8 +86,11 @@ impl Doer {
 impl Deeds {
     /// Without any. `wake` is called, on any thread, when there is something to
     /// settle.
-    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn new(wake: impl Fn() + Clone + Send + Sync + 'static) -> Self {
         Self {
+            asks: Asks::new(wake.clone()),
+            questions: BTreeMap::new(),
+            mute: BTreeMap::new(),
             runner: Runner::new(wake),
             jails: BTreeMap::new(),
             owed: BTreeMap::new(),
@@ -98,11 +107,17 @@ impl Deeds {
         self.since = now;
         let before = std::mem::take(&mut self.jails);
         self.faults.refused.clear();
+        self.questions.clear();
+        self.mute.clear();
         let mut new = Vec::new();
         for guarded in house.iter().flat_map(|house| &house.jails) {
             let Some((jail, _)) = house.and_then(|house| house.jail(guarded.name)) else {
                 continue;
             };
+            if let Some(question) = &guarded.question {
+                let question = (jail.name.clone(), Arc::clone(question));
+                self.questions.insert(guarded.name, question);
+            }
             let banned = before.get(&guarded.name).map_or(0, |doer| doer.banned);
             let mut doer = Doer { title: jail.name.clone(), actions: Vec::new(), banned };
             for (action, kind) in &guarded.acts.actions {
@@ -203,9 +218,38 @@ impl Deeds {
                     owed.remove(&ban.who());
                 }
             }
-            Action::Tell(_) | Action::Saw { .. } => {}
+            Action::Ask(_) | Action::Tell(_) | Action::Saw { .. } => {}
         }
         None
+    }
+
+    /// Asks whether a ban is to be; `false` if nobody can be asked.
+    fn ask(&mut self, ban: &Ban, engine: &Engine) -> bool {
+        let Some((title, script)) = self.questions.get(&ban.jail) else { return false };
+        let doer = Doer { title: title.clone(), actions: Vec::new(), banned: 0 };
+        self.asks.ask((ban.jail, ban.prefix), script, doer.ticket(ban, engine, false))
+    }
+
+    /// Who is to be left alone and who is not, by the answers that came. What cannot answer says
+    /// nothing for him.
+    fn answers(&mut self) -> Vec<Input<'static>> {
+        let mut inputs = Vec::new();
+        for answer in self.asks.take() {
+            let (jail, prefix) = answer.key;
+            let spare = match answer.spare {
+                Ok(spare) => {
+                    self.mute.remove(&answer.jail);
+                    spare
+                }
+                Err((failure, output)) => {
+                    let text = words::question_fails(&answer.jail, &failure, &first_line(&output));
+                    self.mute.insert(answer.jail, text);
+                    false
+                }
+            };
+            inputs.push(Input::Answer { jail, prefix, spare });
+        }
+        inputs
     }
 
     /// Takes note of what became of everything; gives the actions that fail now.
@@ -260,6 +304,8 @@ impl Deeds {
     /// What is wrong with actions: what it is about, and in words.
     pub(super) fn alarms(&self) -> Vec<(String, String)> {
         let mut all = self.faults.alarms();
+        let about = |jail: &String| format!("ignorecommand {jail}");
+        all.extend(self.mute.iter().map(|(jail, text)| (about(jail), text.clone())));
         for ((name, action), owed) in &self.owed {
             let Some(doer) = self.jails.get(name) else { continue };
             let text = words::action_behind(action, &doer.title, owed.len());
@@ -288,6 +334,12 @@ impl Guard {
 
     /// Tells the actions of what happened, unless it hits a friend: the hands know best who is one.
     pub(super) fn do_deeds(&mut self, action: &Action) {
+        if let Action::Ask(ban) = action
+            && !self.deeds.ask(ban, &self.engine)
+        {
+            let input = Input::Answer { jail: ban.jail, prefix: ban.prefix, spare: false };
+            self.engine.handle(input, self.last, &mut self.actions);
+        }
         if matches!(action, Action::Ban(ban) if self.hands.spare(ban.prefix)) {
             return;
         }
@@ -297,6 +349,10 @@ impl Guard {
     /// Hears what became of commands. Who begins to fail is an alarm at once; whether it is over is
     /// seen at the next look, so that one that fails now and then does not fill the log.
     pub(super) fn settle_deeds(&mut self, now: Time) {
+        for answer in self.deeds.answers() {
+            self.engine.handle(answer, now, &mut self.actions);
+        }
+        self.carry_out(now);
         let failing = self.deeds.settle(&mut self.notes);
         if failing.iter().any(|key| !self.is_raised(&about(key))) {
             self.raise(now);

@@ -72,12 +72,12 @@ pub struct Guard {
     pub(super) notes: Vec<String>,
     /// The alarms that were raised at the last look, by what they are about.
     alarms: BTreeMap<String, String>,
-    actions: Vec<Action>,
+    pub(super) actions: Vec<Action>,
     children: Vec<Option<(u32, RawFd)>>,
     pub(super) look_at: Time,
     purge_at: Time,
     /// When the last round was: the clock can be set back.
-    last: Time,
+    pub(super) last: Time,
     more: bool,
 }
 
@@ -327,9 +327,10 @@ impl Guard {
                 Some(Order::Ban(Hold { until, ..ban.hold() }))
             }
             // The kernel ends an expired ban by itself.
-            Action::Lift { why: Lifted::Expired, .. } | Action::Tell(_) | Action::Saw { .. } => {
-                None
-            }
+            Action::Lift { why: Lifted::Expired, .. }
+            | Action::Ask(_)
+            | Action::Tell(_)
+            | Action::Saw { .. } => None,
             // Another jail may hold him there still.
             Action::Lift { ban, .. } => Some(match longest(self.others(ban)) {
                 Some(until) => Order::Ban(Hold { until, ..ban.hold() }),
@@ -505,6 +506,9 @@ pub(super) fn moment(action: &Action, now: Time) -> Moment {
             Moment { time: verdict.at, ..moment(kind, Some(*jail), Some(addr), text) }
         }
         Action::Tell(notice) => tell(notice, now),
+        Action::Ask(ban) => {
+            moment("ask", Some(ban.jail), Some(ban.prefix), words::asked(ban.jail, ban.count))
+        }
     }
 }
 

@@ -121,7 +121,7 @@ impl Keeper {
                 let text = serde_json::to_string(&notice).unwrap_or_default();
                 Event::Told { about, at: now, text }
             }
-            Action::Saw { .. } => return,
+            Action::Ask(_) | Action::Saw { .. } => return,
         };
         self.urgent |= !matches!(event, Event::Told { .. });
         self.dirty = true;

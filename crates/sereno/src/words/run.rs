@@ -76,6 +76,10 @@ words! {
         | "no se pudo readmitir a {who}: {why}; se repone la puerta";
     friend_not_banned(who, why) = "{who} is a friend ({why}) and was not banned"
         | "{who} es amigo ({why}) y no fue vetado";
+    asked(jail, count) = "jail {jail} asks its ignorecommand whether to ban after {count}"
+        | "la jaula {jail} pregunta a su ignorecommand si vetar tras {count}";
+    asks_in_vain(jail, why) = "the ignorecommand of jail {jail} gives no answer, so whoever it would leave alone is banned: {why}"
+        | "el ignorecommand de la jaula {jail} no responde, y se veta a quien perdonaría: {why}";
     spared_friend(count, friend) = "not banned after {count}: a friend ({friend})"
         | "sin vetar tras {count}: es amigo ({friend})";
     far_times(seconds) = "lines carry times {seconds} s from now; they count as now: check clock and zone"
@@ -191,6 +195,16 @@ pub fn banned(jail: impl Display, until: impl Display, count: u32, because: Beca
 /// How a command of an action failed, with a line of what it printed, if there is one.
 #[must_use]
 pub fn failed(operation: Operation, failure: &Failure, line: &str) -> String {
+    format!("{}: {}", operation.option(), failure_text(failure, line))
+}
+
+/// A command that should say whom to leave alone, and why it does not.
+#[must_use]
+pub fn question_fails(jail: &str, failure: &Failure, line: &str) -> String {
+    asks_in_vain(jail, failure_text(failure, line))
+}
+
+fn failure_text(failure: &Failure, line: &str) -> String {
     let why = match failure {
         Failure::Exit(code) => exit_code(code),
         Failure::Signal(signal) => by_signal(signal),
@@ -198,7 +212,7 @@ pub fn failed(operation: Operation, failure: &Failure, line: &str) -> String {
         Failure::System(why) | Failure::Unfit(why) => why.clone(),
     };
     let line = if line.is_empty() { String::new() } else { format!(": {line}") };
-    format!("{}: {why}{line}", operation.option())
+    format!("{why}{line}")
 }
 
 /// Something about a source. A file's name may hold line breaks; this is one line.

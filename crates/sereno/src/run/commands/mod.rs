@@ -6,11 +6,13 @@
 //! long is killed with all it started. Nothing that a log line says is part of a script
 //! ([`sereno_fail2ban::act`]).
 
+mod asks;
 mod names;
 mod process;
 mod queue;
 mod worker;
 
+pub use asks::Asks;
 pub use process::Failure;
 
 use names::Names;

@@ -5,7 +5,8 @@
 //! if it says that something is missing, `actionrepair` puts it back, or a stop and a start, and
 //! then all who are held are banned again.
 
-use super::process::{Ended, Failure, Stop, run};
+use super::asks::told;
+use super::process::{Ended, Failure, Stop};
 use super::queue::{Held, Job, LASTING, Queue};
 use super::{Outcome, Report, names::Names};
 use sereno_fail2ban::Family;
@@ -165,19 +166,10 @@ impl Worker {
 
     fn run(&mut self, operation: Operation, family: Family, ticket: &Ticket) -> Ended {
         let script: &Script = self.commands.script(operation, family);
-        let quick = |result| Ended { result, output: String::new(), spent: Duration::ZERO };
         if script.is_empty() {
-            return quick(Ok(()));
+            return Ended { result: Ok(()), output: String::new(), spent: Duration::ZERO };
         }
-        let values = match ticket.environment(script) {
-            Ok(values) => values,
-            Err(unfit) => return quick(Err(Failure::Unfit(unfit.to_string()))),
-        };
-        let stop = &self.shared.stop;
-        let names = &mut self.names;
-        let values: Vec<(String, String)> =
-            values.into_iter().map(|(name, value)| (name, names.text(value, stop))).collect();
-        run(&script.text, &values, self.commands.timeout, stop)
+        told(script, ticket, &mut self.names, self.commands.timeout, &self.shared.stop)
     }
 
     fn ban(&mut self, ticket: &Arc<Ticket>) {

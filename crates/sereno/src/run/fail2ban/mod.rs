@@ -247,7 +247,13 @@ impl Office {
                 let text = format!("[{}] {who} already banned", desk.title);
                 self.say("actions", Level::Warning, &text);
             }
-            Action::Tell(_) => {}
+            Action::Tell(Notice::Spared { jail, prefix, friend, .. }) => {
+                let Some(desk) = self.desks.get(jail) else { return };
+                let by = if friend == "ignorecommand" { "command" } else { "ip" };
+                let text = format!("[{}] Ignore {prefix} by {by}", desk.title);
+                self.say("filter", Level::Info, &text);
+            }
+            Action::Ask(_) | Action::Tell(_) => {}
         }
     }
 
