@@ -146,7 +146,7 @@ impl Message {
     ///
     /// # Errors
     /// The field that cannot be written so that a server would take it.
-    pub(crate) fn write(&self) -> Result<String, BadField> {
+    pub fn write(&self) -> Result<String, BadField> {
         let digits = std::str::from_utf8(&self.digits).map_err(|_| BadField("the digits"))?;
         let (message, nat, timeout) = match &self.ask {
             Ask::Command { who, line } => (format!("{who},{line}"), None, None),
@@ -175,7 +175,10 @@ impl Message {
     }
 
     /// Reads the text of everything but the digest.
-    pub(crate) fn read(text: &str) -> Result<Self, BadField> {
+    ///
+    /// # Errors
+    /// The field that breaks the rules of the format.
+    pub fn read(text: &str) -> Result<Self, BadField> {
         if !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             return Err(BadField("characters that cannot be printed"));
         }

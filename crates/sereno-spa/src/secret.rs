@@ -59,6 +59,11 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Wipes a text that has keys in it.
+pub fn wipe(mut text: String) {
+    zeroize::Zeroize::zeroize(&mut text);
+}
+
 /// Whether two texts are the same, in a time that depends on their lengths alone.
 pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
     let differ =
