@@ -102,13 +102,13 @@ impl std::error::Error for BadField {}
 
 impl Who {
     fn parse(text: &str) -> Option<Self> {
-        match text {
-            "0.0.0.0" => Some(Self::Sender),
-            "::" => Some(Self::Sender6),
-            // Brackets are for URLs and logs, not for here.
-            _ if text.starts_with('[') => None,
-            _ => parse_addr(text.as_bytes()).map(Self::Addr),
-        }
+        // Brackets are for URLs and logs, not for here.
+        let addr = parse_addr(text.as_bytes()).filter(|_| !text.starts_with('['))?;
+        Some(match addr {
+            IpAddr::V4(v4) if v4.is_unspecified() => Self::Sender,
+            IpAddr::V6(v6) if v6.is_unspecified() => Self::Sender6,
+            addr => Self::Addr(addr),
+        })
     }
 }
 
@@ -337,7 +337,9 @@ mod tests {
             Ask::Access { who, .. } | Ask::Command { who, .. } => who,
         };
         assert_eq!(who("2001:db8::7,tcp/22"), Who::Addr("2001:db8::7".parse().unwrap()));
-        assert_eq!(who("::,tcp/22"), Who::Sender6);
+        // However it is spelled, nobody's address is the sender's.
+        assert_eq!((who("::,tcp/22"), who("::0,tcp/22")), (Who::Sender6, Who::Sender6));
+        assert_eq!(who("::ffff:0.0.0.0,tcp/22"), Who::Sender);
         for refused in ["[2001:db8::7],tcp/22", "fe80::1%eth0,tcp/22", "1.2.3,tcp/22"] {
             assert_eq!(bad(&text("1", refused, "")), "the address", "{refused}");
         }

@@ -220,7 +220,9 @@ impl<'f> Tree<'f> {
                 return refuse(self, why, "include less");
             }
             let doc = self.docs.len();
-            self.docs.push(Document { name: path, text });
+            // The name is shown, and was written by whoever wrote the file that includes it.
+            let called = path.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            self.docs.push(Document { name: called, text });
             if name == "%include_keys" {
                 self.document(doc, depth + 1, What::Keys, current);
             } else {
