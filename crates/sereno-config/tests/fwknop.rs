@@ -1,4 +1,5 @@
 //! fwknop's files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use jiff::tz::TimeZone;
 use sereno_config::Document;

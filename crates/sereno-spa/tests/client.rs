@@ -1,6 +1,16 @@
 //! Packets of the real fwknop client, kept and new, and what the real fwknopd makes of ours.
 //!
 //! `SPA=write cargo test -p sereno-spa --test client` keeps what the programs answered anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test runs real programs"
+)]
 
 mod common;
 
@@ -125,7 +135,6 @@ fn new_packets_of_the_real_client_are_read_judged_and_made_alike() {
 }
 
 fn keep(name: &str, answer: &Value) {
-    #[expect(clippy::disallowed_methods, reason = "a test is told what to do by its environment")]
     if std::env::var("SPA").is_ok_and(|what| what == "write") {
         std::fs::write(here(name), serde_json::to_string_pretty(answer).unwrap() + "\n").unwrap();
     }
@@ -229,7 +238,6 @@ fn the_real_server_opens_for_our_packets_and_refuses_what_we_refuse() {
         println!("skipped: fwknopd and iptables are not installed");
         return;
     }
-    #[expect(clippy::disallowed_methods, reason = "the real server has a clock")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let (keys, packets) = cases(now);
     let mut text = String::new();

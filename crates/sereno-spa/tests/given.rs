@@ -2,6 +2,16 @@
 //!
 //! The file has `vectors`, judged in their order by a server for each `server`, and `real_client`,
 //! packets with what was found in them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test runs real programs"
+)]
 
 mod common;
 
@@ -69,7 +79,6 @@ fn words(id: &str, expect: &str) -> &'static [&'static str] {
 #[test]
 #[ignore = "needs SPA_VECTORS=FILE"]
 fn given_packets_are_judged_as_listed() {
-    #[expect(clippy::disallowed_methods, reason = "the file is named in the environment")]
     let path = std::env::var("SPA_VECTORS").expect("SPA_VECTORS names a file");
     let given: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut servers: HashMap<String, (Access, Memory)> = HashMap::new();
