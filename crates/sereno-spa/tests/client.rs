@@ -82,7 +82,7 @@ fn check(answer: &Value) {
         let Verdict::Granted(grant) = verdict else { panic!("{name}: {verdict:?}") };
         match (&ask, grant.deed) {
             (Ask::Command { line, .. }, Deed::Command { line: granted }) => {
-                assert_eq!(*line, granted)
+                assert_eq!(*line, granted);
             }
             (Ask::Access { ports, timeout, .. }, Deed::Open { ports: granted, time, .. }) => {
                 assert_eq!(
@@ -156,8 +156,11 @@ fn message(n: u8, now: u64, more: &str) -> Message {
     Message { digits, user, sent: now, version, ask, server_auth: None }
 }
 
-/// Packets for the real server: name, address, packet, and whether it opens.
-fn cases(now: u64) -> (Vec<Keys>, Vec<(String, u8, String, bool)>) {
+/// A packet for the real server: name, last byte of the address, packet, and whether it opens.
+type Case = (String, u8, String, bool);
+
+/// Packets for the real server.
+fn cases(now: u64) -> (Vec<Keys>, Vec<Case>) {
     let mut all: Vec<(String, Keys, Digest, &str)> = Vec::new();
     for digest in Digest::ALL {
         let n = all.len() as u8 + 1;
@@ -211,7 +214,7 @@ fn cases(now: u64) -> (Vec<Keys>, Vec<(String, u8, String, bool)>) {
 }
 
 /// What we make of the same packets, sent in the same order.
-fn ours(keys: &[Keys], packets: &[(String, u8, String, bool)], now: u64) {
+fn ours(keys: &[Keys], packets: &[Case], now: u64) {
     let access = access(keys.iter().cloned().map(stanza).collect());
     let mut memory = Memory::default();
     for (name, n, packet, opens) in packets {

@@ -36,14 +36,11 @@ targets! {
     control: "../../../fuzz/checks/control.rs",
     netlink: "../../../fuzz/checks/netlink.rs",
     journal: "../../../fuzz/checks/journal.rs",
-<<<<<<< HEAD
     spa: "../../../fuzz/checks/spa.rs",
-=======
     expression: "../../../fuzz/checks/expression.rs",
     date: "../../../fuzz/checks/date.rs",
     tree: "../../../fuzz/checks/tree.rs",
     filter: "../../../fuzz/checks/filter.rs",
->>>>>>> main
 }
 
 /// Checks every input of a target, and names those that fail.

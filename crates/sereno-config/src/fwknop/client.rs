@@ -1,11 +1,10 @@
 //! The client's `.fwknoprc`: a stanza for each server, and `[default]` for all.
 
 use super::line::{self, is_name};
-use super::said::{Said, Stanza};
+use super::said::{Said, Slips, Stanza};
 use super::stanza::port;
 use super::{keys, shown, text};
 use crate::Document;
-use crate::near;
 use crate::problem::{Notes, Problem, Wrong};
 use sereno_core::gate::PortRange;
 use sereno_spa::{Ask, Digest, Keys, Nat, Who};
@@ -156,6 +155,7 @@ pub fn read_client(document: &Document) -> Clients {
 
 fn stanzas(text: &str, notes: &mut Notes) -> Vec<(String, Stanza)> {
     let mut stanzas: Vec<(String, Stanza)> = Vec::new();
+    let mut slips = Slips::default();
     for line in line::lines(text) {
         let whole = &text[line.key.start..line.value.end];
         if let Some(name) = whole.trim_end().strip_prefix('[') {
@@ -189,7 +189,7 @@ fn stanzas(text: &str, notes: &mut Notes) -> Vec<(String, Stanza)> {
         } else if let Some(&known) = OPTIONS.iter().find(|known| **known == name) {
             stanza.said.insert(known, said);
         } else if !IDLE.contains(&name) && name != "USE_GPG" {
-            let near = near::nearest(name, OPTIONS);
+            let near = slips.nearest(name, OPTIONS).1;
             let remedy = near
                 .map_or("leave it out".to_owned(), |near| format!("did you mean {near} VALUE?"));
             notes.warn(0, Wrong::new(key, "there is no such option").remedy(remedy));

@@ -1,7 +1,7 @@
 //! What matters of `fwknopd.conf`.
 
 use super::line::{is_name, lines};
-use crate::near;
+use super::said::Slips;
 use crate::problem::{Notes, Wrong};
 use sereno_spa::Access;
 use std::ops::Range;
@@ -121,76 +121,75 @@ pub(super) fn is_option(name: &str) -> bool {
 /// Reads `fwknopd.conf`.
 pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules) {
     let (mut daemon, mut rules) = (Daemon::default(), Rules::default());
-    let mut filter = None;
-    let mut server = None;
+    let (mut filter, mut server) = (None, None);
+    let mut slips = Slips::default();
     for line in lines(text) {
         let value = text[line.value.clone()].trim();
         let yes = value.starts_with(['y', 'Y']);
-        let mut warn = |place: Range<usize>, message: String, remedy: &str| {
-            notes.warn(doc, Wrong::new(place, message).remedy(remedy));
-        };
-        match line.name {
+        let port = |text: &str| text.trim().parse::<u16>().ok().filter(|&port| port > 0);
+        let wrong = match line.name {
             "PCAP_INTF" => {
-                let names = value
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|name| !name.is_empty() && *name != "any");
+                let names = value.split(',').map(str::trim);
+                let names = names.filter(|name| !name.is_empty() && *name != "any");
                 daemon.interfaces = names.map(str::to_owned).collect();
+                continue;
             }
             "PCAP_FILTER" => {
-                match value.strip_prefix("udp port ").and_then(|port| port.trim().parse().ok()) {
-                    Some(port) => filter = Some(port),
-                    None => warn(
-                        line.value,
-                        "this filter is not read".to_owned(),
-                        "write PCAP_FILTER udp port 62201",
-                    ),
-                }
+                filter = value.strip_prefix("udp port ").and_then(port);
+                let remedy = "write PCAP_FILTER udp port 62201";
+                filter
+                    .is_none()
+                    .then(|| Wrong::new(line.value, "this filter is not read").remedy(remedy))
             }
-            "UDPSERV_PORT" => match value.parse() {
-                Ok(port) => server = Some(port),
-                Err(_) => {
-                    warn(line.value, "this is no port".to_owned(), "write a number from 1 to 65535")
-                }
-            },
-            "ENABLE_SPA_PACKET_AGING" if !yes => {
+            "UDPSERV_PORT" => {
+                server = port(value);
+                let remedy = "write a number from 1 to 65535";
+                server.is_none().then(|| Wrong::new(line.value, "this is no port").remedy(remedy))
+            }
+            "MAX_SPA_PACKET_AGE" => {
+                rules.max_age = age(value).unwrap_or(rules.max_age);
+                let why = format!("this is no number of seconds from 1 to {OLDEST}");
+                let remedy = "write MAX_SPA_PACKET_AGE 120";
+                age(value).is_none().then(|| Wrong::new(line.value, why).remedy(remedy))
+            }
+            "ENABLE_SPA_PACKET_AGING" => (!yes).then(|| {
+                let why = "old packets are refused all the same, or they could be sent again";
                 let remedy = "leave it out; set the clocks, or write MAX_SPA_PACKET_AGE 86400";
-                warn(
-                    line.value,
-                    "old packets are refused all the same, or they could be sent again".to_owned(),
-                    remedy,
-                );
+                Wrong::new(line.value, why).remedy(remedy)
+            }),
+            "ENABLE_IPT_FORWARDING" => {
+                rules.forwarding = yes;
+                continue;
             }
-            "MAX_SPA_PACKET_AGE" => match value.parse() {
-                Ok(seconds) if (1..=OLDEST).contains(&seconds) => {
-                    rules.max_age = Duration::from_secs(seconds)
-                }
-                _ => {
-                    let wrong = Wrong::new(
-                        line.value,
-                        format!("this is no number of seconds from 1 to {OLDEST}"),
-                    );
-                    notes.error(doc, wrong.remedy("write MAX_SPA_PACKET_AGE 120"));
-                }
-            },
-            "ENABLE_IPT_FORWARDING" => rules.forwarding = yes,
-            "ENABLE_IPT_LOCAL_NAT" => rules.local_nat = yes,
-            name => match ABSENT.iter().find(|(absent, _)| *absent == name) {
-                Some((_, remedy)) if yes => {
-                    warn(line.key, format!("there is no {name} here"), remedy)
-                }
-                Some(_) => {}
-                None if is_option(name) => {}
-                None => {
-                    let shown = if is_name(name) { format!(" {name}") } else { String::new() };
-                    let near = near::nearest(name, READ);
-                    let remedy = near
-                        .map_or("leave it out".to_owned(), |near| format!("did you mean {near}?"));
-                    warn(line.key, format!("there is no such option{shown}"), &remedy);
-                }
-            },
+            "ENABLE_IPT_LOCAL_NAT" => {
+                rules.local_nat = yes;
+                continue;
+            }
+            name => other(name, line.key, yes, &mut slips),
+        };
+        if let Some(wrong) = wrong {
+            notes.warn(doc, wrong);
         }
     }
     daemon.port = filter.or(server).unwrap_or(daemon.port);
     (daemon, rules)
+}
+
+fn age(value: &str) -> Option<Duration> {
+    let seconds = value.parse().ok().filter(|seconds| (1..=OLDEST).contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// An option that is not read: one that would switch on what there is not, or an unknown one.
+fn other(name: &str, key: Range<usize>, yes: bool, slips: &mut Slips) -> Option<Wrong> {
+    if let Some((_, remedy)) = ABSENT.iter().find(|(absent, _)| *absent == name) {
+        return yes.then(|| Wrong::new(key, format!("there is no {name} here")).remedy(*remedy));
+    }
+    if is_option(name) {
+        return None;
+    }
+    let shown = if is_name(name) { format!(" {name}") } else { String::new() };
+    let near = slips.nearest(name, READ).1;
+    let remedy = near.map_or("leave it out".to_owned(), |near| format!("did you mean {near}?"));
+    Some(Wrong::new(key, format!("there is no such option{shown}")).remedy(remedy))
 }

@@ -2,9 +2,8 @@
 
 use super::Files;
 use super::line::{Line, is_name, lines};
-use super::said::{Said, Stanza};
+use super::said::{Said, Slips, Stanza};
 use crate::Document;
-use crate::near;
 use crate::problem::{Notes, Wrong};
 
 /// How deep files include each other at most.
@@ -70,6 +69,7 @@ pub(super) struct Tree<'f> {
     /// The stanzas, in the order in which they begin.
     pub(super) stanzas: Vec<Stanza>,
     bytes: usize,
+    slips: Slips,
 }
 
 /// What an included file may say.
@@ -83,7 +83,14 @@ enum What {
 impl<'f> Tree<'f> {
     pub(super) fn read(document: &Document, files: &'f dyn Files) -> Self {
         let (docs, bytes) = (vec![document.clone()], document.text.len());
-        let mut tree = Self { files, docs, notes: Notes::default(), stanzas: Vec::new(), bytes };
+        let mut tree = Self {
+            files,
+            docs,
+            notes: Notes::default(),
+            stanzas: Vec::new(),
+            bytes,
+            slips: Slips::default(),
+        };
         let mut current = None;
         tree.document(0, 0, What::Stanzas, &mut current);
         tree
@@ -165,12 +172,17 @@ impl<'f> Tree<'f> {
             line.name.split(['=', ':']).next().unwrap_or("").chars().take(40).collect();
         let shown = if is_name(&name) { format!(" {name}") } else { String::new() };
         let wrong = Wrong::new(line.key.clone(), format!("there is no such option{shown}"));
-        match near::nearest(&name, OPTIONS) {
-            Some(near) => {
-                self.notes.error(doc, wrong.remedy(format!("did you mean {near} VALUE?")));
+        match self.slips.nearest(&name, OPTIONS) {
+            (true, None) => {
+                self.notes.warn(doc, wrong.remedy("leave it out; fwknopd passes over it too"));
+            }
+            (_, near) => {
+                let remedy = near.map_or("leave it out".to_owned(), |near| {
+                    format!("did you mean {near} VALUE?")
+                });
+                self.notes.error(doc, wrong.remedy(remedy));
                 self.spoil(current);
             }
-            None => self.notes.warn(doc, wrong.remedy("leave it out; fwknopd passes over it too")),
         }
     }
 
