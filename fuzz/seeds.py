@@ -2,6 +2,7 @@
 """Writes first inputs for every target below corpus/, from the rules' own sample lines, the
 guide, and the formats' documents. What the fuzzer added to them stays."""
 
+import base64
 import json
 import pathlib
 import re
@@ -157,6 +158,37 @@ def entries():
         put("journal", f"form-{number}", json.dumps({**base, "MESSAGE": text, "_HOSTNAME": "ñ"}))
 
 
+def packets():
+    """Packets of the real client, and what may stand in them."""
+    folder = ROOT / "crates/sereno-spa/tests/fwknop"
+    for number, one in enumerate(json.loads((folder / "client.json").read_text())["packets"]):
+        if number % 5 == 0:
+            put("spa", f"client-{number}", b"\0" + one["packet"].encode())
+    b64 = lambda text: base64.b64encode(text.encode()).decode().rstrip("=")
+    nat = ":" + b64("192.0.2.7,5000")
+    texts = {"1": "", "2": nat, "3": ":60", "4": nat + ":60", "5": nat, "6": nat + ":" + b64("x") + ":0"}
+    for kind, more in texts.items():
+        for who in ("192.0.2.1", "0.0.0.0", "2001:db8::7", "::"):
+            text = f"0123456789012345:{b64('root')}:1795361723:3.0.0:{kind}:{b64(who + ',tcp/22,udp/53')}{more}"
+            put("spa", f"text-{kind}-{who.replace(':', '_')}", b"\1" + text.encode())
+    put("spa", "command", b"\2" + f"0123456789012345:{b64('a')}:1795361723:3:0:{b64('::,id; x')}".encode())
+
+
+def stanzas():
+    """fwknop's files, from the tests and the real client."""
+    folder = ROOT / "crates"
+    tests = (folder / "sereno-config/tests/fwknop.rs").read_text()
+    keys = "KEY abc\nHMAC_KEY xyz\n"
+    options = sorted(set(re.findall(r"[A-Z]+_[A-Z_]+ [^\\\n;\"]{1,40}", tests)))
+    for number in range(0, len(options), 3):
+        put("access", f"options-{number}", "SOURCE ANY\n" + keys + "\n".join(options[number : number + 3]))
+    put("access", "conf", "SOURCE 192.0.2.0/24\n" + keys + "\0MAX_SPA_PACKET_AGE 60;\nPCAP_FILTER udp port 1;\n")
+    put("access", "include", "%include x\nSOURCE ANY\n%include_keys y\n%include_folder z\n%include none\0\0SOURCE ANY\n" + keys)
+    put("access", "loop", "%include x\0\0%include x\n%include_folder y\n")
+    rc = json.loads((folder / "sereno-spa/tests/fwknop/client.json").read_text())["rc"]
+    put("access", "rc", "[default]\nTIME_OFFSET -2m\nALLOW_IP source\n" + rc)
+
+
 EXPRESSIONS = [
     (r"^<F-MLFID>\S+\[\d+\]</F-MLFID>: <F-CONTENT>.+</F-CONTENT>$", "a[7]: no"),
     (r"^wrong word for <F-USER>.*</F-USER> from <HOST>(?: port \d+)?(?: on \S+)?$", "wrong word for x from 192.0.2.7"),
@@ -206,5 +238,5 @@ def fail2ban():
 
 
 if __name__ == "__main__":
-    for write in (lines_and_blocks, patterns, configurations, frames, datagrams, entries, fail2ban):
+    for write in (lines_and_blocks, patterns, configurations, frames, datagrams, entries, fail2ban, packets, stanzas):
         write()

@@ -8,6 +8,7 @@
 mod amount;
 pub mod facts;
 mod filter_file;
+pub mod fwknop;
 mod jail;
 mod machine;
 mod near;

@@ -28,6 +28,7 @@ macro_rules! targets {
 }
 
 targets! {
+    access: "../../../fuzz/checks/access.rs",
     line: "../../../fuzz/checks/line.rs",
     rule: "../../../fuzz/checks/rule.rs",
     pattern: "../../../fuzz/checks/pattern.rs",
@@ -35,6 +36,7 @@ targets! {
     control: "../../../fuzz/checks/control.rs",
     netlink: "../../../fuzz/checks/netlink.rs",
     journal: "../../../fuzz/checks/journal.rs",
+    spa: "../../../fuzz/checks/spa.rs",
     expression: "../../../fuzz/checks/expression.rs",
     date: "../../../fuzz/checks/date.rs",
     tree: "../../../fuzz/checks/tree.rs",

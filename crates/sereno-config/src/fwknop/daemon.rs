@@ -1,0 +1,195 @@
+//! What matters of `fwknopd.conf`.
+
+use super::line::{is_name, lines};
+use super::said::Slips;
+use crate::problem::{Notes, Wrong};
+use sereno_spa::Access;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Where packets come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// The interfaces; all of them if none is named.
+    pub interfaces: Vec<String>,
+    /// The UDP port.
+    pub port: u16,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { interfaces: Vec::new(), port: 62201 }
+    }
+}
+
+/// What holds for all stanzas.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) max_age: Duration,
+    pub(super) forwarding: bool,
+    pub(super) local_nat: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { max_age: Access::MAX_AGE, forwarding: false, local_nat: false }
+    }
+}
+
+/// Options that are read.
+const READ: [&str; 8] = [
+    "PCAP_INTF",
+    "PCAP_FILTER",
+    "UDPSERV_PORT",
+    "ENABLE_UDP_SERVER",
+    "ENABLE_SPA_PACKET_AGING",
+    "MAX_SPA_PACKET_AGE",
+    "ENABLE_IPT_FORWARDING",
+    "ENABLE_IPT_LOCAL_NAT",
+];
+
+/// Options that switch on what there is not here, and what to know about it.
+const ABSENT: [(&str, &str); 5] = [
+    ("ENABLE_SPA_OVER_HTTP", "send packets over UDP"),
+    ("ENABLE_TCP_SERVER", "send packets over UDP"),
+    ("ENABLE_X_FORWARDED_FOR", "send packets over UDP"),
+    ("ENABLE_IPT_SNAT", "write FORCE_SNAT or FORCE_MASQUERADE in the stanzas that need it"),
+    ("ENABLE_IPT_OUTPUT", "answers of open ports are let out without it"),
+];
+
+/// Options that mean nothing here, because packets are received, doors opened, and things
+/// remembered in another way.
+const IDLE: [&str; 45] = [
+    "ACCESS_FILE",
+    "ACCESS_FOLDER",
+    "CMD_EXEC_TIMEOUT",
+    "CONFIG_FILE",
+    "DIGEST_FILE",
+    "DIGEST_DB_FILE",
+    "ENABLE_DESTINATION_RULE",
+    "ENABLE_DIGEST_PERSISTENCE",
+    "ENABLE_IPT_COMMENT_CHECK",
+    "ENABLE_NAT_DNS",
+    "ENABLE_PCAP_ANY_DIRECTION",
+    "ENABLE_PCAP_PROMISC",
+    "ENABLE_RULE_PREPEND",
+    "EXIT_AT_INTF_DOWN",
+    "FAULT_INJECTION_TAG",
+    "FIREWALL_EXE",
+    "FIREWD_INPUT_ACCESS",
+    "FLUSH_IPT_AT_EXIT",
+    "FLUSH_IPT_AT_INIT",
+    "FWKNOP_CONF_DIR",
+    "FWKNOP_PID_FILE",
+    "FWKNOP_RUN_DIR",
+    "GPG_EXE",
+    "GPG_HOME_DIR",
+    "IPT_DNAT_ACCESS",
+    "IPT_FORWARD_ACCESS",
+    "IPT_INPUT_ACCESS",
+    "IPT_MASQUERADE_ACCESS",
+    "IPT_OUTPUT_ACCESS",
+    "IPT_SNAT_ACCESS",
+    "LOCALE",
+    "MAX_SNIFF_BYTES",
+    "NFQ_CHAIN",
+    "NFQ_INTERFACE",
+    "NFQ_PORT",
+    "NFQ_TABLE",
+    "PCAP_DISPATCH_COUNT",
+    "PCAP_FILE",
+    "PCAP_LOOP_SLEEP",
+    "RULES_CHECK_THRESHOLD",
+    "SNAT_TRANSLATE_IP",
+    "SUDO_EXE",
+    "SYSLOG_FACILITY",
+    "SYSLOG_IDENTITY",
+    "VERBOSE",
+];
+
+/// Oldest packet that can be configured to be taken, in seconds: a day.
+const OLDEST: u64 = 86_400;
+
+/// Whether there is an option of that name. None of them is a key.
+pub(super) fn is_option(name: &str) -> bool {
+    READ.contains(&name)
+        || IDLE.contains(&name)
+        || ABSENT.iter().any(|(absent, _)| *absent == name)
+        || matches!(name, "UDPSERV_SELECT_TIMEOUT" | "TCPSERV_PORT")
+}
+
+/// Reads `fwknopd.conf`.
+pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules) {
+    let (mut daemon, mut rules) = (Daemon::default(), Rules::default());
+    let (mut filter, mut server) = (None, None);
+    let mut slips = Slips::default();
+    for line in lines(text) {
+        let value = text[line.value.clone()].trim();
+        let yes = value.starts_with(['y', 'Y']);
+        let port = |text: &str| text.trim().parse::<u16>().ok().filter(|&port| port > 0);
+        let wrong = match line.name {
+            "PCAP_INTF" => {
+                let names = value.split(',').map(str::trim);
+                let names = names.filter(|name| !name.is_empty() && *name != "any");
+                daemon.interfaces = names.map(str::to_owned).collect();
+                continue;
+            }
+            "PCAP_FILTER" => {
+                filter = value.strip_prefix("udp port ").and_then(port);
+                let remedy = "write PCAP_FILTER udp port 62201";
+                filter
+                    .is_none()
+                    .then(|| Wrong::new(line.value, "this filter is not read").remedy(remedy))
+            }
+            "UDPSERV_PORT" => {
+                server = port(value);
+                let remedy = "write a number from 1 to 65535";
+                server.is_none().then(|| Wrong::new(line.value, "this is no port").remedy(remedy))
+            }
+            "MAX_SPA_PACKET_AGE" => {
+                rules.max_age = age(value).unwrap_or(rules.max_age);
+                let why = format!("this is no number of seconds from 1 to {OLDEST}");
+                let remedy = "write MAX_SPA_PACKET_AGE 120";
+                age(value).is_none().then(|| Wrong::new(line.value, why).remedy(remedy))
+            }
+            "ENABLE_SPA_PACKET_AGING" => (!yes).then(|| {
+                let why = "old packets are refused all the same, or they could be sent again";
+                let remedy = "leave it out; set the clocks, or write MAX_SPA_PACKET_AGE 86400";
+                Wrong::new(line.value, why).remedy(remedy)
+            }),
+            "ENABLE_IPT_FORWARDING" => {
+                rules.forwarding = yes;
+                continue;
+            }
+            "ENABLE_IPT_LOCAL_NAT" => {
+                rules.local_nat = yes;
+                continue;
+            }
+            name => other(name, line.key, yes, &mut slips),
+        };
+        if let Some(wrong) = wrong {
+            notes.warn(doc, wrong);
+        }
+    }
+    daemon.port = filter.or(server).unwrap_or(daemon.port);
+    (daemon, rules)
+}
+
+fn age(value: &str) -> Option<Duration> {
+    let seconds = value.parse().ok().filter(|seconds| (1..=OLDEST).contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// An option that is not read: one that would switch on what there is not, or an unknown one.
+fn other(name: &str, key: Range<usize>, yes: bool, slips: &mut Slips) -> Option<Wrong> {
+    if let Some((_, remedy)) = ABSENT.iter().find(|(absent, _)| *absent == name) {
+        return yes.then(|| Wrong::new(key, format!("there is no {name} here")).remedy(*remedy));
+    }
+    if is_option(name) {
+        return None;
+    }
+    let shown = if is_name(name) { format!(" {name}") } else { String::new() };
+    let near = slips.nearest(name, READ).1;
+    let remedy = near.map_or("leave it out".to_owned(), |near| format!("did you mean {near}?"));
+    Some(Wrong::new(key, format!("there is no such option{shown}")).remedy(remedy))
+}

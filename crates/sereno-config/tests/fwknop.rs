@@ -1,0 +1,206 @@
+//! fwknop's files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+use jiff::tz::TimeZone;
+use sereno_config::Document;
+use sereno_config::fwknop::{Allow, Files, NoFiles, Server, read_client, read_server};
+use sereno_core::time::Time;
+use sereno_spa::{Digest, Mode, Secret, Source, Translate};
+use std::collections::BTreeMap;
+
+const KEYS: &str = "KEY_BASE64 AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n\
+                    HMAC_KEY_BASE64 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+
+fn document(name: &str, text: &str) -> Document {
+    Document { name: name.to_owned(), text: text.to_owned() }
+}
+
+struct Folder(BTreeMap<&'static str, String>);
+
+impl Files for Folder {
+    fn read(&self, path: &str) -> Result<String, String> {
+        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let names = self.0.keys().filter_map(|path| path.strip_prefix(folder)?.strip_prefix('/'));
+        Ok(names.map(str::to_owned).collect())
+    }
+}
+
+fn read(access: &str, conf: &str) -> Server {
+    let (access, conf) = (document("access.conf", access), document("fwknopd.conf", conf));
+    read_server(&access, Some(&conf), &NoFiles, &TimeZone::UTC)
+}
+
+fn said(access: &str, conf: &str) -> String {
+    let problems = read(access, conf).problems;
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+#[test]
+fn every_option_is_read() {
+    let text = format!(
+        "# stanzas\nSOURCE: 192.0.2.0/24, 198.51.100.7,10.0.0.0/255.255.0.0;\n{KEYS}\
+         DESTINATION 203.0.113.1\nOPEN_PORTS tcp/22, udp/53 # two\nRESTRICT_PORTS tcp/23\n\
+         HMAC_DIGEST_TYPE sha512\nENCRYPTION_MODE CFB\nFW_ACCESS_TIMEOUT 60;\nMAX_FW_TIMEOUT 600\n\
+         ACCESS_EXPIRE 12/31/2027\nREQUIRE_USERNAME alice\nREQUIRE_SOURCE_ADDRESS Y\n\
+         ENABLE_CMD_EXEC y\nCMD_EXEC_USER nobody\nCMD_EXEC_GROUP nogroup\nENABLE_CMD_SUDO_EXEC Y\n\
+         CMD_SUDO_EXEC_USER bob\nFORCE_NAT 192.168.1.2 22\nFORCE_SNAT 192.168.1.1\nFORWARD_ALL Y\n\
+         SOURCE ANY\nKEY a passphrase\nHMAC_KEY another one\nACCESS_EXPIRE_EPOCH 1800000000\n\
+         CMD_CYCLE_OPEN /usr/sbin/ipset add x $IP # here\nCMD_CYCLE_CLOSE NONE\nCMD_CYCLE_TIMER 9\n\
+         SOURCE ANY\nKEY abc\nREQUIRE_HMAC N\nENCRYPTION_MODE legacy\n"
+    );
+    let conf = "PCAP_INTF eth0;\nPCAP_FILTER udp port 4000;\nENABLE_IPT_FORWARDING Y;\n\
+                MAX_SPA_PACKET_AGE 60;\nENABLE_DIGEST_PERSISTENCE Y;\n";
+    let Server { access, daemon, problems } = read(&text, conf);
+    assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!((daemon.interfaces, daemon.port), (vec!["eth0".to_owned()], 4000));
+    assert_eq!((access.max_age.as_secs(), access.forwarding, access.local_nat), (60, true, false));
+    let [first, second, third] = &access.stanzas[..] else { panic!("{access:?}") };
+    assert_eq!(first.name, "access.conf:2");
+    let prefixes = ["192.0.2.0/24", "198.51.100.7", "10.0.0.0/16"].map(|one| one.parse().unwrap());
+    assert_eq!(first.source, Source::Of(prefixes.to_vec()));
+    assert_eq!(first.destination, Source::Of(vec!["203.0.113.1".parse().unwrap()]));
+    let ports = |ports: &[&str]| ports.iter().map(|port| port.parse().unwrap()).collect::<Vec<_>>();
+    assert_eq!(first.open_ports, ports(&["tcp/22", "udp/53"]));
+    assert_eq!(first.restrict_ports, ports(&["tcp/23"]));
+    assert_eq!(first.keys.key, Secret::new((1..33).collect()));
+    assert_eq!(first.keys.hmac, Some((Secret::new((0..32).collect()), Digest::Sha512)));
+    assert_eq!(first.keys.mode, Mode::Cfb);
+    assert_eq!((first.timeout.as_secs(), first.max_timeout.as_secs()), (60, 600));
+    assert_eq!(first.expires, Some("2027-12-31T00:00:00Z".parse().unwrap()));
+    assert_eq!((first.user.as_deref(), first.require_address), (Some("alice"), true));
+    let commands = first.commands.as_ref().unwrap();
+    assert_eq!(commands.user.as_deref(), Some("nobody"));
+    assert_eq!(commands.sudo.as_ref().unwrap().user.as_deref(), Some("bob"));
+    let forced = first.forced.as_ref().unwrap();
+    assert_eq!(forced.to, Some(([192, 168, 1, 2].into(), 22)));
+    assert_eq!(
+        (forced.translate, forced.all),
+        (Some(Translate::Source([192, 168, 1, 1].into())), true)
+    );
+    assert_eq!(second.keys.key, Secret::new(b"a passphrase".to_vec()));
+    assert_eq!(second.expires, Some(Time::from_secs(1_800_000_000)));
+    let cycle = second.cycle.as_ref().unwrap();
+    assert_eq!(cycle.open.as_str(), "/usr/sbin/ipset add x $IP # here");
+    assert_eq!((&cycle.close, cycle.timer.unwrap().as_secs()), (&None, 9));
+    assert_eq!((third.keys.mode, &third.keys.hmac), (Mode::Legacy, &None));
+}
+
+#[test]
+fn what_is_wrong_is_said_all_at_once_and_without_keys() {
+    let text = "OPEN_PORTS tcp/22\nSOURCE 192.0.2.0/99\nKEY hunter2\nKYE hunter2\nhunter2\n\
+                SOURCE ANY\nKEY hunter2\nHMAC_KEY hunter2\n\
+                SOURCE ANY\nKEY hunter2\nHMAC_KEY hunter3\nOPEN_PORT tcp/22\nOPEN_PORTS tcp/0,icmp/8\n\
+                FW_ACCESS_TIMEOUT ten\nACCESS_EXPIRE 2027-12-31\nENCRYPTION_MODE xyz\nENABLE_CMD_EXEC maybe\n\
+                SOURCE ANY\nGPG_DECRYPT_PW hunter2\n\
+                SOURCE ANY\nKEY_BASE64 hunter2!\nHMAC_KEY_BASE64 __CHANGEME__\nFORCE_NAT 1.2.3.4\n\
+                SOURCE ANY\nKEY 0123456789012345678901234567890123\nHMAC_KEY hunter2 \nCMD_CYCLE_OPEN x\n\
+                REQUIRE_SOURCE\nWHATEVER hunter2\n";
+    let server = read(text, "ENABLE_SPA_PACKET_AGING N;\nENABLE_TCP_SERVER Y;\nPCAP_INTFF x;\n");
+    assert!(server.access.stanzas.is_empty(), "{:?}", server.access);
+    let said = said(text, "ENABLE_SPA_PACKET_AGING N;\nENABLE_TCP_SERVER Y;\nPCAP_INTFF x;\n");
+    assert!(!said.contains("hunter"), "{said}");
+    for expected in [
+        "access.conf:1:1: OPEN_PORTS stands before any SOURCE",
+        "access.conf:2:8: \"192.0.2.0/99\" is not an address or a network",
+        "access.conf:2:8: the stanza has no HMAC_KEY_BASE64",
+        "access.conf:4:1: there is no such option KYE\n  KYE *******\n",
+        "access.conf:5:1: warning: there is no such option\n  *******\n",
+        "access.conf:8:10: the keys are the same",
+        "remedy: did you mean OPEN_PORTS VALUE?",
+        "\"tcp/0\" is not a port",
+        "\"icmp/8\" is not a port",
+        "this is no number of seconds",
+        "this is no date",
+        "\"xyz\" is none of the modes",
+        "ENABLE_CMD_EXEC is Y or N",
+        "GPG_DECRYPT_PW is not read: packets in OpenPGP's form are refused",
+        "KEY_BASE64 is not base64",
+        "HMAC_KEY_BASE64 was never set",
+        "this is no address with a port",
+        "the key has 34 bytes",
+        "warning: HMAC_KEY is taken as it stands",
+        "REQUIRE_SOURCE has no value",
+        "there is no CMD_CYCLE_CLOSE",
+        "fwknopd.conf:1:25: warning: old packets are refused all the same",
+        "fwknopd.conf:2:1: warning: there is no ENABLE_TCP_SERVER here",
+        "remedy: did you mean PCAP_INTF?",
+    ] {
+        assert!(said.contains(expected), "{expected}\n---\n{said}");
+    }
+}
+
+#[test]
+fn included_files_are_read_within_bounds() {
+    let stanza = format!("SOURCE 192.0.2.1\n{KEYS}");
+    let files = Folder(BTreeMap::from([
+        ("/etc/fwknop/one.conf", stanza.clone()),
+        ("/etc/fwknop/d/b.conf", stanza.replace("2.1", "2.3")),
+        ("/etc/fwknop/d/a.conf", stanza.replace("2.1", "2.2")),
+        ("/etc/fwknop/d/a.txt", "nonsense".to_owned()),
+        ("/etc/fwknop/keys", format!("{KEYS}OPEN_PORTS tcp/1\n")),
+        ("/etc/fwknop/loop", "%include /etc/fwknop/loop\n%include /etc/fwknop/loop\n".to_owned()),
+    ]));
+    let read =
+        |text: &str| read_server(&document("access.conf", text), None, &files, &TimeZone::UTC);
+    let text = "%include /etc/fwknop/one.conf\n%include_folder /etc/fwknop/d\nSOURCE 192.0.2.4\n\
+                OPEN_PORTS tcp/22\n%include_keys /etc/fwknop/keys\nFW_ACCESS_TIMEOUT 9\n";
+    let server = read(text);
+    let sources = server.access.stanzas.iter().map(|stanza| format!("{:?}", stanza.source));
+    let expected = [1, 2, 3, 4].map(|n| format!("Of([192.0.2.{n}])"));
+    assert_eq!(sources.collect::<Vec<_>>(), expected);
+    assert_eq!(server.access.stanzas[3].timeout.as_secs(), 9);
+    assert_eq!(server.problems.len(), 1, "{:?}", server.problems);
+    assert!(server.problems[0].message.contains("OPEN_PORTS is passed over"));
+    let missing = read("%include /etc/missing\n").problems;
+    assert_eq!(missing[0].message, "/etc/missing: no such file");
+    let looped = read("%include /etc/fwknop/loop\n").problems;
+    assert!(
+        looped.iter().any(|problem| problem.message.contains("include each other")),
+        "{looped:?}"
+    );
+    assert!(looped.len() <= 1000);
+}
+
+/// What the real client wrote, kept beside its packets.
+#[test]
+fn a_stanza_that_the_client_saved_is_read() {
+    let kept = include_str!("../../sereno-spa/tests/fwknop/client.json");
+    let (_, rc) = kept.split_once("\"rc\": ").unwrap();
+    let rc: String = serde_json::Deserializer::from_str(rc).into_iter().next().unwrap().unwrap();
+    let text = format!("[default]\nFW_TIMEOUT 30\nALLOW_IP source\nTIME_OFFSET -2m\n{rc}");
+    let clients = read_client(&document(".fwknoprc", &text));
+    assert!(clients.problems.is_empty(), "{:?}", clients.problems);
+    let [client] = &clients.clients[..] else { panic!("{clients:?}") };
+    assert_eq!((client.name.as_str(), client.server.as_deref()), ("home", Some("spa.example.org")));
+    assert_eq!((client.port, client.timeout, client.time_offset), (62202, Some(120), -120));
+    assert_eq!(client.allow, Allow::Addr([192, 0, 2, 7].into()));
+    assert_eq!(client.access, ["tcp/22", "udp/5060"].map(|port| port.parse().unwrap()));
+    let keys = client.keys.as_ref().unwrap();
+    assert_eq!((keys.mode, keys.hmac.as_ref().unwrap().1), (Mode::Ctr, Digest::Sha512));
+    assert_eq!(client.user.as_deref(), Some("alice"));
+}
+
+#[test]
+fn a_clients_problems_have_no_keys_in_them() {
+    let text = "KEY hunter2\n[a]\nKEY hunter2\nHMAC_KEY hunter2\n[b]\nKEY hunter2\nSPA_SERVER_PROTO tcp\n\
+                USE_GPG Y\n[c]\nKEY = hunter2\nACCESS tcp/22-23\nKEYY hunter2\nTIME_OFFSET x\n[d]\nSPA_SERVER x\n";
+    let clients = read_client(&document("rc", text));
+    let said: String = clients.problems.iter().map(|problem| format!("{problem}\n")).collect();
+    assert!(!said.contains("hunter"), "{said}");
+    for expected in [
+        "before any stanza",
+        "the keys are the same",
+        "over UDP only",
+        "OpenPGP",
+        "is not a port",
+        "did you mean KEY VALUE?",
+        "no time to add",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    let [client] = &clients.clients[..] else { panic!("{clients:?}") };
+    assert_eq!((client.name.as_str(), &client.keys), ("d", &None));
+}

@@ -1,0 +1,138 @@
+//! Who may open what: the stanzas of an access.conf, with nothing left to interpret.
+
+use crate::cycle::Template;
+use crate::packet::Keys;
+use sereno_core::addr::Prefix;
+use sereno_core::gate::PortRange;
+use sereno_core::time::Time;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// All stanzas, and what holds for all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// In the order in which they are tried.
+    pub stanzas: Vec<Stanza>,
+    /// How far the clocks of a client and of this machine may be apart (`MAX_SPA_PACKET_AGE`).
+    pub max_age: Duration,
+    /// Whether packets may ask for translation to other machines (`ENABLE_IPT_FORWARDING`).
+    pub forwarding: bool,
+    /// Whether packets may ask for translation on this machine (`ENABLE_IPT_LOCAL_NAT`).
+    pub local_nat: bool,
+}
+
+impl Access {
+    /// How far clocks may be apart where nothing is said.
+    pub const MAX_AGE: Duration = Duration::from_secs(120);
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        let stanzas = Vec::new();
+        Self { stanzas, max_age: Self::MAX_AGE, forwarding: false, local_nat: false }
+    }
+}
+
+/// Addresses a stanza is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Any, IPv4 and IPv6.
+    Any,
+    /// Those of these networks.
+    Of(Vec<Prefix>),
+}
+
+impl Source {
+    /// Whether an address is among them.
+    #[must_use]
+    pub fn has(&self, addr: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Of(prefixes) => prefixes.iter().any(|prefix| prefix.contains(addr)),
+        }
+    }
+}
+
+/// What one pair of keys may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stanza {
+    /// How to call it: file and line, or a name.
+    pub name: String,
+    /// From where packets may come.
+    pub source: Source,
+    /// Where they may go to.
+    pub destination: Source,
+    /// The keys.
+    pub keys: Keys,
+    /// The only ports that may be opened; any that is asked for if there are none.
+    pub open_ports: Vec<PortRange>,
+    /// Ports that may not be opened.
+    pub restrict_ports: Vec<PortRange>,
+    /// For how long a port is open if the client does not say.
+    pub timeout: Duration,
+    /// For how long at most if he does.
+    pub max_timeout: Duration,
+    /// When the stanza ends.
+    pub expires: Option<Time>,
+    /// The user a packet has to name.
+    pub user: Option<String>,
+    /// Whether a packet has to name an address.
+    pub require_address: bool,
+    /// Whether packets may be commands, and who runs them.
+    pub commands: Option<Commands>,
+    /// Commands to open and close, instead of the firewall.
+    pub cycle: Option<Cycle>,
+    /// Where every packet translates to, whatever it asks for.
+    pub forced: Option<Forced>,
+}
+
+/// Who runs commands that come in packets; root where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// As which user (`CMD_EXEC_USER`).
+    pub user: Option<String>,
+    /// As which group (`CMD_EXEC_GROUP`).
+    pub group: Option<String>,
+    /// Through sudo, if asked for.
+    pub sudo: Option<Sudo>,
+}
+
+/// As whom sudo runs a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sudo {
+    /// Root if `None` (`CMD_SUDO_EXEC_USER`).
+    pub user: Option<String>,
+    /// Root if `None` (`CMD_SUDO_EXEC_GROUP`).
+    pub group: Option<String>,
+}
+
+/// Commands to open and close (`CMD_CYCLE_*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// What opens.
+    pub open: Template,
+    /// What closes; nothing for `NONE`.
+    pub close: Option<Template>,
+    /// After how long it closes; after the access timeout if `None`.
+    pub timer: Option<Duration>,
+}
+
+/// A translation for every packet of a stanza (`FORCE_NAT` and its companions).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forced {
+    /// To which address and port; `None` with `DISABLE_DNAT`.
+    pub to: Option<(IpAddr, u16)>,
+    /// Under which address packets go on.
+    pub translate: Option<Translate>,
+    /// Everything is forwarded, not the ports alone (`FORWARD_ALL`).
+    pub all: bool,
+}
+
+/// Under which address forwarded packets go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Translate {
+    /// This one (`FORCE_SNAT`).
+    Source(IpAddr),
+    /// That of the interface (`FORCE_MASQUERADE`).
+    Masquerade,
+}
