@@ -9,6 +9,7 @@ mod amount;
 pub mod facts;
 mod filter_file;
 mod jail;
+pub mod knockd;
 mod machine;
 mod near;
 mod option;

@@ -1,0 +1,1 @@
+//! What doors do, by example and against a plain model.
