@@ -172,6 +172,8 @@ CASES = [
     case("two-colons", "c2:7000 c2:8000/udp", door("A", "7000:tcp:udp,8000:udp:tcp")),
     case("one-time-reuse-and-later-clients", "c2:7000 c3:7000 c4:7000 c4:8000 ~0.05 c2:8000 c3:7100 c3:8100 ~0.05", door("A", "1", "one_time_sequences = {OTS}").replace("  sequence = 1\n", ""),
          ots=" 7000,8000\n 7100,8100\n 7200,8200\n"),
+    case("one-time-last", "c2:7000 c2:8000 ~0.1 c2:7000 c2:8000 c2:5555 c2:6666 ~0.1",
+         door("A", "1", "one_time_sequences = {OTS}").replace("  sequence = 1\n", ""), door("X", "5555,6666"), ots=" 7000,8000\n"),
     case("options-usesyslog", KNOCK, options="  UseSyslog\n"),
     parse("empty", ""),
     parse("no-section", "sequence = 7000\n"),

@@ -73,7 +73,7 @@ def frame(source, destination, proto, sport, dport, flags):
         segment = struct.pack(">HHIIBBHHH", sport, dport, 1, 0, 0x50, bits, 1024, 0, 0)
     else:
         segment = struct.pack(">HHHH", sport, dport, 9, 0) + b"\0"
-    summed = checksum(ends + struct.pack(">IBBH" if False else ">HH", number, len(segment)) + segment)
+    summed = checksum(ends + struct.pack(">HH", number, len(segment)) + segment)
     place = 16 if proto == "tcp" else 6
     segment = segment[:place] + struct.pack(">H", summed) + segment[place + 2:]
     if six:
@@ -245,7 +245,6 @@ def run(wire, case, folder):
         for word in case.get("steps", "").split():
             step(wire, word, daemon)
         time.sleep(0.2)
-        base = None
         packets = packed(wire.heard())
         # Whole seconds count, so the part of the second is kept.
         base = packets[0]["t"] // 1_000_000 * 1_000_000 - 100_000_000 if packets else 0

@@ -153,6 +153,10 @@ impl Fair {
         self.pushed + self.firsts.pushed
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.rooms.iter().map(Capped::len).sum()
+    }
+
     pub(super) fn spoiled(&self) -> u64 {
         self.spoiled
     }

@@ -264,6 +264,15 @@ impl Knocks {
         Counts { pushed: fair.pushed(), spoiled: fair.spoiled(), ..self.counts }
     }
 
+    /// How many sources have made two hits or more and are still under way; bounded.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        match &self.matcher {
+            Matcher::Fair(fair) => fair.held(),
+            Matcher::Strict(strict) => strict.held(),
+        }
+    }
+
     /// Says that a sequence of a door was used before, with all before it.
     pub fn use_up(&mut self, door: DoorId, sequence: u64, now: Time) {
         let Some(live) = self.doors.get_mut(door) else { return };

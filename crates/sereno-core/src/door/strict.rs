@@ -42,6 +42,10 @@ impl Strict {
         Self { attempts: VecDeque::new(), locals, six: doors.iter().map(ports).collect() }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.attempts.len()
+    }
+
     pub(super) fn packet(&mut self, doors: &[Live], packet: &Packet, events: &mut Vec<Event>) {
         if !doors.iter().enumerate().any(|(at, door)| self.sees(at, door, packet)) {
             return;
