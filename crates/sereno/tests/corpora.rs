@@ -34,6 +34,8 @@ targets! {
     config: "../../../fuzz/checks/config.rs",
     control: "../../../fuzz/checks/control.rs",
     netlink: "../../../fuzz/checks/netlink.rs",
+    knock: "../../../fuzz/checks/knock.rs",
+    knockd: "../../../fuzz/checks/knockd.rs",
     journal: "../../../fuzz/checks/journal.rs",
 }
 

@@ -25,7 +25,7 @@ pub type DoorId = usize;
 /// How packets are matched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Manner {
-    /// As knockd 0.8 does, its faults included.
+    /// As knockd 0.8 does, in every detail.
     Strict,
     /// As is described in the guide.
     #[default]

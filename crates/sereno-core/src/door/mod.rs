@@ -4,8 +4,7 @@
 //! for one address, commands of a door, and what a log would say. It sees packets as the
 //! capture gives them; nothing here receives any, opens anything or reads a clock.
 //!
-//! There are two manners. [`Manner::Strict`] does what knockd 0.8 does, its faults included, as it was
-//! measured. [`Manner::Fair`] is the ordinary one; `fair` says what is different.
+//! There are two manners. [`Manner::Strict`] does what knockd 0.8 does, as it was measured. [`Manner::Fair`] is the ordinary one; `fair` says what is different.
 
 mod deed;
 mod fair;
