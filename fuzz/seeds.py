@@ -157,6 +157,54 @@ def entries():
         put("journal", f"form-{number}", json.dumps({**base, "MESSAGE": text, "_HOSTNAME": "ñ"}))
 
 
+EXPRESSIONS = [
+    (r"^<F-MLFID>\S+\[\d+\]</F-MLFID>: <F-CONTENT>.+</F-CONTENT>$", "a[7]: no"),
+    (r"^wrong word for <F-USER>.*</F-USER> from <HOST>(?: port \d+)?(?: on \S+)?$", "wrong word for x from 192.0.2.7"),
+    (r"(?i)^\[?client <ADDR>\]? (?P<q>['\"]).*?(?P=q) denied\b(?!ly)", 'CLIENT ::1 "x" denied'),
+    (r"^a(?(1)b|c)(?<!d)(?:e|f{2,3}+|g*?)\Z|(h)", "acee"),
+    (r"open <F-ID>\d+</F-ID>$<SKIPLINES>^shut (?P=fid) by <SUBNET>$", "open 7\nx\nshut 7 by 192.0.2.0/24"),
+    (r"(?x) [^\W\d_]+ # letters\n \x41 \u00e9 (?>a|ab)c", "xAéac"),
+]
+DATES = ["", "{DATE}", "{^LN-BEG}%Y-%m-%d %H:%M:%S", "%d(?P<_sep>[-/])%b(?P=_sep)%Y:%H:%M:%S(?: %z)?", "{EPOCH}", "{LEPOCH}",
+         r"^\[%a %b %d %k:%M:%S(?:\.%f)? %ExY\]", "{NONE}", r"(?<=\[)%I:%M:%S %p(?=\])", "%y%j %U %w %Z"]
+STAMPED = [line for line in LINES if not line.startswith("{")] + [
+    "@400000004f1c3f3b2d1c4a00 x", "audit(1795357358.123:45)", "1795357358123 x", "<11/22/26@15:22:38> x",
+    "261122 15:22:38 x", "Nov 22, 2026 3:22:38 PM", "Nov-22-26 15:22:38 x", "20261122T152238.5Z x", "CET Nov 22 15:22:38 x"]
+TREES = [
+    ["[DEFAULT]\nbantime = 1h\nlogpath = /l\n[a]\nenabled = true\nfilter = f[x=1]\naction = a[p=\"1,2\"]\n         a[actname=b]\n",
+     "[a]\nmaxretry = %(known/maxretry)s\n", "", "[INCLUDES]\nbefore = f.local\n[Definition]\nfailregex = ^x <HOST>\n  ^%(y)s <x>\n"
+     "[Init]\nx = 2\n", "[Definition]\ny = ([^ ]*)\nmaxlines = 3\nusedns = no\n",
+     "[Definition]\nactionban = echo '<matches>' | mail -s \"<name> <ip>\" <F-USER> > /dev/null\nactionunban = <blk>\n"
+     "[Init]\nblk = a <p> <<E\n\n\tE\n[Init?family=inet6]\nblk = b\n", "[Definition]\nloglevel = INFO\n[Thread]\nstacksize = 0\n"],
+    ["[a]\nenabled = yes # no\nfilter = f\nfindtime = 1d 2h*3\nignoreip = 127.0.0.1/8 ::1, file:/x\nbantime.multipliers = 1 2 4\n"
+     "journalmatch = _A=1 + _B='x'\n", "", "", "[Definition]\nprefregex = ^<F-CONTENT>.+</F-CONTENT>$\nfailregex = <HOST>$\n"
+     "ignoreregex =\ndatepattern = %%Y\n"],
+]
+SPOKEN = [
+    "Nov 22 15:22:38 gated[7]: hello from 192.0.2.7", "Nov 22 15:22:38 gated[7]: warn: wrong word of x from 192.0.2.7 at 5",
+    "Nov 22 15:22:39 gated[7]: wrong word", "Nov 22 15:22:39 gated[7]: in as y from 2001:db8::7", "Nov 22 15:22:40 gated[7]: bye",
+    "Nov 22 15:22:40 gated[8]: wrong word of friend from host.example", "2026-11-22 15:22:38 open 7", "x",
+    "2026-11-22 15:22:38 shut 7 by 192.0.2.7", "2026-11-22 15:22:38 knock 192.0.2.0/24",
+    "2026-11-22 15:22:38 client [192.0.2.7]:80 'x' denied", "2026-11-22 15:22:38 [refused] 2001:db8::7",
+    "2026-11-22 15:22:38 192.0.2.7 refused", "2026-11-22 15:22:38 name=host.example id quiet",
+    "2026-11-22 15:22:38 client 192.0.2.7.example.org \"\" denied"]
+
+
+def fail2ban():
+    for number, (expression, text) in enumerate(EXPRESSIONS):
+        put("expression", f"own-{number}", b"\x03" + f"{expression}\0{text}".encode())
+        put("expression", f"model-{number}", bytes([4 + number % 2, 9]) + bytes((7 * number + n * n) % 251 for n in range(40)))
+    for number, pattern in enumerate(DATES):
+        put("date", f"own-{number}", bytes([number, 0, 0, 0, 0]) + (pattern + "\0" + "\n".join(STAMPED)).encode())
+    for number, line in enumerate(STAMPED):
+        put("date", f"line-{number}", bytes(5) + f"\0{line}".encode())
+    for number, files in enumerate(TREES):
+        put("tree", f"own-{number}", "\0".join(files))
+    for number, line in enumerate(SPOKEN):
+        put("filter", f"line-{number}", f"\0{line}")
+    put("filter", "all", "\x80" + "\n".join(SPOKEN))
+
+
 def knockd():
     """The files that the real knockd was asked about, and knocks at the doors of the check."""
     for case in json.loads((ROOT / "tests/data/knockd/cases.json").read_text()):
@@ -181,5 +229,5 @@ def knockd():
 
 
 if __name__ == "__main__":
-    for write in (lines_and_blocks, patterns, configurations, frames, datagrams, entries, knockd):
+    for write in (lines_and_blocks, patterns, configurations, frames, datagrams, entries, fail2ban, knockd):
         write()

@@ -39,9 +39,10 @@ mount -t tmpfs tmpfs "$WORK"
 mkdir "$WORK/upper" "$WORK/scratch" "$WORK/root"
 mount -t overlay -o "lowerdir=$ROOT,upperdir=$WORK/upper,workdir=$WORK/scratch" overlay "$WORK/root"
 echo "Port $PORT" >"$WORK/root/etc/ssh/sshd_config.d/port.conf"
+rm "$WORK/root/etc/systemd/system/multi-user.target.wants/fail2ban.service" # who wants it switches it on
 exec systemd-nspawn --quiet --directory="$WORK/root" --machine="$CGROUPS" --boot --register=no --keep-unit \
     --network-namespace-path="$NETWORK" --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
-    --bind-ro="$BINARY:/usr/local/bin/sereno"
+    --bind-ro="$BINARY:/usr/local/bin/sereno" --capability=CAP_NET_ADMIN
 """
 _SWEEP = _CGROUPS + 'find "/sys/fs/cgroup/$CGROUPS" -depth -type d -exec rmdir {} +'
 

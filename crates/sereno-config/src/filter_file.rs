@@ -8,15 +8,17 @@ use crate::machine::Dates;
 use crate::near;
 use crate::problem::{Notes, Wrong};
 use crate::quoted;
+use crate::rules::shipped_rule;
 use crate::value::{self, Read, Value};
-use sereno_core::filter::{Filter, Part, Scan, Spec, Who};
+use sereno_core::filter::{Filter, MOST_LINES, Part, Scan, Spec, Who};
+use sereno_core::rule::Rule;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Lines looked at together at most.
-const MOST_LINES: u32 = 1000;
+/// Who is asked whom a line of sshd is about.
+static WITNESS: LazyLock<Option<Arc<Rule>>> = LazyLock::new(|| shipped_rule("sshd"));
 
 /// What stands in such a file, each with a right value.
 const OPTIONS: [(&str, &str); 12] = [
@@ -172,7 +174,10 @@ impl<'d> FilterFile<'d> {
             names: self.names,
         };
         match Filter::compile(&spec, detector) {
-            Ok(filter) => Some(Arc::new(filter)),
+            Ok(filter) => Some(Arc::new(match &*WITNESS {
+                Some(rule) => filter.with_witness(Arc::clone(rule)),
+                None => filter,
+            })),
             Err(wrongs) => {
                 for (part, wrong) in wrongs {
                     let said = match part {

@@ -26,7 +26,7 @@ mod written;
 pub use machine::Machine;
 pub use policy::{FilterRule, JailConf, Policy, Settings, SourceConf};
 pub use problem::{Problem, Severity};
-pub use rules::shipped_rules;
+pub use rules::{shipped_rule, shipped_rules};
 pub use suggest::{Lang, suggest};
 
 use machine::Dates;

@@ -67,7 +67,7 @@ impl PartialEq for FilterRule {
     }
 }
 
-/// The section `[sereno]`.
+/// The sections `[sereno]` and `[import]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The directory in which bans and places in logs outlive a restart.
@@ -84,6 +84,8 @@ pub struct Settings {
     pub table: Name,
     /// Watch and tell, but ban nobody.
     pub observe: bool,
+    /// `[import] fail2ban`: the directory of a fail2ban configuration to guard by besides.
+    pub fail2ban: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -96,6 +98,7 @@ impl Default for Settings {
             line_cap: 64 << 10,
             table: Name::SERENO,
             observe: false,
+            fail2ban: None,
         }
     }
 }

@@ -28,6 +28,14 @@ pub fn shipped_rules() -> Vec<Document> {
     ]
 }
 
+/// A shipped rule by its name, compiled; `None` if there is none of this name in a file called so.
+#[must_use]
+pub fn shipped_rule(name: &str) -> Option<Arc<Rule>> {
+    let own = |document: &Document| document.name == format!("rules/{name}.toml");
+    let documents: Vec<Document> = shipped_rules().into_iter().filter(own).collect();
+    crate::read(&[], &documents).policy.rules.into_iter().find(|rule| rule.name == name)
+}
+
 /// A rule that compiles, and the documents it stands in, that with its name first.
 pub(crate) struct Good {
     pub(crate) rule: Arc<Rule>,

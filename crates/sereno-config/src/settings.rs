@@ -1,4 +1,4 @@
-//! The section `[sereno]`, and the friends.
+//! The sections `[sereno]` and `[import]`, and the friends.
 
 use crate::near;
 use crate::option;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 /// The keys at the top of a file.
-const TOP: [&str; 4] = ["ignoreip", "sereno", "defaults", "jail"];
+const TOP: [&str; 5] = ["ignoreip", "sereno", "import", "defaults", "jail"];
 
 /// The options of `[sereno]`, each with a right value.
 const OPTIONS: [(&str, &str); 7] = [
@@ -24,6 +24,9 @@ const OPTIONS: [(&str, &str); 7] = [
     ("table", "\"sereno\""),
     ("observe", "false"),
 ];
+
+/// The options of `[import]`, each with a right value.
+const IMPORTS: [(&str, &str); 1] = [("fail2ban", "\"/etc/fail2ban\"")];
 
 /// Notes keys at the top that mean nothing there.
 pub(crate) fn check_top(file: &Written<'_>, notes: &mut Notes) {
@@ -56,8 +59,8 @@ pub(crate) fn check_top(file: &Written<'_>, notes: &mut Notes) {
     }
 }
 
-/// Reads `[sereno]` of all files; later ones have the last word. `knows` says whether there is a
-/// time zone of that name.
+/// Reads `[sereno]` and `[import]` of all files; later ones have the last word. `knows` says
+/// whether there is a time zone of that name.
 pub(crate) fn settings(
     files: &[Written<'_>],
     knows: &dyn Fn(&str) -> bool,
@@ -65,25 +68,50 @@ pub(crate) fn settings(
 ) -> Settings {
     let mut settings = Settings::default();
     for file in files {
-        let Some(section) = file.section("sereno", notes) else { continue };
-        for (key, value) in section {
-            let name: &str = key.get_ref();
-            let Some((_, example)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
-                notes.error(file.doc, unknown(key.span(), name));
-                continue;
-            };
-            if !file.whole(&value.span()) {
-                continue;
-            }
-            for mut wrong in take(&mut settings, name, value, knows).err().into_iter().flatten() {
-                if wrong.remedy.is_empty() {
-                    wrong.remedy = format!("write for example {name} = {example}");
-                }
-                notes.error(file.doc, wrong);
-            }
-        }
+        let mut own = |name: &str, value: &Value<'_>| take(&mut settings, name, value, knows);
+        section(file, "sereno", &OPTIONS, &mut own, notes);
+        let mut import = |_: &str, value: &Value<'_>| {
+            settings.fail2ban = Some(PathBuf::from(value::path(value)?));
+            Ok(())
+        };
+        section(file, "import", &IMPORTS, &mut import, notes);
     }
     settings
+}
+
+/// Reads a section of options that `take` takes; each has an example of a right value.
+fn section(
+    file: &Written<'_>,
+    section: &str,
+    options: &[(&str, &str)],
+    take: &mut dyn FnMut(&str, &Value<'_>) -> Read<()>,
+    notes: &mut Notes,
+) {
+    let Some(table) = file.section(section, notes) else { return };
+    for (key, value) in table {
+        let name: &str = key.get_ref();
+        let Some((_, example)) = options.iter().find(|(option, _)| *option == name) else {
+            let wrong = match section {
+                "sereno" => unknown(key.span(), name),
+                _ => {
+                    let names: Vec<&str> = options.iter().map(|(option, _)| *option).collect();
+                    let message = format!("[{section}] has no option {name}");
+                    Wrong::new(key.span(), message).remedy(near::remedy(name, &names))
+                }
+            };
+            notes.error(file.doc, wrong);
+            continue;
+        };
+        if !file.whole(&value.span()) {
+            continue;
+        }
+        for mut wrong in take(name, value).err().into_iter().flatten() {
+            if wrong.remedy.is_empty() {
+                wrong.remedy = format!("write for example {name} = {example}");
+            }
+            notes.error(file.doc, wrong);
+        }
+    }
 }
 
 fn unknown(span: std::ops::Range<usize>, name: &str) -> Wrong {

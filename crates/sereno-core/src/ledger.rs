@@ -10,6 +10,7 @@ use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A ban, as it was decided.
@@ -21,6 +22,9 @@ pub struct Ban {
     pub scope: Name,
     /// Who.
     pub prefix: Prefix,
+    /// The address that did it, where it is banned with its network; else none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offender: Option<IpAddr>,
     /// From when.
     pub since: Time,
     /// Until when; `None` for ever.
@@ -85,6 +89,13 @@ impl From<Evidence> for Vec<String> {
 }
 
 impl Ban {
+    /// Whom it is about, for who counts addresses alone: the address that did it, or else all who
+    /// are banned.
+    #[must_use]
+    pub fn who(&self) -> Prefix {
+        self.offender.map_or(self.prefix, Prefix::host)
+    }
+
     /// The ban as the kernel holds it.
     #[must_use]
     pub fn hold(&self) -> Hold {
@@ -139,6 +150,8 @@ struct Kept {
     bans: u32,
     scope: NameId,
     because: Because,
+    /// Few have one.
+    offender: Option<Box<IpAddr>>,
     evidence: Evidence,
 }
 
@@ -203,6 +216,7 @@ impl Ledger {
             bans,
             scope,
             because: ban.because,
+            offender: ban.offender.map(Box::new),
             evidence: ban.evidence,
         };
         if self.bans.insert(key, kept).is_none() {
@@ -384,6 +398,7 @@ impl Ledger {
             until: (kept.until != FOR_EVER).then_some(kept.until),
             count: kept.count,
             because: kept.because,
+            offender: kept.offender.as_deref().copied(),
             before: kept.before,
             evidence: kept.evidence.clone(),
         }
@@ -400,7 +415,7 @@ mod tests {
         #[test]
         fn touching_misses_nothing(bans in proptest::collection::vec((any::<u16>(), 0u8..5), 0..40), asked: (u16, u8)) {
             let prefix = |low: u16, length: u8| {
-                let addr = std::net::IpAddr::from([10, 0, (low >> 8) as u8, low as u8]);
+                let addr = IpAddr::from([10, 0, (low >> 8) as u8, low as u8]);
                 Prefix::new(addr, [32, 31, 28, 24, 16][usize::from(length % 5)]).unwrap()
             };
             let mut ledger = Ledger::default();
@@ -410,6 +425,7 @@ mod tests {
                     jail,
                     scope: jail,
                     prefix: prefix(low & 0x0f0f, length),
+                    offender: None,
                     since: Time::default(),
                     until: None,
                     count: 1,

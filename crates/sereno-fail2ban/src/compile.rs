@@ -8,9 +8,13 @@ use crate::tree::{Filter, Jail, Tree};
 use jiff::tz::TimeZone;
 use sereno_core::filter::date::{Detector, Zone};
 use sereno_core::filter::{self, Part, Spec};
+use sereno_core::rule::Rule;
 use sereno_core::time::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Wrong expressions of a jail that are told at most.
+const TOLD: usize = 100;
 
 /// What came of compiling what a jail looks for.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub struct Compiler {
     /// Finds a zone by its name.
     zones: fn(&str) -> Option<TimeZone>,
     now: Time,
+    witness: Option<Arc<Rule>>,
     known: BTreeMap<(String, String), Arc<Detector>>,
 }
 
@@ -36,7 +41,14 @@ impl Compiler {
     /// For logs written in the zone `machine`, at `now`; `zones` knows other zones by name.
     #[must_use]
     pub fn new(machine: TimeZone, zones: fn(&str) -> Option<TimeZone>, now: Time) -> Self {
-        Self { machine, zones, now, known: BTreeMap::new() }
+        Self { machine, zones, now, witness: None, known: BTreeMap::new() }
+    }
+
+    /// The same, with filters that ask a rule of ours whom a line is about: see
+    /// [`filter::Filter::with_witness`].
+    #[must_use]
+    pub fn with_witness(self, rule: Option<Arc<Rule>>) -> Self {
+        Self { witness: rule, ..self }
     }
 
     /// Compiles what a jail looks for. A failregex that is wrong is left out, and said.
@@ -55,18 +67,28 @@ impl Compiler {
                 Ok(filter) => {
                     let advice = advice::all(&spec, &dates, self.now);
                     problems.extend(advice.iter().map(|one| advised(tree, &failregex, one)));
+                    let filter = match &self.witness {
+                        Some(rule) => filter.with_witness(Arc::clone(rule)),
+                        None => filter,
+                    };
                     return Compiled { filter: Some(Arc::new(filter)), problems };
                 }
                 Err(wrong) => wrong,
             };
-            let refused = |at: &usize| wrong.iter().any(|(part, _)| *part == Part::Failure(*at));
+            let refused: BTreeSet<usize> = wrong
+                .iter()
+                .filter_map(|(part, _)| match part {
+                    Part::Failure(at) => Some(*at),
+                    _ => None,
+                })
+                .collect();
             let left: Vec<&Text> = (0..failregex.len())
-                .filter(|at| !refused(at))
+                .filter(|at| !refused.contains(at))
                 .filter_map(|at| failregex.get(at).copied())
                 .collect();
             let others = wrong.iter().any(|(part, _)| !matches!(part, Part::Failure(_)));
             let stands = !others && !left.is_empty() && left.len() < failregex.len();
-            problems.extend(wrong.iter().map(|(part, wrong)| {
+            problems.extend(wrong.iter().take(TOLD).map(|(part, wrong)| {
                 let text = match part {
                     Part::Prefix => written.prefregex.as_ref(),
                     Part::Failure(at) => failregex.get(*at).copied(),

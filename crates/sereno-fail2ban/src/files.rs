@@ -32,6 +32,12 @@ pub trait Files {
 
     /// The names of what is in a directory, in any order; none if there is no such directory.
     fn list(&self, directory: &str) -> Vec<String>;
+
+    /// Who may change a file besides root and whoever guards by it, in words; `None` if nobody, or
+    /// if that is not known.
+    fn open_to(&self, _path: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Reads files, each once.
@@ -187,7 +193,16 @@ impl<'f> Loader<'f> {
         }
         let config = match self.files.read(path) {
             Ok(None) => None,
-            Ok(Some(bytes)) => Some(Rc::new(self.text(path, &bytes))),
+            Ok(Some(bytes)) => {
+                if let Some(who) = self.files.open_to(path) {
+                    let message = format!(
+                        "{who} may change this file, and so run any command as whoever guards by it"
+                    );
+                    let remedy = "give it and its directory to root, and let nobody else write: chown root, chmod go-w";
+                    self.whole_warning(path, "", &message, remedy);
+                }
+                Some(Rc::new(self.text(path, &bytes)))
+            }
             Err(why) => {
                 let remedy = "let it be read, or take it away; nothing of it counts";
                 self.whole(path, format!("this file cannot be read: {why}"), remedy);

@@ -133,7 +133,7 @@ fn expand(
         let var = name.to_lowercase();
         budget.pay(var.len() + 1, out.len(), value)?;
         if var == "__name__" {
-            out.push_str(scope.section);
+            out.push_asked(scope.section, value.place(percent));
         } else {
             let inner = found.get(&var).or_else(|| scope.raw(&var));
             let inner = inner.ok_or_else(|| missing(scope, value, percent, name))?;
@@ -141,7 +141,10 @@ fn expand(
                 expand(scope, inner, &found, depth + 1, out, budget)?;
             } else {
                 budget.pay(inner.len(), out.len(), inner)?;
-                out.push_all(inner);
+                match inner.place(0) {
+                    Some(_) => out.push_all(inner),
+                    None => out.push_asked(inner.as_str(), value.place(percent)),
+                }
             }
         }
         at = end;

@@ -5,6 +5,8 @@ pub use sereno_config::{Problem, Severity};
 
 /// Problems kept at most; whoever has more of them starts with the first.
 const MOST: usize = 1000;
+/// Problems noted at most; of those behind only their number is known.
+const NOTED: usize = 20_000;
 /// Characters of a line that are cited at most.
 const CITED: usize = 160;
 
@@ -62,11 +64,17 @@ impl Notes {
 
     pub(crate) fn error(&mut self, wrong: Wrong) {
         self.errors += 1;
-        self.list.push((Severity::Error, wrong));
+        self.note(Severity::Error, wrong);
     }
 
     pub(crate) fn warn(&mut self, wrong: Wrong) {
-        self.list.push((Severity::Warning, wrong));
+        self.note(Severity::Warning, wrong);
+    }
+
+    fn note(&mut self, severity: Severity, wrong: Wrong) {
+        if self.list.len() < NOTED {
+            self.list.push((severity, wrong));
+        }
     }
 
     /// How many errors so far.

@@ -13,6 +13,7 @@ use crate::text::Text;
 use crate::time;
 use crate::tree::Filter;
 use crate::words;
+use sereno_core::filter::MOST_LINES;
 use std::time::Duration;
 
 /// How long a ban lasts.
@@ -383,6 +384,15 @@ pub(crate) fn filter(filter: &mut Filter, options: &Dict<Text>, notes: &mut Note
     }
     if options.contains("maxlines") {
         filter.maxlines = number(options, "maxlines", 1, notes);
+        if let Some(value) = options.get("maxlines").filter(|_| filter.maxlines > Some(MOST_LINES))
+        {
+            let message = format!("no more than {MOST_LINES} lines are looked at together");
+            notes.warn(Wrong::of(
+                value,
+                message,
+                format!("write maxlines = {MOST_LINES}, or less"),
+            ));
+        }
     }
     let usedns = filter.usedns.as_ref().filter(|_| options.contains("usedns"));
     usedns.and_then(check::usedns).into_iter().for_each(|wrong| notes.error(wrong));

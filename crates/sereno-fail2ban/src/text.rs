@@ -14,6 +14,10 @@ pub struct Place {
     pub(crate) column: u32,
 }
 
+/// Characters from mark to mark in a long line, so that a place in it is found without counting
+/// from its beginning.
+const STRETCH: usize = 256;
+
 /// A text put together from pieces of files. It behaves like its characters; two of them are
 /// equal if their characters are.
 #[derive(Clone, Default)]
@@ -32,7 +36,12 @@ impl Text {
     }
 
     pub(crate) fn at(text: &str, place: Place) -> Self {
-        Self { text: text.to_owned(), marks: vec![(0, Some(place))] }
+        let mut marks = vec![(0, Some(place))];
+        for (column, (at, _)) in text.char_indices().enumerate().skip(STRETCH).step_by(STRETCH) {
+            let column = place.column + column as u32;
+            marks.push((at, Some(Place { column, ..place })));
+        }
+        Self { text: text.to_owned(), marks }
     }
 
     /// The characters.
@@ -74,7 +83,12 @@ impl Text {
     }
 
     pub(crate) fn push_str(&mut self, piece: &str) {
-        self.marks.push((self.text.len(), None));
+        self.push_asked(piece, None);
+    }
+
+    /// Adds what stands in no file; `place` is where it is asked for.
+    pub(crate) fn push_asked(&mut self, piece: &str, place: Option<Place>) {
+        self.marks.push((self.text.len(), place));
         self.text.push_str(piece);
     }
 

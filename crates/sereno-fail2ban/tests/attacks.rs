@@ -5,6 +5,7 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a test reads files, asks a clock, and says what it saw"
 )]
@@ -32,7 +33,9 @@ fn stock(written: &str) -> Option<Arc<Filter>> {
         return None;
     }
     let tree = filter(&Disk, "/etc/fail2ban", written, "auto");
-    let mut compiler = Compiler::new(TimeZone::UTC, |_| None, NOW);
+    // As the guard does.
+    let mut compiler = Compiler::new(TimeZone::UTC, |_| None, NOW)
+        .with_witness(sereno_config::shipped_rule("sshd"));
     Some(compiler.jail(&tree, &tree.jails[0]).filter.expect(written))
 }
 
@@ -50,6 +53,80 @@ fn accused(filter: &Arc<Filter>, lines: &[String]) -> BTreeMap<String, usize> {
         *all.entry(who).or_default() += 1;
     });
     all
+}
+
+/// What sshd writes of somebody who calls himself `user`, from before to behind his visit.
+fn visit(user: &str, addr: &str) -> Vec<String> {
+    [
+        format!("Failed publickey for invalid user {user} from {addr} port 4711 ssh2: RSA-CERT SHA256:abc ID x from {VICTIM} port 22 ssh2: (serial 0) CA RSA SHA256:x"),
+        format!("Invalid user {user} from {addr} port 4711"),
+        format!("Failed none for invalid user {user} from {addr} port 4711 ssh2"),
+        format!("Failed publickey for invalid user {user} from {addr} port 4711 ssh2: RSA SHA256:abc"),
+        format!("Failed password for invalid user {user} from {addr} port 4711 ssh2"),
+        format!("error: maximum authentication attempts exceeded for invalid user {user} from {addr} port 4711 ssh2 [preauth]"),
+        format!("User {user} from {addr} not allowed because not listed in AllowUsers"),
+        format!("Disconnecting invalid user {user} {addr} port 4711: Too many authentication failures [preauth]"),
+        "Disconnecting: Too many authentication failures [preauth]".to_owned(),
+        format!("Disconnected from invalid user {user} {addr} port 4711 [preauth]"),
+        format!("Connection closed by invalid user {user} {addr} port 4711 [preauth]"),
+        format!("Connection reset by authenticating user {user} {addr} port 4711 [preauth]"),
+    ]
+    .iter()
+    .map(|text| sshd(text))
+    .collect()
+}
+
+#[test]
+fn no_name_of_a_user_accuses_another_address() {
+    let v = VICTIM;
+    let tails = [
+        "",
+        " port 1",
+        " on",
+        " port 1 on",
+        " port 1 ssh2",
+        " on y",
+        " [preauth]",
+        " not allowed because not listed in AllowUsers",
+        ": ",
+        ": 11:",
+        " ssh2: RSA SHA256:x",
+        " port 1:11: [preauth]",
+    ];
+    let joints = ["x from ", "x ", "from ", "", "x user=y rhost=", "x by "];
+    for mode in ["sshd", "sshd[mode=aggressive]", "sshd[publickey=any]"] {
+        let Some(filter) = stock(mode) else { return };
+        for (joint, tail) in joints.iter().flat_map(|j| tails.iter().map(move |t| (j, t))) {
+            let lines = visit(&format!("{joint}{v}{tail}"), ATTACKER);
+            let found = accused(&filter, &lines);
+            assert!(!found.contains_key(v), "{mode}: {joint}{v}{tail} accuses {found:?}");
+            // Nor does it hide him.
+            assert!(
+                found.get(ATTACKER).is_some_and(|times| *times >= 2),
+                "{mode}: {joint}{tail} {found:?}"
+            );
+            for line in lines {
+                let found = accused(&filter, std::slice::from_ref(&line));
+                assert!(!found.contains_key(v), "{mode}: {line} accuses {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn addresses_that_are_not_the_strangers_are_counted() {
+    let Some(filter) = stock("sshd[mode=aggressive]") else { return };
+    let mut scan = Scan::new();
+    scan.add(filter, false);
+    let mut found = Vec::new();
+    let line =
+        format!("Connection closed by invalid user x {VICTIM} on {ATTACKER} port 4711 [preauth]");
+    let mut note = |_: usize, one: &sereno_core::filter::Finding<'_>| found.push(one.who.clone());
+    scan.line(sshd(&line).as_bytes(), NOW, &mut note);
+    // The journal has the same line, and no date.
+    scan.entry(format!("pbx sshd[4712]: {line}").as_bytes(), NOW, &mut note);
+    assert_eq!(found, vec![Who::Prefix(ATTACKER.parse().unwrap()); 2]);
+    assert_eq!((scan.counts(0).matched, scan.counts(0).forged), (2, 2));
 }
 
 fn sshd(text: &str) -> String {
@@ -160,6 +237,71 @@ fn a_name_that_holds_an_address_is_no_address() {
     let text = format!("Failed password for root from {VICTIM}.evil.example port 22 ssh2");
     let found = accused(&filter, &[sshd(&text)]);
     assert_eq!(found.keys().collect::<Vec<_>>(), [&format!("{VICTIM}.evil.example")]);
+}
+
+#[test]
+fn a_name_is_known_by_its_end() {
+    let spec = sereno_core::filter::Spec {
+        failregex: vec!["^ no <HOST>"],
+        names: false,
+        ..Default::default()
+    };
+    let zone = sereno_core::filter::date::Zone::machine(TimeZone::UTC);
+    let dates = sereno_core::filter::date::Detector::new(None, zone, NOW).unwrap();
+    let filter = Arc::new(Filter::compile(&spec, Arc::new(dates)).unwrap());
+    for name in [
+        "192.0.2.1.7.example",
+        "192.0.2.1-7.example.",
+        "192.0.2.1.x",
+        "192.0.2.1_7",
+        "192.0.2.1.7-7.a.example",
+    ] {
+        let found = accused(&filter, &[format!("2026-11-18 11:06:40 no {name} so")]);
+        assert_eq!(found.keys().collect::<Vec<_>>(), [name]);
+    }
+    for behind in [
+        "",
+        ".",
+        ". So",
+        ":25",
+        ".4711",
+        "-20261118T10",
+        ", x.example",
+        "/x.example",
+        "]",
+        "-7",
+        ".4711: x.y",
+    ] {
+        let found = accused(&filter, &[format!("2026-11-18 11:06:40 no 192.0.2.1{behind}")]);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["192.0.2.1"], "{behind}");
+    }
+}
+
+#[test]
+fn lines_looked_at_together_are_bounded() {
+    let spec = sereno_core::filter::Spec {
+        failregex: vec!["^ open$<SKIPLINES>^ shut <HOST>$"],
+        maxlines: u32::MAX,
+        ..Default::default()
+    };
+    let zone = sereno_core::filter::date::Zone::machine(TimeZone::UTC);
+    let dates = sereno_core::filter::date::Detector::new(None, zone, NOW).unwrap();
+    let filter = Arc::new(Filter::compile(&spec, Arc::new(dates)).unwrap());
+    let mut scan = Scan::new();
+    scan.add(filter, false);
+    let long = format!("2026-11-18 11:06:40 {}", "x".repeat(60_000));
+    let lines = std::iter::repeat_n("2026-11-18 11:06:40 open", 2_000)
+        .chain(std::iter::repeat_n(&*long, 40));
+    for line in lines {
+        scan.line(line.as_bytes(), NOW, &mut |_, _| {});
+        let bytes: usize = scan.waiting(0).map(str::len).sum();
+        assert!(scan.waiting(0).count() <= 1_000 && bytes <= 300_000, "{bytes} bytes");
+    }
+    let mut found = 0;
+    for line in ["open", "x", "shut 192.0.2.1"] {
+        scan.line(format!("2026-11-18 11:06:40 {line}").as_bytes(), NOW, &mut |_, _| found += 1);
+    }
+    assert_eq!(found, 1);
 }
 
 #[test]

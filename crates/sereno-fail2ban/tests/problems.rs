@@ -416,3 +416,18 @@ fn time_grows_with_the_text() {
         assert!(large < most, "{pattern:?}: {small:?} {large:?}");
     }
 }
+
+#[test]
+fn what_stands_in_no_file_has_the_place_where_it_is_asked_for() {
+    let tree = with("ignorecommand = %(fail2ban_confpath)s/ask %(__name__)s <ip>\n");
+    let jail = tree.jails.iter().find(|jail| jail.name == "bad").unwrap();
+    let text = jail.settings.ignorecommand.clone().unwrap();
+    assert_eq!(text.as_str(), "/f/ask bad <ip>");
+    for (at, column) in [(0, 17), (text.as_str().find("bad").unwrap(), 43)] {
+        let problem = tree.problem(Severity::Warning, (&text, at, 1), "x", "y");
+        assert_eq!(
+            (problem.file.as_str(), problem.line, problem.column),
+            ("/f/jail.local", 2, column)
+        );
+    }
+}

@@ -86,8 +86,8 @@ pub(crate) fn recall(
 ) -> Result<u64> {
     let tx = conn.unchecked_transaction()?;
     let mut bad = 0;
-    let sql = "SELECT since, prefix, jail, scope, until, count, because, before, '[]' FROM bans
-               WHERE until IS NULL OR until > ?1 ORDER BY id";
+    let sql = "SELECT since, prefix, jail, scope, until, count, because, before, '[]', offender
+               FROM bans WHERE until IS NULL OR until > ?1 ORDER BY id";
     each(&tx, sql, [now.0], &mut bad, |row| Some(Remembered::Ban(ban(row)?)), take)?;
     let sql = "SELECT who, jail, bans, at FROM pasts ORDER BY id";
     each(&tx, sql, [], &mut bad, past, take)?;
@@ -147,7 +147,7 @@ type Read = fn(&Row<'_>) -> Option<(i64, Event)>;
 const SOURCES: [(&str, Read); 2] = [
     ("id, line, at, prefix, jail FROM evidence", evidence),
     (
-        "at, prefix, jail, scope, until, count, because, before, body, kind, id FROM history",
+        "at, prefix, jail, scope, until, count, because, before, body, offender, kind, id FROM history",
         past_event,
     ),
 ];
@@ -160,7 +160,7 @@ fn evidence(row: &Row<'_>) -> Option<(i64, Event)> {
 
 fn past_event(row: &Row<'_>) -> Option<(i64, Event)> {
     let at = time(row, 0)?;
-    let event = match text(row, 9)? {
+    let event = match text(row, 10)? {
         "ban" => Event::Ban(ban(row)?),
         "lift" => Event::Lift {
             jail: name(row, 2)?,
@@ -170,15 +170,16 @@ fn past_event(row: &Row<'_>) -> Option<(i64, Event)> {
         },
         _ => Event::Told { about: prefix(row, 1), at, text: text(row, 8)?.to_owned() },
     };
-    Some((row.get(10).ok()?, event))
+    Some((row.get(11).ok()?, event))
 }
 
-/// From columns `since, prefix, jail, scope, until, count, because, before, evidence`.
+/// From columns `since, prefix, jail, scope, until, count, because, before, evidence, offender`.
 fn ban(row: &Row<'_>) -> Option<Ban> {
     Some(Ban {
         jail: name(row, 2)?,
         scope: name(row, 3)?,
         prefix: prefix(row, 1)?,
+        offender: text(row, 9).and_then(|addr| addr.parse().ok()),
         since: time(row, 0)?,
         until: row.get::<_, Option<i64>>(4).ok()?.map(Time),
         count: row.get(5).ok()?,

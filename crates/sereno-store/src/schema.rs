@@ -13,7 +13,8 @@ const APPLICATION_ID: i64 = 0x5352_4E4F;
 /// In the tables with an `id`, rows are in order of their last writing, so that the oldest
 /// are found without another index. `place` is the sortable key of a prefix, see `place.rs`.
 /// Times are microseconds since the epoch, `until` NULL is for ever.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE bans (
         id INTEGER PRIMARY KEY, prefix TEXT NOT NULL, jail TEXT NOT NULL, scope TEXT NOT NULL,
         since INTEGER NOT NULL, until INTEGER, count INTEGER NOT NULL, because TEXT NOT NULL,
@@ -43,7 +44,12 @@ const STEPS: &[&str] = &["
         body TEXT NOT NULL, UNIQUE (who, jail)
     ) STRICT;
     CREATE TABLE checkpoints (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE bans ADD COLUMN offender TEXT;
+    ALTER TABLE history ADD COLUMN offender TEXT;
+",
+];
 
 /// The tables that are kept to a size, the oldest rows leaving first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

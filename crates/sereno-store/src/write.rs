@@ -88,25 +88,27 @@ impl<'a> Writer<'a> {
         let (scope, because) = (ban.scope.as_str(), ban.because.word());
         let lines = self.lines(&ban.evidence)?;
         let mut ban_row = self.conn.prepare_cached(
-            "INSERT INTO bans (prefix, jail, scope, since, until, count, because, before)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO bans (prefix, jail, scope, since, until, count, because, before, offender)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (prefix, jail) DO UPDATE SET scope = excluded.scope, since = excluded.since,
                 until = excluded.until, count = excluded.count, because = excluded.because,
-                before = excluded.before
+                before = excluded.before, offender = excluded.offender
              WHERE since IS NOT excluded.since OR until IS NOT excluded.until",
         )?;
-        let row = params![who, jail, scope, since, until, ban.count, because, ban.before];
+        let offender = ban.offender.map(|addr| addr.to_string());
+        let row = params![who, jail, scope, since, until, ban.count, because, ban.before, offender];
         if ban_row.execute(row)? == 0 {
             return Ok(());
         }
         self.past(&who, ban)?;
         let mut history = self.conn.prepare_cached(
-            "INSERT INTO history (at, kind, place, prefix, jail, scope, until, count, because, before, body)
-             VALUES (?1, 'ban', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO history
+                (at, kind, place, prefix, jail, scope, until, count, because, before, body, offender)
+             VALUES (?1, 'ban', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
         let key = place::key(ban.prefix);
         history.execute(params![
-            since, key, who, jail, scope, until, ban.count, because, ban.before, lines
+            since, key, who, jail, scope, until, ban.count, because, ban.before, lines, offender
         ])?;
         self.added(Shelf::History, 1);
         Ok(())

@@ -43,6 +43,7 @@ prop_compose! {
     fn any_ban()(
         jail in any_name(), scope in any_name(), prefix in any_prefix(), since: i64,
         until in proptest::option::of(1i64..), count: u32, before: u32,
+        offender in proptest::option::of(any::<IpAddr>()),
         because in prop_oneof![
             Just(Because::Failures), Just(Because::Accounts), Just(Because::Hosts),
             Just(Because::Network), Just(Because::Manual)
@@ -50,7 +51,7 @@ prop_compose! {
         evidence in proptest::collection::vec(any::<String>(), 0..4),
     ) -> Ban {
         let (since, until) = (Time(since), until.map(Time));
-        Ban { jail, scope, prefix, since, until, count, because, before, evidence: evidence.into() }
+        Ban { jail, scope, prefix, offender, since, until, count, because, before, evidence: evidence.into() }
     }
 }
 

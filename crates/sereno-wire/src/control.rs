@@ -58,6 +58,8 @@ pub enum Ask {
     Reload,
     /// Stop cleanly; the bans stay in force.
     Stop,
+    /// Write the bans of a fail2ban configuration into its database, and stop cleanly.
+    GiveBack,
     /// A command of `fail2ban-client`.
     Fail2ban {
         /// What stands behind its options.
@@ -78,7 +80,8 @@ pub enum Reply {
         /// Whether another frame follows.
         more: bool,
     },
-    /// To [`Ask::Ban`], [`Ask::Unban`], [`Ask::Reload`], [`Ask::Stop`]: it was done.
+    /// To [`Ask::Ban`], [`Ask::Unban`], [`Ask::Reload`], [`Ask::Stop`], [`Ask::GiveBack`]: it was
+    /// done.
     Done {
         /// How many bans it touched.
         count: u64,
@@ -209,6 +212,14 @@ pub struct JailStatus {
     pub watching: u64,
     /// Strangers forgotten for want of room.
     pub forgotten: u64,
+    /// Searches of fail2ban's expressions that were given up after too many steps.
+    pub exhausted: u64,
+    /// Those of the last 24 h, to the hour.
+    pub exhausted_day: u64,
+    /// Sessions forgotten for want of room, with a failure whose address was still to come.
+    pub lost: u64,
+    /// Those of the last 24 h, to the hour.
+    pub lost_day: u64,
     /// Bans in force.
     pub in_force: u64,
     /// When the last failure was counted.

@@ -26,7 +26,8 @@ pub struct Loaded {
 }
 
 /// Reads the configuration: the file named (it must be there), or the default file and
-/// `conf.d/*.toml` beside it, or, when there is none, what [`crate::discover`] finds.
+/// `conf.d/*.toml` beside it, or, when there is none, what [`crate::discover`] finds; and the
+/// fail2ban configuration that the arguments name, or else that file.
 ///
 /// # Errors
 /// When a document cannot be read; the text says which.
@@ -50,7 +51,8 @@ pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
     }
     let rules = rules(args.rules.as_deref(), folder)?;
     let mut outcome = read(&documents, &rules);
-    let house = args.fail2ban.as_deref().map(|dir| {
+    let tree = args.fail2ban.clone().or_else(|| outcome.policy.settings.fail2ban.clone());
+    let house = tree.as_deref().map(|dir| {
         let now = crate::run::clock();
         let (house, problems) = crate::fail2ban::add(dir, &mut outcome.policy, now);
         outcome.problems.extend(problems);

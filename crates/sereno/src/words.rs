@@ -198,6 +198,8 @@ words! {
         | "jaula {name}: regla {rule}, {retry} fallos en {find}, fuera {ban}, puertos {ports}";
     jail_seen(failures, patient, good, watching, out) = "{failures}, {patient} borne with patience, {good} good logins, {watching} watched, {out} in force"
         | "{failures}, {patient} tolerados, {good} accesos buenos, {watching} observados, {out} en vigor";
+    jail_strain(exhausted, lost) = "{exhausted} searches given up after too many steps, {lost} sessions forgotten"
+        | "{exhausted} búsquedas abandonadas tras demasiados pasos, {lost} sesiones olvidadas";
     source_line(what, files, lag, last, matched) = "{what}: {files} files, {lag} behind, last line {last}, last match {matched}"
         | "{what}: {files} archivos, {lag} por leer, última línea {last}, última coincidencia {matched}";
     source_counts(candidates, matched, unknown, disbelieved) = "{candidates} lines looked at, {matched} understood, {unknown} unknown, {disbelieved} not believed"

@@ -37,6 +37,10 @@ targets! {
     knock: "../../../fuzz/checks/knock.rs",
     knockd: "../../../fuzz/checks/knockd.rs",
     journal: "../../../fuzz/checks/journal.rs",
+    expression: "../../../fuzz/checks/expression.rs",
+    date: "../../../fuzz/checks/date.rs",
+    tree: "../../../fuzz/checks/tree.rs",
+    filter: "../../../fuzz/checks/filter.rs",
 }
 
 /// Checks every input of a target, and names those that fail.

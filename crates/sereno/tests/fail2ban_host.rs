@@ -384,6 +384,67 @@ fn who_is_banned_again_and_again_is_banned_for_long() {
 }
 
 #[test]
+fn a_name_in_a_line_of_sshd_bans_nobody_else() {
+    let Some(home) = home(&JAILS.replace("filter = sshd", "filter = sshd[mode=aggressive]")) else {
+        return;
+    };
+    let _guard = ours(&home, &["--observe"]);
+    let (victim, stranger) = ("203.0.113.77", "198.51.100.7");
+    for seconds in 1..=6 {
+        let head = format!("{} pbx sshd[{}]: ", ago(seconds, "%b %d %H:%M:%S"), 100 + seconds);
+        for text in [
+            format!("Invalid user x from {victim} on from {stranger} port 4711"),
+            format!(
+                "Failed none for invalid user x from {victim} on from {stranger} port 4711 ssh2"
+            ),
+            format!(
+                "Connection closed by invalid user x {victim} on {stranger} port 4711 [preauth]"
+            ),
+        ] {
+            home.append("auth.log", &format!("{head}{text}\n"));
+        }
+    }
+    home.append("auth.log", &sshd("198.51.100.99", 0).repeat(3));
+    home.until(|home| home.bans().contains(&"198.51.100.99".to_owned()));
+    let bans = home.bans();
+    assert!(bans.contains(&stranger.to_owned()) && !bans.contains(&victim.to_owned()), "{bans:?}");
+    let status = home.json(&["status", "--json"]);
+    let jails = status["jails"].as_array().unwrap().iter();
+    let sources = jails.flat_map(|jail| jail["sources"].as_array().unwrap());
+    let disbelieved: u64 = sources.filter_map(|source| source["disbelieved"].as_u64()).sum();
+    assert!(disbelieved >= 6, "{status}");
+}
+
+#[test]
+fn members_of_the_group_name_no_file() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(JAILS) else { return };
+    home.configure("[sereno]\ngroup = \"nogroup\"\n");
+    fs::set_permissions(home.folder(), fs::Permissions::from_mode(0o711)).unwrap();
+    let _guard = ours(&home, &[]);
+    let (client, socket) = (client(&home), home.path("socket"));
+    let member = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&client);
+        let output = quiet(command.arg("-s").arg(&socket).args(words)).output().unwrap();
+        output.status.code()
+    };
+    let target = home.path("profile.sh");
+    let path = target.to_str().unwrap();
+    assert_eq!(member(&["set", "sshd", "banip", "198.51.100.1"]), Some(0));
+    assert_eq!(member(&["set", "logtarget", path]), Some(255));
+    assert_eq!(member(&["reload", "$(id)"]), Some(255));
+    assert_eq!(member(&["set", "sshd", "addlogpath", "/etc/shadow"]), Some(255));
+    assert_eq!(member(&["set", "logtarget", "STDERR"]), Some(0));
+    assert!(!target.exists());
+    assert_eq!(ask(&home, &client, "socket", &format!("set logtarget {path}")).2, 0);
+    assert_eq!(ask(&home, &client, "socket", "set sshd banip 198.51.100.2").2, 0);
+    home.until(|_| fs::read_to_string(&target).is_ok_and(|log| log.contains("Ban 198.51.100.2")));
+}
+
+#[test]
 fn bans_are_taken_over_once() {
     if !program::own_network() {
         return;
@@ -424,6 +485,44 @@ fn bans_are_taken_over_once() {
     let _guard = ours(&home, &[]);
     assert_eq!(ask(&home, &client, "socket", "get sshd banip").0, "198.51.100.2\n");
     assert_eq!(home.said().matches("3 bans in force and").count(), 1, "{}", home.said());
+}
+
+#[test]
+fn bans_are_given_back_or_it_goes_on() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(JAILS) else { return };
+    let mut guard = ours(&home, &[]);
+    let (theirs, client) = ("/usr/bin/fail2ban-client", client(&home));
+    let refused = |why: &str| {
+        let said = home.ask(&["stop", "--give-back"]);
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        assert!(text.contains("nothing was given back") && text.contains(why), "{text}");
+        assert!(home.answers());
+    };
+    refused("f2b.sqlite3: No such file");
+    let server = real(&home);
+    assert_eq!(ask(&home, theirs, "f2b.sock", "set sshd banip 198.51.100.6").2, 0);
+    refused("fail2ban runs");
+    let status = || String::from_utf8_lossy(&home.ask(&["status"]).stdout).into_owned();
+    assert!(status().contains("ALARM: fail2ban itself guards"), "{}", status());
+    assert_eq!(ask(&home, theirs, "f2b.sock", "stop").2, 0);
+    drop(server);
+    home.until(|home| home.said().contains("fail2ban has ended"));
+    assert!(!status().contains("fail2ban itself guards"), "{}", status());
+    // What it banned meanwhile is ours, too.
+    assert_eq!(ask(&home, &client, "socket", "get sshd banip").0, "198.51.100.6\n");
+    assert_eq!(ask(&home, &client, "socket", "set sshd banip 198.51.100.5").0, "1\n");
+    let given = home.ask(&["stop", "--give-back"]);
+    assert!(given.status.success(), "{given:?}");
+    assert!(guard.0.wait().unwrap().success());
+    let _server = real(&home);
+    home.until(|home| {
+        let banned = ask(home, theirs, "f2b.sock", "get sshd banip").0;
+        banned.contains("198.51.100.5") && banned.contains("198.51.100.6")
+    });
 }
 
 /// Two jails that close every port.

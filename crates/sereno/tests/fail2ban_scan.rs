@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -130,6 +131,36 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
+fn files_that_others_may_change_are_named() {
+    let (folder, log) = tree(FILTER);
+    let base = text(folder.path());
+    let jail =
+        format!("[demo]\nenabled = true\nfilter = demo\nlogpath = {}\naction = a\n", text(&log));
+    fs::write(folder.path().join("jail.conf"), jail).unwrap();
+    fs::create_dir(folder.path().join("action.d")).unwrap();
+    let action = folder.path().join("action.d/a.conf");
+    fs::write(&action, "[Definition]\nactionban = true\n").unwrap();
+    let complaints = || {
+        let (said, complained, _) = sereno(&["check", "--fail2ban", base], b"");
+        format!("{said}{complained}").matches(" may change this file").count()
+    };
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    assert_eq!(complaints(), 0);
+    mode(&action, 0o666);
+    assert_eq!(complaints(), 1);
+    mode(&action, 0o644);
+    mode(&folder.path().join("filter.d"), 0o777);
+    assert_eq!(complaints(), 1);
+    // Files in a directory like /tmp are their owners'.
+    mode(&folder.path().join("filter.d"), 0o1777);
+    assert_eq!(complaints(), 0);
+    if std::os::unix::fs::chown(&action, Some(65_534), None).is_ok() {
+        assert_eq!(complaints(), 1);
+    }
+}
+
+#[test]
 fn stock_filters_find_what_fail2ban_finds() {
     let logs = Path::new("/usr/lib/python3/dist-packages/fail2ban/tests/files/logs");
     if !logs.is_dir() || !Path::new("/etc/fail2ban/filter.d").is_dir() {
@@ -167,4 +198,56 @@ fn stock_filters_find_what_fail2ban_finds() {
         assert_eq!(ours, theirs, "{filter}\n{complained}");
         println!("{filter}: {} lines count", ours.len());
     }
+}
+
+/// A rule that is made of fail2ban's expressions.
+const RULE: &str = "name = \"web\"\nformat = \"fail2ban\"\n\
+    failregex = ['^ shop: refused <HOST> for <F-USER>\\S+</F-USER>$']\n";
+
+#[test]
+fn rules_of_expressions_read_as_others_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, rules) = (folder.path().join("log"), folder.path().join("rules"));
+    fs::create_dir(&rules).unwrap();
+    fs::write(rules.join("web.toml"), RULE).unwrap();
+    let text = "Nov 22 12:00:01 pbx sshd[7]: Failed password for root from 203.0.113.1 port 5 ssh2\n\
+                2026-11-22 12:00:02 shop: refused 203.0.113.2 for ana\n\
+                2026-11-22 12:00:03 shop: welcome 203.0.113.2\n\
+                Nov 22 12:00:04 pbx sshd[7]: Failed password for root from 203.0.113.1 port 5 ssh2\n";
+    fs::write(&log, text).unwrap();
+    let scan = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sereno"));
+        command.arg("scan").arg("--rules-folder").arg(&rules).args(words).arg(&log);
+        let output = command.args(["--now", "1795392000"]).env("LC_ALL", "C").env("TZ", "UTC-2");
+        let output = output.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr), output.status.code().unwrap())
+    };
+    for (rules, count) in
+        [(&["--rule", "web"][..], "1\n"), (&["--rule", "web", "--rule", "sshd"], "3\n")]
+    {
+        let counted = scan(&[rules, &["--count"]].concat());
+        assert_eq!(counted, (count.to_owned(), String::new(), 0), "{rules:?}");
+    }
+    assert_eq!(scan(&["--count"]).0, "3\n", "all rules");
+    let (rows, ..) = scan(&["--rule", "web", "--rule", "sshd", "--json"]);
+    let rows: Vec<serde_json::Value> =
+        rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut short: Vec<_> = rows
+        .iter()
+        .map(|row| (row["line"].as_u64().unwrap(), row["rule"].as_str().unwrap()))
+        .collect();
+    short.sort_unstable();
+    assert_eq!(short, [(1, "sshd"), (2, "web"), (4, "sshd")]);
+    let web = rows.iter().find(|row| row["rule"] == "web").unwrap();
+    assert_eq!((&web["addr"], &web["user"]), (&"203.0.113.2".into(), &"ana".into()));
+    assert_eq!(web["time"], "2026-11-22T10:00:02Z", "the machine's zone");
+    let (page, ..) = scan(&["--rule", "web"]);
+    assert!(page.contains("1 of 4 lines count") && page.contains("web"), "{page}");
+    let (_, error, code) = scan(&["--rule", "wbe"]);
+    assert_eq!(code, 2);
+    assert!(
+        error.contains("there is no rule wbe; there are: ") && error.contains("web"),
+        "{error}"
+    );
 }

@@ -209,7 +209,7 @@ impl Reader<'_> {
             let notes = &mut self.notes;
             match entry.key.as_str() {
                 "sequence" => {
-                    found = values::sequence(value, notes).map(Sequences::Fixed).or(found)
+                    found = values::sequence(value, notes).map(Sequences::Fixed).or(found);
                 }
                 "one_time_sequences" => {
                     if let Some((list, file)) = values::once(value, self.file, notes) {
@@ -220,7 +220,7 @@ impl Reader<'_> {
                 "seq_timeout" | "timeout" => door.within = seconds(value, entry, notes),
                 "cmd_timeout" => door.hold = seconds(value, entry, notes),
                 "tcpflags" => {
-                    door.flags = values::flags(value, notes).unwrap_or(FlagTest::default())
+                    door.flags = values::flags(value, notes).unwrap_or_default();
                 }
                 "target" => match value.text.parse::<IpAddr>() {
                     Ok(addr) => door.target = Some(addr),

@@ -26,8 +26,9 @@ pub(super) struct Court {
     pub(super) jails: Vec<Jail>,
     pub(super) friends: Friends,
     pub(super) ledger: Ledger,
-    /// Bans that the hands could not carry out, and when they are tried again.
-    pub(super) waiting: BTreeMap<(Name, Prefix), Time>,
+    /// Bans that the hands could not carry out: when they are tried again, and since when they
+    /// are to be in force.
+    pub(super) waiting: BTreeMap<(Name, Prefix), (Time, Time)>,
     /// Whether somebody wants [`Action::Saw`].
     pub(super) watched: bool,
     /// Whether bans are carried out; otherwise the banned go on talking, and that is no news.
@@ -126,6 +127,7 @@ impl Court {
             jail,
             scope,
             prefix: trip.prefix,
+            offender: trip.by.filter(|_| !trip.prefix.is_host()),
             since: trip.at,
             until,
             count: trip.count,
@@ -181,6 +183,7 @@ impl Court {
             jail,
             scope,
             prefix,
+            offender: self.ledger.get(jail, prefix).and_then(|ban| ban.offender),
             since: self.now,
             until: length.map(|length| self.now.plus(length)),
             count: 0,
@@ -275,8 +278,10 @@ impl Court {
         why: String,
         actions: &mut Vec<Action>,
     ) {
-        let first = self.waiting.insert((jail, prefix), self.now.plus(RETRY)).is_none();
-        if first {
+        // One that was over already is not missed.
+        let Some(ban) = self.ledger.get(jail, prefix) else { return };
+        let again = (self.now.plus(RETRY), ban.since);
+        if self.waiting.insert((jail, prefix), again).is_none() {
             actions.push(Action::Tell(Notice::Refused { jail, prefix, why }));
         }
     }
@@ -339,10 +344,10 @@ impl Court {
     pub(super) fn retry(&mut self, actions: &mut Vec<Action>) {
         let now = self.now;
         let again: Vec<_> =
-            self.waiting.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
+            self.waiting.iter().filter(|(_, (at, _))| *at <= now).map(|(key, _)| *key).collect();
         for (jail, prefix) in again {
             if let Some(ban) = self.ledger.get(jail, prefix) {
-                self.waiting.insert((jail, prefix), now.plus(RETRY));
+                self.waiting.insert((jail, prefix), (now.plus(RETRY), ban.since));
                 actions.push(Action::Ban(ban));
             } else {
                 self.waiting.remove(&(jail, prefix));

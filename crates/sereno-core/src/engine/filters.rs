@@ -30,18 +30,23 @@ impl Filters {
         self.jails.iter().map(|(jail, _)| jail)
     }
 
-    /// What all of them have seen.
-    pub(super) fn counts(&self) -> Counts {
-        (0..self.jails.len()).map(|place| self.scan.counts(place)).fold(
-            Counts::default(),
-            |a, b| Counts {
-                candidates: a.candidates + b.candidates,
-                matched: a.matched + b.matched,
-                ignored: a.ignored + b.ignored,
-                exhausted: a.exhausted + b.exhausted,
-                lost: a.lost + b.lost,
-            },
-        )
+    /// What all of them have seen, or those of one jail.
+    pub(super) fn counts(&self, of: Option<usize>) -> Counts {
+        let jails = self.jails.iter().enumerate();
+        let wanted = jails.filter(|(_, (jail, _))| of.is_none_or(|of| of == *jail));
+        wanted.map(|(place, _)| self.scan.counts(place)).fold(Counts::default(), sum)
+    }
+}
+
+/// What two have seen together.
+pub(super) fn sum(a: Counts, b: Counts) -> Counts {
+    Counts {
+        candidates: a.candidates + b.candidates,
+        matched: a.matched + b.matched,
+        ignored: a.ignored + b.ignored,
+        exhausted: a.exhausted + b.exhausted,
+        lost: a.lost + b.lost,
+        forged: a.forged + b.forged,
     }
 }
 

@@ -12,7 +12,7 @@ pub use message::{Action, Input, Lifted, Notice, SourceId};
 pub use source::SourceHealth;
 
 use crate::addr::Prefix;
-use crate::filter::Filter;
+use crate::filter::{Counts, Filter};
 use crate::gate::Name;
 use crate::jail::{Friends, Jail, JailCounts, JailPolicy, Known, Track};
 use crate::ledger::{Ban, Ledger};
@@ -146,7 +146,7 @@ impl Engine {
             .min()
             .map(|at| (at, "a record without an end"));
         let end = self.court.ledger.next_end().map(|at| (at, "ban ends"));
-        let retry = self.court.waiting.values().min().map(|at| (*at, "refused ban"));
+        let retry = self.court.waiting.values().min().map(|(at, _)| (*at, "refused ban"));
         [desk, open, end, retry].into_iter().flatten().min()
     }
 
@@ -194,6 +194,14 @@ impl Engine {
     #[must_use]
     pub fn source(&self, id: SourceId) -> Option<SourceHealth> {
         self.sources.get(&id).map(Source::health)
+    }
+
+    /// What fail2ban's filters have seen for a jail.
+    #[must_use]
+    pub fn filtered(&self, jail: Name) -> Counts {
+        let place = self.court.jails.iter().position(|j| j.policy().name == jail);
+        let all = self.sources.values().filter(|_| place.is_some());
+        all.map(|source| source.filters.counts(place)).fold(Counts::default(), filters::sum)
     }
 
     /// Whether a jail listens to a source.
@@ -244,6 +252,13 @@ impl Engine {
     #[must_use]
     pub fn is_waiting(&self, jail: Name, prefix: Prefix) -> bool {
         self.court.waiting.contains_key(&(jail, prefix))
+    }
+
+    /// Whether this ban was decided before, and the hands are only asked for it again.
+    #[must_use]
+    pub fn is_again(&self, ban: &Ban) -> bool {
+        let waiting = self.court.waiting.get(&(ban.jail, ban.prefix));
+        waiting.is_some_and(|(_, since)| *since == ban.since)
     }
 
     /// How many bans the hands could not carry out yet.

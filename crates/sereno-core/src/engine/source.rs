@@ -84,17 +84,11 @@ impl Source {
             kept.unvouched += desk.kept().unvouched;
             kept.overrun += desk.kept().overrun;
         }
-        let (mut counts, filters) = (self.scan.counts(), self.filters.counts());
+        let (mut counts, filters) = (self.scan.counts(), self.filters.counts(None));
         counts.candidates += filters.candidates;
         counts.hits += filters.matched;
-        let exhausted = filters.exhausted;
-        SourceHealth {
-            counts,
-            kept,
-            exhausted,
-            last_line: self.last_line,
-            last_match: self.last_match,
-        }
+        kept.forged += filters.forged;
+        SourceHealth { counts, kept, last_line: self.last_line, last_match: self.last_match }
     }
 
     /// Reads lines; says how many bytes were used, and how far off their times were, if so.
@@ -174,8 +168,6 @@ pub struct SourceHealth {
     pub counts: Counts,
     /// What its desks kept from counting.
     pub kept: Kept,
-    /// Searches of fail2ban's expressions that were given up because they took too many steps.
-    pub exhausted: u64,
     /// When it last gave anything.
     pub last_line: Option<Time>,
     /// When a line last matched.

@@ -2,6 +2,8 @@
 
 use super::cut;
 use super::regex::{Regex, Room};
+use crate::addr::parse_addr;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,6 +39,9 @@ const KNOWN: [&str; 11] = [
     "mlfid",
     "content",
 ];
+
+/// What stands for who it was.
+const NAMED: [Name; 3] = [Name::IP4, Name::IP6, Name::DNS];
 
 /// The names of the groups of one filter, each once.
 #[derive(Debug)]
@@ -153,7 +158,13 @@ impl Groups {
         };
         let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let more = behind.bytes().take_while(|byte| part(*byte)).count();
-        if goes_on { text.get(found.start..found.end + more) } else { None }
+        // `192.0.2.1-7.example.org`: names end in a word, addresses do not.
+        let last = behind.as_bytes().get(..more)?.rsplit(|b| *b == b'.');
+        let word = |label: &&[u8]| !label.is_empty();
+        let last = last.into_iter().find(word).and_then(|label| label.first().copied());
+        let dotted = behind.get(..more)?.trim_end_matches('.').contains('.');
+        let named = goes_on || dotted && letter(last);
+        if named { text.get(found.start..found.end + more) } else { None }
     }
 }
 
@@ -282,6 +293,29 @@ impl Fields {
         self.take(Name::IP4);
         self.take(Name::IP6);
         self.set(Name::DNS, name);
+    }
+
+    /// Whether somebody is named, by address or by name.
+    pub(super) fn accuses(&self) -> bool {
+        NAMED.iter().any(|name| self.value(*name).is_some())
+    }
+
+    /// Lets them be about `addr`; says whether they were about somebody else.
+    pub(super) fn accuse(&mut self, addr: IpAddr) -> bool {
+        let named = self.value(Name::IP4).or_else(|| self.value(Name::IP6));
+        if named.is_some_and(|named| parse_addr(named.as_bytes()) == Some(addr)) {
+            return false;
+        }
+        // An id may be the same.
+        if named.is_some() && self.value(Name::FID) == named {
+            self.take(Name::FID);
+        }
+        for name in NAMED {
+            self.take(name);
+        }
+        self.take(Name::CIDR);
+        self.set(if addr.is_ipv4() { Name::IP4 } else { Name::IP6 }, &addr.to_string());
+        true
     }
 
     /// Takes over what another says, so many bytes of each value. (fail2ban 1.0.2 also takes over

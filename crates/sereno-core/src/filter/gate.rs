@@ -45,7 +45,7 @@ impl Gate {
             free.fill(true);
         }
         Self {
-            prefix: before.as_deref().and_then(|all| automaton(all)),
+            prefix: before.as_deref().and_then(automaton),
             any: if known { Some(literals) } else { before },
             known,
             each: each.map(|each| (each, owners)),

@@ -20,6 +20,22 @@ impl Line {
     }
 }
 
+/// Bytes that lines looked at together have at most; all of them are searched for each new one.
+const BYTES: usize = 256 << 10;
+
+/// Lets go of the oldest of more than `most` lines, or of more than so many bytes; the last one
+/// stays in any case.
+pub(super) fn keep(lines: &mut Vec<Line>, most: usize) {
+    let mut room = BYTES;
+    let fits = |line: &&Line| {
+        let fits = room.checked_sub(line.rest.len() + 1);
+        room = fits.unwrap_or(0);
+        fits.is_some()
+    };
+    let few = lines.iter().rev().take(most).take_while(fits).count().max(1);
+    lines.drain(..lines.len().saturating_sub(few));
+}
+
 /// The last lines, as one text with a line break behind each.
 pub(super) fn text(lines: &[Line]) -> String {
     let mut text = String::with_capacity(lines.iter().map(|line| line.rest.len() + 1).sum());

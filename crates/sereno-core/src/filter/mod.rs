@@ -7,7 +7,8 @@
 //!
 //! - thousands of sessions (`<F-MLFID>`) are remembered instead of a hundred;
 //! - a search that takes too many steps is given up and counted, instead of holding up every jail;
-//! - names in place of addresses are reported as names: nothing is asked of the network here.
+//! - names in place of addresses are reported as names: nothing is asked of the network here;
+//! - of a line that a rule of ours knows, the address counts that this rule finds ([`Filter::with_witness`]).
 //!
 //! [`regex`] understands the expressions, [`date`] finds the dates.
 
@@ -20,6 +21,7 @@ pub mod regex;
 mod scan;
 mod session;
 mod trial;
+mod witness;
 
 pub use fields::Fields;
 pub use reader::{Counts, Finding, Who};
@@ -27,11 +29,15 @@ pub use scan::Scan;
 pub use session::Story;
 pub use trial::{Manner, Trace};
 
+use crate::rule::Rule;
 use date::Detector;
 use fields::{Groups, Names};
 use gate::Gate;
 use regex::{Options, Regex, Wrong};
 use std::sync::Arc;
+
+/// Lines looked at together at most, whatever `maxlines` says.
+pub const MOST_LINES: u32 = 1_000;
 
 /// What a filter's configuration says, put together.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +48,7 @@ pub struct Spec<'a> {
     pub failregex: Vec<&'a str>,
     /// What is none, each.
     pub ignoreregex: Vec<&'a str>,
-    /// Lines looked at together; 0 and 1 mean one.
+    /// Lines looked at together, [`MOST_LINES`] at most; 0 and 1 mean one.
     pub maxlines: u32,
     /// Whether names are taken for addresses: `usedns` is not `no`.
     pub names: bool,
@@ -64,6 +70,17 @@ pub enum Part {
 struct Expression {
     regex: Regex,
     groups: Groups,
+    /// What matches is no failure and ends a session.
+    ends: bool,
+}
+
+impl Expression {
+    fn of(regex: Regex, names: &mut Names) -> Self {
+        let ends = regex.always("mlfforget")
+            && (regex.always("nofail") || regex.always("mlfgained"))
+            && regex.group("mlfid").is_none();
+        Self { groups: Groups::of(&regex, names), regex, ends }
+    }
 }
 
 /// A filter, compiled.
@@ -76,6 +93,7 @@ pub struct Filter {
     gate: Gate,
     names: Arc<Names>,
     dates: Arc<Detector>,
+    witness: Option<Arc<Rule>>,
 }
 
 impl Filter {
@@ -89,7 +107,7 @@ impl Filter {
             // To the others several lines are one text.
             let multiline = spec.maxlines > 1 && matches!(part, Part::Failure(_));
             match Regex::compile(text, Options { multiline, raw_or_dns: spec.names }) {
-                Ok(regex) => Some(Expression { groups: Groups::of(&regex, &mut names), regex }),
+                Ok(regex) => Some(Expression::of(regex, &mut names)),
                 Err(why) => {
                     wrong.push((part, why));
                     None
@@ -113,9 +131,18 @@ impl Filter {
             return Err(wrong);
         }
         let failures: Vec<_> = failures.into_iter().flatten().collect();
-        let maxlines = (spec.maxlines as usize).max(1);
+        let maxlines = spec.maxlines.clamp(1, MOST_LINES) as usize;
         let gate = Gate::of(prefix.as_ref(), &failures, maxlines);
-        Ok(Self { prefix, failures, ignored, maxlines, gate, names: Arc::new(names), dates })
+        let (names, witness) = (Arc::new(names), None);
+        Ok(Self { prefix, failures, ignored, maxlines, gate, names, dates, witness })
+    }
+
+    /// The same; of a line that `rule` knows, the address that it finds counts, whatever an
+    /// expression takes for it. [`Counts::forged`] says how often they differed. Lines that are
+    /// looked at together are not asked about.
+    #[must_use]
+    pub fn with_witness(self, rule: Arc<Rule>) -> Self {
+        Self { witness: Some(rule), ..self }
     }
 
     /// How many failregex it has.

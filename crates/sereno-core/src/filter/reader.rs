@@ -6,6 +6,7 @@ use super::lines::{self, Line};
 use super::regex::{Regex, Room};
 use super::session::{Sessions, Story};
 use super::trial::{Manner, Trace};
+use super::witness::{Opinion, Witness};
 use super::{Expression, Filter};
 use crate::addr::{Prefix, parse_addr};
 use crate::time::Time;
@@ -73,7 +74,8 @@ pub struct Finding<'a> {
 pub struct Counts {
     /// Lines that could matter.
     pub candidates: u64,
-    /// Lines that a failregex matched.
+    /// Lines that a failregex matched, or that could only have ended a session of which nothing is
+    /// known.
     pub matched: u64,
     /// Lines that an ignoreregex matched.
     pub ignored: u64,
@@ -81,6 +83,8 @@ pub struct Counts {
     pub exhausted: u64,
     /// Sessions forgotten for want of room while a failure of theirs waited for its address.
     pub lost: u64,
+    /// Lines in which an expression took an address for the stranger's that is not his.
+    pub forged: u64,
 }
 
 /// A filter and what it remembers of a source.
@@ -95,6 +99,7 @@ pub(super) struct Reader {
     buffer: Vec<Line>,
     sessions: Sessions,
     counts: Counts,
+    witness: Option<Witness>,
     /// The text that is searched: a line break stands behind it.
     text: String,
     /// What the prefregex captured.
@@ -114,12 +119,14 @@ struct Look<'l> {
 
 impl Reader {
     pub(super) fn new(filter: Arc<Filter>, manner: Manner) -> Self {
+        let witness = filter.witness.clone().filter(|_| filter.maxlines <= 1).map(Witness::new);
         Self {
             before: Fields::new(&filter.names),
             fields: Fields::new(&filter.names),
             single: Story::default(),
             filter,
             manner,
+            witness,
             trace: Trace::default(),
             room: Room::new(),
             chosen: Vec::new(),
@@ -168,7 +175,7 @@ impl Reader {
         if filter.maxlines > 1 {
             let line = Line { whole: cut.whole.into(), rest: cut.rest.to_owned() };
             self.buffer.push(line);
-            self.buffer.drain(..self.buffer.len().saturating_sub(filter.maxlines));
+            lines::keep(&mut self.buffer, filter.maxlines);
             look.lines = self.buffer.clone();
             self.text = lines::text(&look.lines);
         } else {
@@ -183,17 +190,19 @@ impl Reader {
         if !self.prefix(&filter) {
             return;
         }
-        for (index, one) in filter.failures.iter().enumerate() {
+        let worth = self.worth(&filter);
+        for (index, one) in filter.failures.iter().enumerate().take(worth) {
             if !self.chosen[index] || !self.search(&one.regex) {
                 continue;
             }
             if self.failure(&filter, &mut look, index, one, emit) {
-                break;
+                return;
             }
             if filter.maxlines > 1 {
                 self.text = lines::text(&self.buffer);
             }
         }
+        self.counts.matched += u64::from(self.chosen[worth..].contains(&true));
     }
 
     fn search(&mut self, regex: &Regex) -> bool {
@@ -241,6 +250,22 @@ impl Reader {
             self.text.push('\n');
         }
         true
+    }
+
+    /// How many of the failregex are worth a search. If nothing is known of the session, those at
+    /// the end that could only end it are not: most logins that went well.
+    fn worth(&self, filter: &Filter) -> usize {
+        let unknown =
+            || self.before.value(Name::SESSION).is_some_and(|id| !self.sessions.knows(id));
+        if self.manner != Manner::Guard || !unknown() {
+            return filter.failures.len();
+        }
+        let all = filter.failures.iter().zip(&self.chosen);
+        all.enumerate()
+            .filter(|(_, (one, chosen))| **chosen && !one.ends)
+            .map(|(at, _)| at + 1)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Tells of a failure that was just found; whether that was all of the line.
@@ -307,6 +332,18 @@ impl Reader {
         } else {
             fields.update(&self.fields, usize::MAX);
             std::mem::swap(fields, &mut self.fields);
+        }
+        if self.fields.accuses()
+            && let Some(witness) = &mut self.witness
+        {
+            match witness.opinion(look.cut.whole) {
+                Opinion::None => {}
+                Opinion::Is(addr) => self.counts.forged += u64::from(self.fields.accuse(addr)),
+                Opinion::Doubtful => {
+                    self.counts.forged += 1;
+                    return !every;
+                }
+            }
         }
         let fields = &self.fields;
         let at = look.cut.when.unwrap_or(look.cut.now);

@@ -208,6 +208,11 @@ impl Sessions {
         self.known.peek(&key).unwrap_or(&self.ended)
     }
 
+    /// Whether something is known of session `id`.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.known.peek(&self.hash.hash_one(id)).is_some()
+    }
+
     /// A session had to leave.
     fn left(&mut self, story: Story) {
         self.bytes -= story.size;

@@ -128,6 +128,8 @@ impl JailPolicy {
 pub struct Trip {
     /// The prefix to ban.
     pub prefix: Prefix,
+    /// The address of the last straw, if one alone is to blame.
+    pub by: Option<IpAddr>,
     /// When the last straw fell.
     pub at: Time,
     /// How much had been counted.
@@ -330,17 +332,24 @@ impl Jail {
         let mut trips = self.siege(verdict);
         if let Some((because, count)) = tripped {
             trips.retain(|trip| trip.prefix != stranger);
-            trips.push(self.trip(stranger, verdict.at, count, because));
+            let by = verdict.network.is_none().then_some(verdict.addr);
+            trips.push(self.trip((stranger, by), verdict.at, count, because));
         } else {
             trips.extend(self.spread(verdict));
         }
         trips
     }
 
-    fn trip(&mut self, stranger: Prefix, at: Time, count: u32, because: Because) -> Trip {
+    fn trip(
+        &mut self,
+        (stranger, by): (Prefix, Option<IpAddr>),
+        at: Time,
+        count: u32,
+        because: Because,
+    ) -> Trip {
         let evidence =
             self.strangers.remove(stranger).map(Track::into_evidence).unwrap_or_default();
-        Trip { prefix: stranger, at, count, because, evidence }
+        Trip { prefix: stranger, by, at, count, because, evidence }
     }
 
     /// Whether many are at the same account at once: a siege shares its tries among its hosts.
@@ -363,9 +372,9 @@ impl Jail {
             return Vec::new();
         }
         let count = hosts.len() as u32;
-        let mut strangers: Vec<Prefix> =
-            hosts.iter().map(|(host, _)| self.policy.stranger(*host)).collect();
-        strangers.dedup();
+        let mut strangers: Vec<(Prefix, Option<IpAddr>)> =
+            hosts.iter().map(|(host, _)| (self.policy.stranger(*host), Some(*host))).collect();
+        strangers.dedup_by_key(|(stranger, _)| *stranger);
         strangers.into_iter().map(|s| self.trip(s, verdict.at, count, Because::Hosts)).collect()
     }
 
@@ -411,7 +420,8 @@ impl Jail {
         let count = hosts.len() as u32;
         let evidence = Evidence::dated(hosts.iter().map(|(host, at)| (*at, host)));
         self.networks.remove(&prefix);
-        Some(Trip { prefix, at: verdict.at, count, because: Because::Network, evidence })
+        let because = Because::Network;
+        Some(Trip { prefix, by: None, at: verdict.at, count, because, evidence })
     }
 
     /// Whether somebody at a known address would be hit by a ban of `prefix`.

@@ -6,6 +6,11 @@ use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::time::Duration;
+
+/// With a greater `maxretry`, failures within this part of `findtime` are one mark, so that no
+/// stranger has more than twice as many.
+const MARKS: u32 = 1024;
 
 /// One failure in the window, or several of the same moment on the same account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +78,9 @@ impl Track {
         policy: &JailPolicy,
     ) -> Option<(Because, u32)> {
         self.proved |= !verdict.spoofable;
-        self.mark(Mark { at: verdict.at, weight, account: verdict.account });
+        let fine = policy.maxretry <= MARKS;
+        let step = if fine { Duration::ZERO } else { policy.findtime / MARKS };
+        self.mark(Mark { at: verdict.at, weight, account: verdict.account }, step);
         self.slide(policy);
         if self.evidence.len() < policy.evidence {
             self.evidence.push((verdict.at, verdict.line.to_owned()));
@@ -91,13 +98,20 @@ impl Track {
     }
 
     /// Puts a mark in its place: nearly always the end, for logs are written in order.
-    fn mark(&mut self, new: Mark) {
+    /// Within `step` of another it is added to that, so that it is counted for no longer than it
+    /// should be.
+    fn mark(&mut self, new: Mark, step: Duration) {
         self.sum = self.sum.saturating_add(new.weight);
         let place = self.marks.iter().rposition(|mark| mark.at <= new.at).map_or(0, |i| i + 1);
-        if let Some(same) = place.checked_sub(1).and_then(|i| self.marks.get_mut(i))
-            && (same.at, same.account) == (new.at, new.account)
-        {
+        let before = place.checked_sub(1).and_then(|i| self.marks.get_mut(i));
+        let near = |mark: &&mut Mark| {
+            (mark.at, mark.account) == (new.at, new.account) || new.at.since(mark.at) < step
+        };
+        if let Some(same) = before.filter(near) {
             same.weight = same.weight.saturating_add(new.weight);
+            if same.account != new.account {
+                same.account = 0;
+            }
         } else {
             self.marks.insert(place, new);
         }
@@ -157,5 +171,50 @@ impl Track {
     #[must_use]
     pub fn evidence(&self) -> &[(Time, Line<'static>)] {
         &self.evidence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Name;
+
+    #[test]
+    fn a_patient_jail_keeps_little_of_each() {
+        let policy = JailPolicy {
+            maxretry: 50_000,
+            findtime: Duration::from_secs(40_000),
+            ..JailPolicy::new(Name::SERENO, "")
+        };
+        let mut track = Track::default();
+        let mut failure = |second: i64| {
+            let verdict = Verdict {
+                at: Time::from_secs(second),
+                addr: [192, 0, 2, 7].into(),
+                network: None,
+                good: false,
+                weight: 1,
+                proved: 0,
+                account: (second % 3) as u64,
+                spoofable: false,
+                pattern: "p".into(),
+                line: Line::new(b"x"),
+            };
+            let tripped = track.count(&verdict, 1, &policy);
+            (track.marks.len(), track.sum, tripped)
+        };
+        for second in 0..100_000_i64 {
+            // Some lines come late.
+            let late = if second % 7 == 3 { 60 } else { 0 };
+            let (marks, sum, tripped) = failure(second - late);
+            // Never more than there were in the window, and not much less.
+            let real = u32::try_from(second + 1).unwrap().min(40_001);
+            assert!(marks <= 2 * MARKS as usize && tripped.is_none());
+            // Those that come late are a few more at any moment.
+            assert!(
+                sum <= real + 9 && f64::from(sum) > f64::from(real) * 0.99 - 9.0,
+                "{sum} of {real}"
+            );
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! `awk '...'`, what is piped into `sh`. A value of a log line in there could say anything.
 
 use super::shell::{Command, Parsed, Part};
+use std::collections::BTreeMap;
 
 /// Programs that run another one, named behind them.
 const WRAPPERS: [&str; 28] = [
@@ -203,10 +204,14 @@ pub(super) fn positions(parsed: &Parsed) -> Vec<bool> {
         })
     };
     let mut fed = vec![false; parsed.uses.len()];
+    let mut done = BTreeMap::new();
     for (command, code) in parsed.commands.iter().zip(&codes) {
         if code.input && command.piped {
-            let range = command.pipeline..command.first.min(fed.len());
-            fed.get_mut(range).into_iter().flatten().for_each(|fed| *fed = true);
+            // What stands further left in the pipeline was seen to with the command before.
+            let from = done.entry(command.pipeline).or_insert(command.pipeline);
+            let to = command.first.min(fed.len());
+            fed.get_mut(*from..to).into_iter().flatten().for_each(|fed| *fed = true);
+            *from = to.max(*from);
         }
     }
     // What a command prints is a part of what is around it.

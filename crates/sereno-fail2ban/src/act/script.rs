@@ -12,7 +12,8 @@
 //! | single quotes | `'a <x>'` | `'a '"${f2bV_x}"''`; with fail2ban the command may get the words `$f2bV_x` |
 //! | here-document | `<x>` | `${f2bV_x}` |
 //!
-//! The result of an expansion is not expanded again, so there is no value with an effect. Where a
+//! The result of an expansion is not expanded again, so there is no value with an effect; one that
+//! begins with `-` gets a blank before it, so that it is no option. Where a
 //! program would take the value for its own text (`sh -c`, `awk`, `eval`, the name of a command or
 //! of a file, ...), only values made of digits, letters and `. _ : / @ % + , -` are let in
 //! ([`Script::admits`] looks), and tags of log lines are refused.

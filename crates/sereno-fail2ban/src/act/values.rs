@@ -178,13 +178,17 @@ fn joined(lines: &[String]) -> String {
     bounded(out)
 }
 
-/// A value that a process can be given: not too long, and without the sign that ends it.
+/// A value that a process can be given: not too long, without the sign that ends it, and none that
+/// a program takes for an option. (A line without a date may be all of a stranger's text.)
 fn bounded(mut value: String) -> String {
     let mut end = value.len().min(LONGEST);
     while !value.is_char_boundary(end) {
         end -= 1;
     }
     value.truncate(end);
+    if value.starts_with('-') {
+        value.insert(0, ' ');
+    }
     if value.contains('\0') { value.replace('\0', "\u{fffd}") } else { value }
 }
 

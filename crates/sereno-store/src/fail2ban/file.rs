@@ -21,10 +21,36 @@ pub(super) struct Opened {
     _copy: Option<Folder>,
 }
 
+/// Opens the database at `path` for writing, without a copy.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, TakeError> {
+    let (real, _) = look(path)?;
+    let sqlite = |source| TakeError::Sqlite { path: path.to_owned(), source };
+    schema::connect(&real, true).map_err(sqlite)
+}
+
 /// Opens the database at `path` for reading.
 pub(super) fn open(path: &Path) -> Result<Opened, TakeError> {
     let io = |source| TakeError::Io { path: path.to_owned(), source };
     let sqlite = |source| TakeError::Sqlite { path: path.to_owned(), source };
+    let (real, logged) = look(path)?;
+    let (real, copy) = if logged {
+        let folder = Folder::new().map_err(io)?;
+        let copied = copy(&real, &folder.0).map_err(io)?;
+        let Some(copied) = copied else {
+            return Err(TakeError::Unsteady { path: path.to_owned() });
+        };
+        (copied, Some(folder))
+    } else {
+        (real, None)
+    };
+    let conn = schema::connect(&real, copy.is_some()).map_err(sqlite)?;
+    conn.busy_timeout(PATIENCE).map_err(sqlite)?;
+    Ok(Opened { conn, _copy: copy })
+}
+
+/// The file behind a path, if it is a whole database, and whether it has a write-ahead log.
+fn look(path: &Path) -> Result<(PathBuf, bool), TakeError> {
+    let io = |source| TakeError::Io { path: path.to_owned(), source };
     // SQLite follows no link when we open something.
     let real = fs::canonicalize(path).map_err(io)?;
     if !fs::metadata(&real).map_err(io)?.is_file() {
@@ -44,19 +70,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, TakeError> {
     }
     // A write-ahead log is read through a file beside it, which would be made. fail2ban has none.
     let logged = head[18] == 2 || head[19] == 2 || full("-wal");
-    let (real, copy) = if logged {
-        let folder = Folder::new().map_err(io)?;
-        let copied = copy(&real, &folder.0).map_err(io)?;
-        let Some(copied) = copied else {
-            return Err(TakeError::Unsteady { path: path.to_owned() });
-        };
-        (copied, Some(folder))
-    } else {
-        (real, None)
-    };
-    let conn = schema::connect(&real, copy.is_some()).map_err(sqlite)?;
-    conn.busy_timeout(PATIENCE).map_err(sqlite)?;
-    Ok(Opened { conn, _copy: copy })
+    Ok((real, logged))
 }
 
 /// Copies a database and its write-ahead log, as they were at one moment; `None` if there is no

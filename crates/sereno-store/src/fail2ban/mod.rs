@@ -2,11 +2,15 @@
 //!
 //! The layout is that of fail2ban 0.9 to 1.1 (table `fail2banDb`, versions 1 to 4): `bips` has the
 //! last ban of each id in each jail, `bans` the history of them. The file is only read: beside a
-//! running fail2ban under SQLite's own locks, and, if it has a write-ahead log, from a copy. What
+//! running fail2ban under SQLite's own locks, and, if it has a write-ahead log, from a copy; only
+//! [`give`] writes into it. What
 //! it says is not believed: no view, virtual table or computed column is looked at, and rows that
 //! are too large or not what they should be are passed over and counted.
 
 mod file;
+mod give;
+
+pub use give::{Given, Receipt, give};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
@@ -18,6 +22,8 @@ use std::time::Duration;
 
 /// The newest layout that is known.
 const VERSION: i64 = 4;
+/// The first fail2ban that writes it.
+const VERSION_OF: &str = "0.11";
 /// Rows read at most.
 const ROWS: u64 = 1_000_000;
 /// Bytes of a jail's name, of an id, and of what is known of a ban.
@@ -100,6 +106,8 @@ pub enum TakeError {
     Foreign { path: PathBuf },
     /// It was written by a newer fail2ban.
     Newer { path: PathBuf, found: i64 },
+    /// It was written by an older fail2ban, and is to be written.
+    Older { path: PathBuf, found: i64 },
     /// Whoever wrote it was interrupted, and only he may mend it.
     Unfinished { path: PathBuf },
     /// It changes too fast, or is too large, to be copied.
@@ -116,6 +124,11 @@ impl fmt::Display for TakeError {
             Self::Newer { path, found } => write!(
                 f,
                 "{} has layout {found} of a newer fail2ban; up to {VERSION} is known",
+                path.display()
+            ),
+            Self::Older { path, found } => write!(
+                f,
+                "{} has layout {found} of an older fail2ban; start fail2ban {VERSION_OF} or newer once, and stop it",
                 path.display()
             ),
             Self::Unfinished { path } => write!(

@@ -1,5 +1,7 @@
 //! A directory of its own per test, and things to put into a ledger.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
+
+pub(crate) mod real;
 
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
@@ -65,6 +67,7 @@ pub(crate) fn ban(prefix: Prefix) -> Ban {
         jail: name("sshd"),
         scope: name("all"),
         prefix,
+        offender: None,
         since: NOW,
         until: Some(Time(NOW.0 + 18_000_000_000)),
         count: 4,

@@ -68,7 +68,7 @@ pub enum Command {
     /// Make the running Sereno read its configuration again.
     Reload(Json),
     /// Stop the running Sereno; bans stay in force.
-    Stop(Json),
+    Stop(StopArgs),
     /// Speak to the running Sereno as fail2ban's client does; also by a link of this name.
     #[command(disable_help_flag = true)]
     Fail2banClient {
@@ -121,8 +121,8 @@ pub struct ConfigArgs {
     /// [default: rules.d beside the configuration].
     #[arg(long, value_name = "FOLDER")]
     pub rules: Option<PathBuf>,
-    /// Take over the jails of a fail2ban configuration, as they are, such as /etc/fail2ban.
-    /// Without --config nothing else is guarded.
+    /// Take over the jails of a fail2ban configuration, as they are, such as /etc/fail2ban; in place
+    /// of the one that the configuration file may name. Without --config nothing else is guarded.
     #[arg(long, value_name = "DIR")]
     pub fail2ban: Option<PathBuf>,
 }
@@ -174,6 +174,18 @@ pub struct UnbanArgs {
     pub json: Json,
 }
 
+/// `sereno stop`.
+#[derive(Clone, Debug, Args)]
+pub struct StopArgs {
+    /// Write the bans into the database of the fail2ban whose configuration it guards by, for
+    /// fail2ban to go on with; if that cannot be done, it does not stop.
+    #[arg(long)]
+    pub give_back: bool,
+    /// For people or programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
 /// `sereno why`.
 #[derive(Clone, Debug, Args)]
 pub struct WhyArgs {
@@ -190,7 +202,8 @@ pub struct WhyArgs {
 /// `sereno scan`.
 #[derive(Clone, Debug, Args)]
 pub struct ScanArgs {
-    /// The rule to read with; may be given more than once [default: all].
+    /// The rule to read with, also one of fail2ban's expressions; may be given more than once
+    /// [default: all].
     #[arg(long = "rule", value_name = "NAME")]
     pub rules: Vec<String>,
     /// Read with filters of the fail2ban configuration in this folder, instead of rules.

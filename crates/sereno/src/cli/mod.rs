@@ -65,7 +65,10 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Why(args) => client::why(socket, args, out),
         Command::Watch(how) => client::watch(socket, *how, out),
         Command::Reload(how) => client::order(socket, Ask::Reload, *how, out),
-        Command::Stop(how) => client::order(socket, Ask::Stop, *how, out),
+        Command::Stop(args) => {
+            let ask = if args.give_back { Ask::GiveBack } else { Ask::Stop };
+            client::order(socket, ask, args.json, out)
+        }
         Command::Fail2banClient { words } => fail2ban::run(Program::Client, words, socket, out),
         Command::Fail2banRegex { words } => fail2ban_regex::run(words, out),
         Command::Fail2banServer { words } => fail2ban::run(Program::Server, words, socket, out),

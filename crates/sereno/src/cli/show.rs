@@ -72,6 +72,10 @@ fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()>
         jail.in_force,
     );
     writeln!(out, "  {counts}")?;
+    if jail.exhausted + jail.lost > 0 {
+        let strain = words::jail_strain(jail.exhausted, jail.lost);
+        writeln!(out, "  {}", paint.style(paint::ODD, &strain))?;
+    }
     for source in &jail.sources {
         let last = seen(source.last_line);
         let line = words::source_line(

@@ -1,8 +1,9 @@
 //! `ignoreip`: who is left alone, in one jail or in all.
 
+use crate::cli::fail2ban::config::Disk;
 use sereno_core::addr::{Prefix, parse_addr};
 use sereno_core::jail::Friend;
-use sereno_fail2ban::Settings;
+use sereno_fail2ban::{Files, Settings};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, ToSocketAddrs};
 
@@ -65,7 +66,9 @@ fn network(word: &str) -> Option<Prefix> {
 
 /// Addresses and networks in a file, a line or more; `#` and `;` begin remarks.
 fn listed(path: &str) -> Vec<Prefix> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    // No pipe is waited for, and nothing is read without end.
+    let bytes = Disk.read(path).ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     let words = text.lines().flat_map(|line| {
         let bare = line.split(['#', ';']).next().unwrap_or_default();
         bare.split([' ', '\t', ',']).filter(|word| !word.is_empty())

@@ -6,6 +6,7 @@ use sereno_core::gate::{Block, NAME_MAX, Name, Ports};
 use sereno_core::jail::{Escalation, JailPolicy};
 use sereno_fail2ban::act::Acts;
 use sereno_fail2ban::{Jail, Length, Settings, Text};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// fail2ban's own defaults, where not even jail.conf says anything.
@@ -15,7 +16,7 @@ const SPAN: Duration = Duration::from_secs(600);
 const MOST_LINES: u32 = 50;
 
 /// A name of ours for a jail: theirs, if it can be one.
-pub(super) fn name(theirs: &str, taken: &[Name]) -> Name {
+pub(super) fn name(theirs: &str, taken: &BTreeSet<Name>) -> Name {
     let plain = |c: char| match c.to_ascii_lowercase() {
         c @ ('a'..='z' | '0'..='9' | '_' | '-') => c,
         _ => '-',

@@ -12,6 +12,7 @@ use sereno_core::gate::Name;
 use sereno_core::time::Time;
 use sereno_fail2ban::act::{Acts, acts};
 use sereno_fail2ban::{Compiler, Jail, Tree};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A tree that is guarded by, besides what of it went into the policy.
@@ -50,9 +51,11 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
     let tree = sereno_fail2ban::read(&Disk, &dir.to_string_lossy());
     let mut problems = tree.problems.clone();
     let zone = crate::run::setup::zone(policy);
-    let mut compiler = Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now);
+    let mut compiler = Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now)
+        .with_witness(sereno_config::shipped_rule("sshd"));
     let mut guarded = Vec::new();
     let mut ignored = ignored::Ignored::default();
+    let mut taken: BTreeSet<Name> = policy.jails.iter().map(|jail| jail.policy.name).collect();
     for (place, jail) in tree.jails.iter().enumerate() {
         if !jail.enabled {
             continue;
@@ -65,13 +68,13 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
         if jail.set_aside || acts.problems.iter().any(|one| one.severity == Severity::Error) {
             continue;
         }
-        let taken = policy.jails.iter().map(|jail| jail.policy.name);
-        let name = jails::name(&jail.name, &taken.collect::<Vec<_>>());
+        let name = jails::name(&jail.name, &taken);
         let reads_journal = match jails::conf(jail, name, &acts, &mut ignored) {
             Ok(conf) => {
                 let reads = |source: &SourceConf| matches!(source, SourceConf::Journal(_));
                 let reads_journal = conf.sources.iter().any(reads);
                 policy.jails.push(conf);
+                taken.insert(name);
                 reads_journal
             }
             Err(why) => {

@@ -55,6 +55,13 @@ impl Shell {
                 }
             }
             Ask::Fail2ban { words } => return self.fail2ban(client, &words),
+            Ask::GiveBack => match words::to(lang, || self.give_back(now)) {
+                Ok((count, notes)) => {
+                    self.guard.control.answer(client, &Reply::Done { count, notes });
+                    return After::Stop;
+                }
+                Err(why) => Reply::Refused { why },
+            },
             Ask::Stop => {
                 self.guard.control.answer(client, &Reply::Done { count: 0, notes: Vec::new() });
                 return After::Stop;

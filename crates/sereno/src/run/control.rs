@@ -47,6 +47,8 @@ struct Client {
     /// The language of the last request.
     lang: Lang,
     closing: bool,
+    /// Whether he is root, or who we are; otherwise he is of the group.
+    trusted: bool,
 }
 
 impl Control {
@@ -112,6 +114,7 @@ impl Control {
             }
             let token = self.next;
             self.next = self.next.checked_add(1).unwrap_or(FIRST);
+            let trusted = is_trusted(&stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
             if registry.register(&mut stream, Token(token), interest).is_ok() {
                 let frames = Frames::new(REQUEST_CAP);
@@ -123,6 +126,7 @@ impl Control {
                     watching: false,
                     lang: Lang::English,
                     closing: false,
+                    trusted,
                 };
                 self.clients.insert(token, client);
             }
@@ -178,6 +182,12 @@ impl Control {
         asked
     }
 
+    /// Whether a client could do by himself what he asks for: he is root, or who we are.
+    #[must_use]
+    pub fn trusts(&self, token: usize) -> bool {
+        self.clients.get(&token).is_some_and(|client| client.trusted)
+    }
+
     /// Queues an answer.
     pub fn answer(&mut self, token: usize, reply: &Reply) {
         if let Some(client) = self.clients.get_mut(&token) {
@@ -231,6 +241,13 @@ impl Control {
     pub fn flush(&mut self) {
         self.clients.retain(|_, client| client.flush());
     }
+}
+
+/// Whether the other end is root's, or of this user.
+fn is_trusted(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid();
+    rustix::net::sockopt::socket_peercred(stream)
+        .is_ok_and(|peer| peer.uid.is_root() || peer.uid == own)
 }
 
 impl Client {

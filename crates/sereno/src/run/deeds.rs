@@ -29,11 +29,13 @@ pub struct Deeds {
     runner: Runner,
     /// The jails that have commands; no other costs anything.
     jails: BTreeMap<Name, Doer>,
-    /// Bans for which an action had no room yet.
+    /// Bans for which an action had no room yet, by whom they are about.
     owed: BTreeMap<(Name, String), BTreeSet<Prefix>>,
     faults: Faults,
     /// Nothing runs.
     observing: bool,
+    /// Nothing runs yet: fail2ban does what is to be done.
+    waiting: bool,
     /// When the configuration was taken up.
     since: Time,
 }
@@ -64,7 +66,7 @@ impl Doer {
             matches: ban.dated_lines().map(|(_, line)| line.to_owned()).collect(),
             restored,
             jail_counts: [engine.ledger().count(ban.jail) as u64, self.banned, watching, found],
-            ..self.end(ban.prefix)
+            ..self.end(ban.who())
         }
     }
 
@@ -85,6 +87,7 @@ impl Deeds {
             owed: BTreeMap::new(),
             faults: Faults::default(),
             observing: true,
+            waiting: false,
             since: Time::MIN,
         }
     }
@@ -143,7 +146,7 @@ impl Deeds {
 
     /// Starts an action, or goes on with it; says whether it knows of no bans yet.
     fn begin(&mut self, key: &Key, commands: &Commands) -> bool {
-        if self.observing {
+        if self.observing || self.waiting {
             return false;
         }
         match self.runner.start(&key.0, &key.1, commands.clone(), LEAVING) {
@@ -184,10 +187,10 @@ impl Deeds {
     fn heed(&mut self, action: &Action, engine: &Engine) -> Option<String> {
         match action {
             Action::Ban(ban) => {
-                let doer = self.jails.get_mut(&ban.jail)?;
+                let doer = self.jails.get_mut(&ban.jail).filter(|_| !self.waiting)?;
                 if self.observing {
                     let actions = doer.actions.join(", ");
-                    let text = words::would_run(actions, &doer.title, ban.prefix);
+                    let text = words::would_run(actions, &doer.title, ban.who());
                     return Some(words::observed_only(text));
                 }
                 doer.banned += 1;
@@ -195,9 +198,9 @@ impl Deeds {
             }
             Action::Lift { ban, .. } => {
                 let doer = self.jails.get(&ban.jail)?;
-                self.runner.unban(&doer.end(ban.prefix));
+                self.runner.unban(&doer.end(ban.who()));
                 for (_, owed) in self.owed.iter_mut().filter(|((name, _), _)| *name == ban.jail) {
-                    owed.remove(&ban.prefix);
+                    owed.remove(&ban.who());
                 }
             }
             Action::Tell(_) | Action::Saw { .. } => {}
@@ -243,7 +246,8 @@ impl Deeds {
             let Some(doer) = self.jails.get(name) else { continue };
             for _ in 0..self.runner.room(&doer.title, action) {
                 let Some(who) = owed.pop_first() else { break };
-                if let Some(ban) = engine.ledger().get(*name, who) {
+                let mut bans = engine.ledger().touching(who);
+                if let Some(ban) = bans.find(|ban| ban.jail == *name && ban.who() == who) {
                     let restored = ban.since < self.since;
                     self.runner.ban_by(action, &doer.ticket(&ban, engine, restored));
                 }
@@ -269,14 +273,15 @@ impl Guard {
     /// Takes up the actions of the configuration it guards by.
     pub(super) fn take_up_deeds(&mut self, now: Time) {
         self.deeds.observing = self.hands.observing().is_some();
+        self.deeds.waiting = self.office.waits();
         self.deeds.adopt(self.house.as_ref(), &self.engine, now);
     }
 
-    /// Whether actions are to hear of something: not if it is a ban that the kernel refused and is
-    /// asked for again, of which they heard then.
+    /// Whether anybody is to hear of something: not if it is a ban that the kernel refused and is
+    /// asked for again, of which all heard then.
     pub(super) fn is_news(&self, action: &Action) -> bool {
         match action {
-            Action::Ban(ban) => !self.engine.is_waiting(ban.jail, ban.prefix),
+            Action::Ban(ban) => !self.engine.is_again(ban),
             _ => true,
         }
     }

@@ -37,6 +37,8 @@ const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// And how often while fail2ban is about to end, and the rest of its work to be taken over.
+const WAIT_EVERY: Duration = Duration::from_millis(500);
 /// How often the ledger lets go of what is old.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -72,7 +74,7 @@ pub struct Guard {
     alarms: BTreeMap<String, String>,
     actions: Vec<Action>,
     children: Vec<Option<(u32, RawFd)>>,
-    look_at: Time,
+    pub(super) look_at: Time,
     purge_at: Time,
     /// When the last round was: the clock can be set back.
     last: Time,
@@ -304,8 +306,9 @@ impl Guard {
             for (action, news) in actions.into_iter().zip(news) {
                 if news {
                     self.do_deeds(&action);
+                    self.announce(&action, now);
                 }
-                self.note(action, now);
+                self.keeper.note(action, now);
             }
             self.notes.extend(self.office.send());
         }
@@ -360,18 +363,17 @@ impl Guard {
         self.engine.handle(input, now, &mut self.actions);
     }
 
-    /// Writes down and passes on what happened.
-    fn note(&mut self, action: Action, now: Time) {
-        self.control.tell(|| moment(&action, now));
-        self.office.note(&action, &self.engine, now);
+    /// Passes on what happened.
+    fn announce(&mut self, action: &Action, now: Time) {
+        self.control.tell(|| moment(action, now));
+        self.office.note(action, &self.engine, now);
         if !matches!(action, Action::Saw { .. }) {
-            let moment = moment(&action, now);
+            let moment = moment(action, now);
             let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
             let text = format!("{} {who}{}", words::happened(&moment.kind), moment.text);
             let observed = self.hands.observing().is_some();
             self.notes.push(if observed { words::observed_only(text) } else { text });
         }
-        self.keeper.note(action, now);
     }
 
     /// Somebody changed tables: if it was ours, it is put back.
@@ -390,7 +392,8 @@ impl Guard {
     }
 
     fn look_again(&mut self, now: Time) {
-        self.look_at = now.plus(LOOK_EVERY);
+        super::fail2ban::look(self, now);
+        self.look_at = now.plus(if self.office.waits() { WAIT_EVERY } else { LOOK_EVERY });
         if now >= self.purge_at {
             self.purge_at = now.plus(PURGE_EVERY);
             self.keeper.purge(now);
@@ -407,6 +410,8 @@ impl Guard {
             self.carry_out(now);
         }
         self.remind_deeds();
+        // What the log's thread met after it was last asked.
+        self.notes.extend(self.office.send());
         self.raise(now);
     }
 

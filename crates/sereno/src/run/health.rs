@@ -10,6 +10,8 @@
 
 use crate::words;
 use serde::{Deserialize, Serialize};
+use sereno_core::filter::Counts;
+use sereno_core::gate::Name;
 use sereno_core::time::Time;
 use sereno_wire::control::SourceStatus;
 use std::collections::{BTreeMap, VecDeque};
@@ -39,6 +41,9 @@ const LOSSES: usize = 64;
 pub struct Health {
     paces: BTreeMap<String, Pace>,
     lost: BTreeMap<String, (Time, Loss)>,
+    /// Of each jail: searches given up, and sessions lost.
+    #[serde(skip)]
+    strain: BTreeMap<Name, [Doubts; 2]>,
 }
 
 /// How a part of a log was lost.
@@ -98,7 +103,7 @@ struct Day {
     seen: u64,
 }
 
-/// Lines not believed, by the hour.
+/// What is counted by the hour, such as lines not believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Doubts {
     hours: VecDeque<(i64, u64)>,
@@ -130,6 +135,13 @@ impl Health {
     pub fn lost(&self, now: Time) -> impl Iterator<Item = (&str, Loss)> {
         let lately = self.lost.iter().filter(move |(_, (at, _))| now.since(*at) <= LOST_FOR);
         lately.map(|(path, (_, loss))| (path.as_str(), *loss))
+    }
+
+    /// Searches given up and sessions lost in the last 24 h, now that a jail's filters have seen
+    /// so much.
+    pub fn strain(&mut self, jail: Name, filtered: &Counts, now: Time) -> (u64, u64) {
+        let [exhausted, lost] = self.strain.entry(jail).or_default();
+        (exhausted.look(filtered.exhausted, now), lost.look(filtered.lost, now))
     }
 
     /// Forgets logs that are read no more.

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod hands;
 pub mod health;
 pub mod keeper;
+mod notify;
 pub mod scribe;
 pub mod setup;
 mod signals;
@@ -63,6 +64,9 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
         signals: Signals::new().map_err(Failure::io)?,
     };
     shell.greet();
+    if let Err(e) = notify::ready() {
+        say(&words::nobody_notified(e));
+    }
     shell.guard_on().map_err(Failure::io)?;
     Ok(ExitCode::SUCCESS)
 }

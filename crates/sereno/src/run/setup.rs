@@ -112,7 +112,7 @@ pub fn rebuild(
     guard.book = book;
     guard.draft = draft(policy);
     guard.house = house;
-    super::fail2ban::renew(guard);
+    super::fail2ban::renew(guard, now);
     guard.install(now);
     guard.take_up_deeds(now);
     guard.follow = follow;

@@ -53,6 +53,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(trouble);
     all.extend(lost);
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
+    let rival = guard.office.rival().filter(|_| status.observing.is_none());
+    all.extend(rival.map(|rival| Alarm::new("fail2ban", words::fail2ban_runs(rival))));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all
 }
@@ -63,6 +65,8 @@ fn chain(guard: &mut Guard, now: Time) -> Status {
     for (policy, counts) in guard.engine.jails() {
         let name = policy.name;
         let sources = guard.book.status(name, &guard.engine, &files, now);
+        let filtered = guard.engine.filtered(name);
+        let (exhausted_day, lost_day) = guard.book.health.strain(name, &filtered, now);
         jails.push(JailStatus {
             name,
             rule: policy.rule.clone(),
@@ -75,6 +79,10 @@ fn chain(guard: &mut Guard, now: Time) -> Status {
             successes: counts.successes,
             watching: guard.engine.jail(name).map_or(0, |jail| jail.watching() as u64),
             forgotten: counts.forgotten,
+            exhausted: filtered.exhausted,
+            exhausted_day,
+            lost: filtered.lost,
+            lost_day,
             in_force: guard.engine.ledger().count(name) as u64,
             last_failure: counts.last,
             sources,
@@ -118,6 +126,14 @@ fn from_numbers(status: &Status, now: Time) -> Vec<Alarm> {
         let name = jail.name;
         if jail.sources.iter().all(|source| source.files == 0) {
             alarms.push(Alarm::new(format!("{name} files"), words::alarm_unread(name)));
+        }
+        if jail.exhausted_day > 0 {
+            let text = words::alarm_exhausted(name, jail.exhausted_day);
+            alarms.push(Alarm::new(format!("{name} exhausted"), text));
+        }
+        if jail.lost_day > 0 {
+            let text = words::alarm_sessions(name, jail.lost_day);
+            alarms.push(Alarm::new(format!("{name} sessions"), text));
         }
         for source in jail.sources.iter().filter(|source| source.files > 0) {
             alarms.extend(of_source(source, now).map(|(kind, text)| Alarm {

@@ -24,6 +24,8 @@ words! {
         | "solo este usuario puede usar el socket de control: no está en el grupo {group}";
     another_listens(socket) = "another Sereno listens on {socket}" | "otro Sereno escucha en {socket}";
     is_no_socket(path) = "{path} is there and is no socket" | "{path} existe y no es un socket";
+    nobody_notified(why) = "the service manager cannot be told: {why}"
+        | "no se puede avisar al gestor de servicios: {why}";
     // reload
     reloaded() = "reloaded" | "recargado";
     after_restart(names) = "only after a restart: {names}" | "solo tras reiniciar: {names}";
@@ -39,6 +41,23 @@ words! {
     taken_over(bans, pasts, path) = "{bans} bans in force and {pasts} earlier ones taken over from {path}"
         | "{bans} vetos en vigor y {pasts} anteriores, tomados de {path}";
     not_taken_over(why) = "no bans were taken over: {why}" | "no se tomó ningún veto: {why}";
+    not_given_back(why) = "nothing was given back, and guarding goes on: {why}"
+        | "no se devolvió nada y se sigue vigilando: {why}";
+    no_tree() = "not guarding a fail2ban tree" | "no se vigila por ningún árbol de fail2ban";
+    no_database(path) = "fail2ban keeps no database (dbfile = {path})"
+        | "fail2ban no guarda ninguna base de datos (dbfile = {path})";
+    still_runs(other) = "fail2ban runs ({other}) and reads its database at its start only"
+        | "fail2ban está en marcha ({other}) y solo lee su base de datos al arrancar";
+    given_back(bans, path) = "{bans} written to {path}; they stay in force in the kernel too, until `nft delete table`"
+        | "{bans} escritos en {path}; siguen también en vigor en el núcleo, hasta `nft delete table`";
+    given_shorter(bans) = "{bans} end earlier there: fail2ban lets none last longer than its jail's bantime"
+        | "{bans} acaban antes allí: fail2ban no deja que ninguno dure más que el bantime de su jaula";
+    given_gone(bans) = "{bans} left out there: they were lifted here"
+        | "{bans} se quitaron allí: se levantaron aquí";
+    not_fail2bans(bans) = "{bans} of no jail of fail2ban's: they end with Sereno's table"
+        | "{bans} no son de ninguna jaula de fail2ban: acaban con la tabla de Sereno";
+    rival_gone() = "fail2ban has ended; its bans, its log and its actions are Sereno's now"
+        | "fail2ban terminó; sus vetos, su registro y sus acciones son ahora de Sereno";
     taken_friends(n) = "{n} of them are friends and were let in"
         | "{n} de ellos son amigos y fueron readmitidos";
     // Bans and lifts.
@@ -94,6 +113,10 @@ words! {
     alarm_unread(jail) = "jail {jail} reads nothing" | "la jaula {jail} no lee nada";
     alarm_unrecorded(why) = "nothing is recorded: {why}" | "no se registra nada: {why}";
     alarm_source(jail, source, what) = "jail {jail}: {source}: {what}" | "jaula {jail}: {source}: {what}";
+    alarm_exhausted(jail, n) = "jail {jail}: {n} searches of the last 24 h were given up after too many steps; failures may have been missed: an expression of its filter is slow on some lines"
+        | "jaula {jail}: se abandonaron {n} búsquedas de las últimas 24 h tras demasiados pasos; pueden faltar fallos: una expresión de su filtro es lenta con algunas líneas";
+    alarm_sessions(jail, n) = "jail {jail}: {n} sessions of the last 24 h were forgotten for want of room, before it was known whose failures they were"
+        | "jaula {jail}: {n} sesiones de las últimas 24 h se olvidaron por falta de sitio, antes de saber de quién eran los fallos";
     alarm_behind(size) = "{size} unread" | "{size} por leer";
     alarm_never(n) = "{n} lines look like this service's, and none is understood"
         | "{n} líneas parecen de este servicio, y no se entiende ninguna";

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod alarms;
+pub(crate) mod house;
 
 use serde_json::Value;
 use sereno_core::time::Time;

@@ -7,8 +7,8 @@ use regex_automata::util::syntax;
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-/// Bytes one compiled expression may take; patterns come from administrators, not attackers.
-const SIZE: usize = 4 << 20;
+/// Bytes one compiled expression may take: searching a line takes time in proportion to it.
+const SIZE: usize = 1 << 20;
 
 /// Compiles Python expressions; of several the first that matches furthest left wins. Looking
 /// around is limited to the boundaries fail2ban itself adds, and there are no back-references.

@@ -11,6 +11,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 const DAY: i64 = 86_400;
+/// The seconds of the years 1 to 9999.
+const CALENDAR: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
 
 /// Zones change their offset at whole quarters of an hour, on either clock, since this day.
 const QUARTERS_SINCE: i64 = 3 * 365 * DAY;
@@ -26,7 +28,7 @@ pub(super) struct Memory {
 /// The time `stamp` means when it is read at `now`; `None` for one no calendar has.
 pub(super) fn time(stamp: &Stamp, zone: &Zone, memory: &mut Memory, now: Time) -> Option<Time> {
     match stamp {
-        Stamp::At(time) => Some(*time),
+        Stamp::At(time) => Some(*time).filter(|time| CALENDAR.contains(&time.secs())),
         Stamp::Civil(civil) => Reader { zone, memory, now: now.secs() }.time(civil),
         Stamp::Senseless => None,
     }

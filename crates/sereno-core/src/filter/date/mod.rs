@@ -10,7 +10,7 @@
 //!   a long s, is none. No log has them, only attackers' text does.
 //! * Where fail2ban stumbles over an exception of Python's (an unknown zone's name, a month
 //!   without a day, an hour of a clock with twelve whose half was not written, a year before 1
-//!   by its zone) the date has no time, as a thirteenth hour has none.
+//!   by its zone, a TAI64N label after 9999) the date has no time, as a thirteenth hour has none.
 //! * Of the hour that happens twice when summer time ends, fail2ban takes one or the other by
 //!   what was asked before; here it is the later, unless that has not come yet.
 //! * `%ExY` takes the years from 2000 to the decade three years from the detector's making, as

@@ -5,8 +5,16 @@ use super::shape::Shape;
 use super::stamp::Decades;
 use super::template::{Beginning, DEFAULTS, LINE, Template, replace_word};
 
+/// Bytes of a datepattern at most, and its lines. Each line of a log is searched with each of them.
+const LONGEST: usize = 8 << 10;
+const LINES: usize = 64;
+
 /// All templates of a datepattern; fail2ban's own when it has no line.
 pub(super) fn templates(text: &str, decades: Decades) -> Result<Vec<Template>, Wrong> {
+    if text.len() > LONGEST || text.lines().count() > LINES {
+        let message = format!("a datepattern has {} KiB and {LINES} lines at most", LONGEST >> 10);
+        return Err(Wrong::whole(&message, "write fewer patterns, or shorter ones"));
+    }
     let mut list = List { templates: Vec::new(), decades };
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -88,7 +96,12 @@ impl List {
             let date = default.unwrap_or(plain);
             let date = date.strip_prefix(LINE).unwrap_or(date);
             let whole = replace_word(pattern, &["{DATE}"], |_| date.to_owned());
-            let template = single(&whole, self.decades)?;
+            // Behind the date, places are not those of what was written.
+            let same = pattern.bytes().zip(whole.bytes()).take_while(|(a, b)| a == b).count();
+            let template = single(&whole, self.decades).map_err(|wrong| match wrong.at < same {
+                true => wrong,
+                false => Wrong { at: 0, width: 0, ..wrong },
+            })?;
             self.push(template, lenient)?;
         }
         Ok(())

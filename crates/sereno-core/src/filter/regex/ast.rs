@@ -108,6 +108,25 @@ impl Node {
         }
     }
 
+    /// Whether every match of it has something in this group.
+    pub(super) fn always(&self, group: u32) -> bool {
+        match self {
+            Self::Group { index, node } => {
+                *index == group && !node.nullable() || node.always(group)
+            }
+            Self::Atomic(node) => node.always(group),
+            Self::Repeat { node, min, .. } => *min > 0 && node.always(group),
+            Self::Sequence(parts) => parts.iter().any(|part| part.always(group)),
+            Self::Choice(branches) => branches.iter().all(|branch| branch.always(group)),
+            Self::Condition { yes, no, .. } => yes.always(group) && no.always(group),
+            Self::Literal(_)
+            | Self::Set(_)
+            | Self::At(_)
+            | Self::Look { .. }
+            | Self::Backreference { .. } => false,
+        }
+    }
+
     /// The parts it is made of.
     pub(super) fn parts(&self) -> Vec<&Self> {
         match self {

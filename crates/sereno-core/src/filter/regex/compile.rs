@@ -16,6 +16,10 @@ const LONG: u32 = 256;
 /// Parts that are gone through to write them, repetitions counted out.
 const WORK: u32 = 100_000;
 
+/// Steps from one place of a text at most, those of bounded runs counted one by one, for a search
+/// that is not counted: a line of 64 KiB takes some hundred million then.
+const WIDEST: u32 = 3_000;
+
 /// Bits of state that are told apart at most.
 const KEYS: usize = 4;
 
@@ -39,6 +43,8 @@ struct Compiler {
     unmarked: bool,
     known: HashMap<Set, u32>,
     work: u32,
+    /// Characters that bounded runs may take and give back, of all of them together.
+    wide: u32,
     /// Something inside of a look-around or an atomic group, or outside, is gone through again
     /// from many places.
     repeats_inside: bool,
@@ -65,6 +71,7 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
         unmarked: false,
         known: HashMap::new(),
         work: 0,
+        wide: 0,
         repeats_inside: false,
         repeats_outside: false,
     };
@@ -73,7 +80,8 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
     this.push(Op::Done)?;
     this.unmark_before_backreferences();
     let bounds = |mark: &Mark| mark.row.is_some() && mark.keys.len() <= FEW_KEYS;
-    let marked = !this.repeats_outside && this.marks.iter().all(bounds);
+    let small = this.wide.saturating_add(this.here()) <= WIDEST;
+    let marked = small && !this.repeats_outside && this.marks.iter().all(bounds);
     let mut program = Program {
         ops: this.ops.into(),
         bytes: this.bytes.into(),
@@ -286,6 +294,7 @@ impl Compiler {
         };
         if let Some(set) = set {
             self.repeats_outside |= long;
+            self.wide = self.wide.saturating_add(max.map_or(0, |max| max - min));
             let until = set.all_but();
             let set = self.set(&set);
             let mark = self.new_mark();

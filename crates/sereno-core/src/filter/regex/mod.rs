@@ -66,6 +66,8 @@ const IDS: [&str; 5] = ["fid", "ip4", "ip6", "dns", "mlfid"];
 pub struct Regex {
     names: BTreeMap<String, u32>,
     groups: u32,
+    /// Those with names that every match has something in.
+    always: Box<[u32]>,
     program: Program,
     anchored: bool,
     /// What a match can begin with; `None`: anything.
@@ -94,7 +96,9 @@ impl Regex {
         let program = compile::compile(&parsed.node)?;
         let over = over::over(&parsed.node);
         let required = literal::LINES.required(&over);
+        let named = parsed.names.values().copied();
         Ok(Self {
+            always: named.filter(|group| parsed.node.always(*group)).collect(),
             names: parsed.names,
             groups: parsed.groups,
             program,
@@ -118,6 +122,12 @@ impl Regex {
         self.names.get(name).map(|index| *index as usize)
     }
 
+    /// Whether every match has something in the group with this name.
+    #[must_use]
+    pub fn always(&self, name: &str) -> bool {
+        self.names.get(name).is_some_and(|index| self.always.contains(index))
+    }
+
     /// Whether it has a group that says whom to ban, or ties lines together that do.
     #[must_use]
     pub fn has_id(&self) -> bool {
@@ -127,7 +137,8 @@ impl Regex {
     /// Whether every search of a text of up to 64 KiB ends by itself, in time linear in its length.
     /// It may not where there are back-references, unlimited repetitions in a look-around or an
     /// atomic group, sets repeated up to more than 256 times, more than two loops in each other that
-    /// may take nothing, conditions on many groups or in the group itself, or hundreds of branches.
+    /// may take nothing, conditions on many groups or in the group itself, hundreds of branches, or bounded repetitions
+    /// of some thousand characters together.
     #[must_use]
     pub fn is_linear(&self) -> bool {
         self.program.linear && self.program.rows <= 500

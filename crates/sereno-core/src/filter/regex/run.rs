@@ -87,71 +87,77 @@ impl<const MARKED: bool> Run<'_, MARKED> {
         let program = self.program;
         loop {
             self.spend(1)?;
-            let step = match &program.ops[op as usize] {
-                Op::Literal { from, to } => {
-                    let wanted = &program.bytes[*from as usize..*to as usize];
-                    let rest = &self.bytes[at as usize..];
-                    // Most differ at once; then nothing need be called.
-                    let found = rest.first() == wanted.first() && rest.starts_with(wanted);
-                    found.then(|| (op + 1, at + wanted.len() as u32))
-                }
-                Op::Set(set) => {
-                    self.take(&program.sets[*set as usize], at).map(|next| (op + 1, next))
-                }
-                Op::Run(run) => {
-                    let end =
-                        if run.lazy { self.lazy(op, run, at) } else { self.greedy(op, run, at) };
-                    end?.map(|end| (op + 1, end))
-                }
-                Op::Split { ways: [first, second], heads: [begins, otherwise] } => {
-                    if !self.may(*begins, at) {
-                        self.may(*otherwise, at).then_some((*second, at))
-                    } else {
-                        if self.may(*otherwise, at) {
-                            self.way(*second, at)?;
-                        }
-                        Some((*first, at))
-                    }
-                }
-                Op::Jump(to) => Some((*to, at)),
-                Op::Save(slot) => {
-                    self.save(*slot, at);
-                    Some((op + 1, at))
-                }
-                Op::At(look) => self.looks(*look, at as usize).then_some((op + 1, at)),
-                Op::Mark(mark) => self.mark(*mark, at).then_some((op + 1, at)),
-                Op::Begin { register, none } => {
-                    self.begin(*register, if *none { NONE } else { at });
-                    Some((op + 1, at))
-                }
-                Op::Moved { register, otherwise } => {
-                    let moved = self.room.registers[*register as usize] != at;
-                    Some((if moved { op + 1 } else { *otherwise }, at))
-                }
-                Op::Look { behind, negated, end } => {
-                    self.look(op + 1, at, *behind, *negated)?.then_some((*end, at))
-                }
-                Op::Atomic { end } => self.inside(op + 1, at)?.map(|at| (*end, at)),
-                Op::Backreference { group, fold } => {
-                    self.again(*group, *fold, at)?.map(|next| (op + 1, next))
-                }
-                Op::Condition { group, otherwise } => {
-                    Some((if self.took(*group) { op + 1 } else { *otherwise }, at))
-                }
-                Op::Done => return Ok(Some(at)),
-                Op::Fail => None,
-            };
-            match step {
-                Some(next) => (op, at) = next,
+            if matches!(program.ops[op as usize], Op::Done) {
+                return Ok(Some(at));
+            }
+            (op, at) = match self.step(op, at)? {
+                Some(next) => next,
                 None => match self.back(base)? {
-                    Some(next) => (op, at) = next,
+                    Some(next) => next,
                     None => return Ok(None),
                 },
-            }
+            };
             if !MARKED {
                 op = program.plain[op as usize];
             }
         }
+    }
+
+    /// Goes one step; `None` if it leads nowhere.
+    #[inline(always)]
+    fn step(&mut self, op: u32, at: u32) -> Result<Option<(u32, u32)>, Exhausted> {
+        let program = self.program;
+        Ok(match &program.ops[op as usize] {
+            Op::Literal { from, to } => {
+                let wanted = &program.bytes[*from as usize..*to as usize];
+                let rest = &self.bytes[at as usize..];
+                // Most differ at once; then nothing need be called.
+                let found = rest.first() == wanted.first() && rest.starts_with(wanted);
+                found.then(|| (op + 1, at + wanted.len() as u32))
+            }
+            Op::Set(set) => self.take(&program.sets[*set as usize], at).map(|next| (op + 1, next)),
+            Op::Run(run) => {
+                let end = if run.lazy { self.lazy(op, run, at) } else { self.greedy(op, run, at) };
+                end?.map(|end| (op + 1, end))
+            }
+            Op::Split { ways: [first, second], heads: [begins, otherwise] } => {
+                if !self.may(*begins, at) {
+                    self.may(*otherwise, at).then_some((*second, at))
+                } else {
+                    if self.may(*otherwise, at) {
+                        self.way(*second, at)?;
+                    }
+                    Some((*first, at))
+                }
+            }
+            Op::Jump(to) => Some((*to, at)),
+            Op::Save(slot) => {
+                self.save(*slot, at);
+                Some((op + 1, at))
+            }
+            Op::At(look) => self.looks(*look, at as usize).then_some((op + 1, at)),
+            Op::Mark(mark) => self.mark(*mark, at).then_some((op + 1, at)),
+            Op::Begin { register, none } => {
+                self.begin(*register, if *none { NONE } else { at });
+                Some((op + 1, at))
+            }
+            Op::Moved { register, otherwise } => {
+                let moved = self.room.registers[*register as usize] != at;
+                Some((if moved { op + 1 } else { *otherwise }, at))
+            }
+            Op::Look { behind, negated, end } => {
+                self.look(op + 1, at, *behind, *negated)?.then_some((*end, at))
+            }
+            Op::Atomic { end } => self.inside(op + 1, at)?.map(|at| (*end, at)),
+            Op::Backreference { group, fold } => {
+                self.again(*group, *fold, at)?.map(|next| (op + 1, next))
+            }
+            Op::Condition { group, otherwise } => {
+                Some((if self.took(*group) { op + 1 } else { *otherwise }, at))
+            }
+            // Where it ends is seen before.
+            Op::Done | Op::Fail => None,
+        })
     }
 
     #[inline(always)]

@@ -36,6 +36,29 @@ impl Files for Disk {
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
+
+    fn open_to(&self, path: &str) -> Option<String> {
+        let path = Path::new(path);
+        [Some(path), path.parent()].into_iter().flatten().find_map(others)
+    }
+}
+
+/// Who else may write to a file or directory.
+fn others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(path).ok()?;
+    let own = rustix::process::geteuid().as_raw();
+    // What lies in a directory like /tmp can be replaced by its owner only.
+    let sticky = meta.is_dir() && meta.mode() & 0o1000 != 0;
+    if meta.uid() != 0 && meta.uid() != own {
+        return Some(format!("the user with number {}", meta.uid()));
+    }
+    match meta.mode() & 0o022 {
+        _ if sticky => None,
+        mode if mode & 0o002 != 0 => Some("everybody".to_owned()),
+        0o020 if meta.gid() != 0 => Some(format!("the group with number {}", meta.gid())),
+        _ => None,
+    }
 }
 
 /// Does what is asked of the configuration. `None` if a command remains to be carried out.

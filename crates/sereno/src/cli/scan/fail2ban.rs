@@ -1,11 +1,9 @@
-//! `sereno scan --fail2ban`: which lines of a log count by fail2ban's filters.
+//! What `sereno scan` shows of fail2ban's filters: those of a tree, and rules of their kind.
 
 use super::page::{Page, Row};
-use super::{Clock, words};
-use crate::cli::args::ScanArgs;
+use super::{Clock, Readers, words};
 use crate::cli::fail2ban::Disk;
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::read::{self, Block, Log};
+use crate::cli::failure::Failure;
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 use sereno_core::filter::{Fields, Finding, Scan, Who};
@@ -15,30 +13,15 @@ use sereno_fail2ban::{Compiler, Problem, Severity};
 use std::io::{Write, stderr};
 use std::net::IpAddr;
 use std::path::Path;
-use std::process::ExitCode;
 
-/// Runs the command with the filters of the tree under `base`.
+/// Reads with filters of the tree under `base`.
 ///
 /// # Errors
-/// When a filter is wrong, the log cannot be read, or the output not be written.
-pub(super) fn run(base: &Path, args: &ScanArgs, out: &mut impl Write) -> Outcome {
-    let mut names = Vec::new();
-    let mut scan = Scan::new();
-    filters(base, &args.filters, &mut scan, &mut names)?;
-    let mut log = Log::open(&args.log)?;
-    let now = log.seen_from(args.now);
-    if args.count {
-        let mut counted = 0u64;
-        log.for_each(|block| Ok(judge(&mut scan, block, now, &mut |_, _| counted += 1)))?;
-        writeln!(out, "{counted}")?;
-    } else if args.json.json {
-        as_json(&mut scan, &names, &mut log, now, out)?;
-    } else {
-        for_people(&mut scan, Page::new(names), &mut log, now, out)?;
-    }
-    out.flush()?;
-    read::tell_of_cuts(log.cut());
-    Ok(ExitCode::SUCCESS)
+/// When a filter is wrong.
+pub(super) fn readers(base: &Path, written: &[String]) -> Result<Readers, Failure> {
+    let (mut scan, mut names) = (Scan::new(), Vec::new());
+    filters(base, written, &mut scan, &mut names)?;
+    Readers::new(Vec::new(), scan, names)
 }
 
 /// Compiles the filters asked for, and says what is wrong with them on standard error.
@@ -74,17 +57,6 @@ fn filters(
     if wrong > 0 { Err(Failure::refused(words::problems(wrong))) } else { Ok(()) }
 }
 
-/// Reads a block; every filter says what it makes of its lines.
-fn judge(
-    scan: &mut Scan,
-    block: Block<'_>,
-    now: Time,
-    emit: &mut dyn FnMut(usize, &Finding<'_>),
-) -> usize {
-    scan.read(block.bytes, now, emit);
-    block.bytes.len()
-}
-
 /// A counted line, as `--json` gives it.
 #[derive(Serialize)]
 struct Counted<'a> {
@@ -118,66 +90,39 @@ fn whom(who: &Who) -> (Option<IpAddr>, String) {
     }
 }
 
-fn as_json(
-    scan: &mut Scan,
-    names: &[String],
-    log: &mut Log,
-    now: Time,
+/// Writes what was found, as `--json` gives it.
+pub(super) fn write(
+    found: &Finding<'_>,
+    rule: &str,
+    clock: &mut Clock,
     out: &mut impl Write,
-) -> Result<(), Failure> {
-    let mut clock = Clock::new(|time| time.to_string());
-    log.for_each(|block| {
-        let mut written = Ok(());
-        let used = judge(scan, block, now, &mut |filter, found| {
-            if written.is_err() {
-                return;
-            }
-            let (addr, host) = whom(found.who);
-            let counted = Counted {
-                line: found.number,
-                time: found.when.map(|when| clock.show(when)),
-                addr,
-                user: found.story.fields.get("user"),
-                rule: &names[filter],
-                pattern: found.regex,
-                kind: Kind::Failure.word(),
-                host: &host,
-                attempts: found.story.matches.len(),
-                captures: Captures(&found.story.fields),
-            };
-            written = serde_json::to_writer(&mut *out, &counted)
-                .map_err(Into::into)
-                .and_then(|()| out.write_all(b"\n"));
-        });
-        written?;
-        out.flush()?;
-        Ok(used)
-    })
+) -> serde_json::Result<()> {
+    let (addr, host) = whom(found.who);
+    let counted = Counted {
+        line: found.number,
+        time: found.when.map(|when| clock.show(when)),
+        addr,
+        user: found.story.fields.get("user"),
+        rule,
+        pattern: found.regex,
+        kind: Kind::Failure.word(),
+        host: &host,
+        attempts: found.story.matches.len(),
+        captures: Captures(&found.story.fields),
+    };
+    serde_json::to_writer(out, &counted)
 }
 
-fn for_people(
-    scan: &mut Scan,
-    mut page: Page,
-    log: &mut Log,
-    now: Time,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
-    log.for_each(|block| {
-        let used = judge(scan, block, now, &mut |filter, found| {
-            let (addr, who) = whom(found.who);
-            page.row(&Row {
-                number: found.number,
-                when: found.when,
-                addr,
-                who: who.into(),
-                user: found.story.fields.get("user").unwrap_or_default().into(),
-                rule: filter,
-                pattern: &found.regex.to_string(),
-            });
-        });
-        page.lines(block.bytes, block.last);
-        page.write(out)?;
-        Ok(used)
-    })?;
-    page.end(out)
+/// Shows what was found to people.
+pub(super) fn show(page: &mut Page, rule: usize, found: &Finding<'_>) {
+    let (addr, who) = whom(found.who);
+    page.row(&Row {
+        number: found.number,
+        when: found.when,
+        addr,
+        who: who.into(),
+        user: found.story.fields.get("user").unwrap_or_default().into(),
+        rule,
+        pattern: &found.regex.to_string(),
+    });
 }

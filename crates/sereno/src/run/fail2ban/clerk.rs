@@ -9,7 +9,9 @@
 //! - Bans that ended with `stop JAIL` do not come back with the jail.
 //! - `get JAIL failregex` shows tags such as `<HOST>` as they are written.
 //! - Addresses of version 6 are out together with their network.
+//! - Members of the socket's group name no files (`set logtarget PATH`, `addlogpath`).
 
+use super::log::Target;
 use super::{local_seconds, settings};
 use crate::run::{After, Reload, Shell, clock, setup};
 use crate::words;
@@ -34,11 +36,12 @@ impl Shell {
     /// Answers `fail2ban-client`.
     pub(in crate::run) fn fail2ban(&mut self, client: usize, words: &[String]) -> After {
         if self.guard.house.is_none() {
-            let why = "not guarding a fail2ban tree".to_owned();
+            let why = words::to(Lang::English, words::no_tree);
             self.guard.control.answer(client, &Reply::Refused { why });
             return After::GoOn;
         }
-        let mut clerk = Clerk { shell: self, now: clock(), stop: false };
+        let trusted = self.guard.control.trusts(client);
+        let mut clerk = Clerk { shell: self, now: clock(), stop: false, trusted };
         // It speaks to programs.
         let printed = words::to(Lang::English, || run(words, &mut clerk));
         let stop = clerk.stop;
@@ -55,6 +58,8 @@ struct Clerk<'s> {
     shell: &'s mut Shell,
     now: Time,
     stop: bool,
+    /// He may name files.
+    trusted: bool,
 }
 
 impl Host for Clerk<'_> {
@@ -93,7 +98,7 @@ impl Host for Clerk<'_> {
             guard.engine.ledger().bans().filter(|ban| ban.jail == name).collect();
         bans.sort_by_key(|ban| ban.since);
         let banned = |ban: Ban| Banned {
-            id: id(ban.prefix),
+            id: id(ban.who()),
             since: ban.since.secs(),
             length: ban.until.map(|until| until.since(ban.since).as_secs()),
         };
@@ -106,6 +111,9 @@ impl Host for Clerk<'_> {
 
     fn change(&mut self, change: Change) -> Result<u64, String> {
         let now = self.now;
+        if !self.trusted && names_a_file(&change) {
+            return Err("only root may name a file: write it into the configuration".to_owned());
+        }
         match change {
             Change::Ban { jail, ids } => return self.ban(&jail, &ids),
             Change::Unban { jail, ids } => self.unban(&jail, &ids)?,
@@ -280,6 +288,18 @@ impl Clerk<'_> {
             ServerSetting::DbMaxMatches(lines) => guard.office.server.dbmaxmatches = lines,
             ServerSetting::DbPurgeAge(seconds) => guard.office.server.dbpurgeage = seconds,
         }
+    }
+}
+
+/// Whether a change lets us read or write a file that its client names: members of the group may
+/// ban and lift, and not write as root wherever they like.
+fn names_a_file(change: &Change) -> bool {
+    match change {
+        Change::SetServer(ServerSetting::LogTarget(target)) => {
+            matches!(Target::read(target), Target::File(_))
+        }
+        Change::Set { setting: Setting::AddLogPath { .. }, .. } => true,
+        _ => false,
     }
 }
 

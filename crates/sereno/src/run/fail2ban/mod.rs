@@ -3,7 +3,9 @@
 //! The jails themselves are jails like all others; here is what fail2ban's users have besides.
 
 mod clerk;
+mod give;
 pub mod log;
+mod rival;
 mod settings;
 mod take;
 mod view;
@@ -13,31 +15,42 @@ use super::setup::Place;
 use crate::fail2ban::House;
 use crate::words;
 use log::{Level, Log, Target};
+use rival::Rival;
+pub(super) use rival::look;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine, Notice};
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::rule::session::Verdict;
 use sereno_core::time::Time;
+use sereno_fail2ban::VERSION;
 use sereno_fail2ban::client::{JailView, Server};
-use sereno_fail2ban::{Tree, VERSION};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::PathBuf;
 
 use sereno_config::Policy;
 
 /// What fail2ban's users see besides the guard.
 #[derive(Debug, Default)]
 pub struct Office {
+    /// Whether it guards by a tree.
+    open: bool,
     server: Server,
     desks: BTreeMap<Name, Desk>,
     /// Since when who is out: whom the log told of.
     out: HashMap<(Name, Prefix), Time>,
     /// Jails that were stopped, by their own names.
     stopped: BTreeSet<String>,
-    /// Why there is no log in a file.
-    unlogged: Option<String>,
+    /// Why nothing is enforced, if nothing is.
+    observing: Option<String>,
+    /// Who else guards by the tree.
+    rival: Option<Rival>,
+    /// Whether he did when this began, and its log and its actions are still his.
+    waits: bool,
+    /// Our own control socket.
+    socket: PathBuf,
+    /// What the ledger marked of trees.
+    marks: Vec<(String, String)>,
     log: Log,
 }
 
@@ -54,36 +67,48 @@ struct Desk {
 
 /// Begins, with the bans in force: `marks` is what the ledger marked.
 pub(super) fn begin(guard: &mut Guard, marks: &[(String, String)], place: &Place, now: Time) {
+    guard.office = Office {
+        observing: guard.hands.observing(),
+        socket: place.socket.clone(),
+        marks: marks.iter().filter(|(key, _)| take::is_key(key)).cloned().collect(),
+        ..Office::default()
+    };
+    take_up(guard, now);
+}
+
+/// Takes up a tree, if it guards by one.
+fn take_up(guard: &mut Guard, now: Time) {
     let Some(house) = guard.house.take() else { return };
-    if guard.hands.observing().is_none() {
-        take::over(guard, &house, marks, now);
+    guard.office.rival = Rival::find(&house.tree, &guard.office.socket);
+    match (guard.hands.observing(), guard.office.rival()) {
+        // Beside it is where one tries it out.
+        (Some(_), Some(other)) => guard.notes.push(words::fail2ban_runs(other)),
+        (Some(_), None) => {}
+        (None, other) => {
+            guard.office.waits = other.is_some();
+            if guard.office.waits {
+                guard.look_at = now;
+            }
+            take::over(guard, &house, now);
+        }
     }
-    let mut office = Office { unlogged: guard.hands.observing(), ..Office::default() };
-    if let Some(other) = other_server(&house.tree, &place.socket) {
-        guard.notes.push(words::fail2ban_runs(&other));
-        office.unlogged = Some(other);
-    }
+    let office = &mut guard.office;
+    office.open = true;
     office.read(&house, &guard.engine);
     office.open_log(&mut guard.notes);
-    office.info("server", &"-".repeat(50));
-    office.info("server", &format!("Starting Fail2ban v{VERSION}"));
-    let titles: Vec<String> = office.desks.values().map(|desk| desk.title.clone()).collect();
-    for title in &titles {
-        office.info("jail", &format!("Creating new jail '{title}'"));
-    }
-    for title in &titles {
-        office.info("jail", &format!("Jail '{title}' started"));
-    }
-    guard.engine.ledger().bans().for_each(|ban| office.banned(&ban, "Restore Ban"));
+    office.introduce();
+    guard.engine.ledger().bans().for_each(|ban| office.restored(&ban));
     guard.engine.watch(office.listens());
     guard.notes.extend(office.log.send().iter().map(words::fail2ban_log));
-    guard.office = office;
     guard.house = Some(house);
 }
 
 /// Takes note of a configuration that was read anew.
-pub(super) fn renew(guard: &mut Guard) {
-    let Some(house) = &guard.house else { return };
+pub(super) fn renew(guard: &mut Guard, now: Time) {
+    let Some(house) = &guard.house else { return guard.office.leave() };
+    if !guard.office.open {
+        return take_up(guard, now);
+    }
     let office = &mut guard.office;
     let before: BTreeSet<String> = office.desks.values().map(|desk| desk.title.clone()).collect();
     let target = office.server.logtarget.clone();
@@ -98,20 +123,6 @@ pub(super) fn renew(guard: &mut Guard) {
         office.info("jail", &format!("Jail '{title}' {what}"));
     }
     guard.engine.watch(office.listens());
-}
-
-/// Who else guards by this tree: the socket or the process of a fail2ban server.
-fn other_server(tree: &Tree, own: &Path) -> Option<String> {
-    let socket = view::option(tree, "socket");
-    if Path::new(&socket) != own && UnixStream::connect(&socket).is_ok() {
-        return Some(socket);
-    }
-    let text = std::fs::read_to_string(view::option(tree, "pidfile")).ok()?;
-    let process: u32 = text.trim().parse().ok().filter(|pid| *pid != std::process::id())?;
-    let words = std::fs::read(format!("/proc/{process}/cmdline")).ok()?;
-    let words = String::from_utf8_lossy(&words).into_owned();
-    let runs = words.split('\0').any(|word| word.ends_with("fail2ban-server"));
-    runs.then(|| format!("fail2ban-server[{process}]"))
 }
 
 impl Office {
@@ -132,7 +143,8 @@ impl Office {
     /// Opens the log where the options say, unless it is not ours to write.
     fn open_log(&mut self, notes: &mut Vec<String>) {
         let mut target = Target::read(&self.server.logtarget);
-        if let (Some(why), Target::File(path)) = (&self.unlogged, &target) {
+        let others = self.observing.as_deref().or(self.rival().filter(|_| self.waits));
+        if let (Some(why), Target::File(path)) = (others, &target) {
             notes.push(words::fail2ban_unlogged(path.display(), why));
             target = Target::Nowhere;
         }
@@ -187,6 +199,33 @@ impl Office {
         }
     }
 
+    /// Writes what stands at the beginning of a log.
+    fn introduce(&mut self) {
+        self.info("server", &"-".repeat(50));
+        self.info("server", &format!("Starting Fail2ban v{VERSION}"));
+        let titles: Vec<String> = self.desks.values().map(|desk| desk.title.clone()).collect();
+        for title in &titles {
+            self.info("jail", &format!("Creating new jail '{title}'"));
+        }
+        for title in &titles {
+            self.info("jail", &format!("Jail '{title}' started"));
+        }
+    }
+
+    /// It guards by no tree any more.
+    fn leave(&mut self) {
+        if self.open {
+            self.close();
+        }
+        let kept = Self {
+            observing: self.observing.take(),
+            socket: std::mem::take(&mut self.socket),
+            marks: std::mem::take(&mut self.marks),
+            ..Self::default()
+        };
+        *self = kept;
+    }
+
     fn info(&mut self, part: &str, text: &str) {
         self.say(part, Level::Info, text);
     }
@@ -203,7 +242,9 @@ impl Office {
             Action::Saw { jail, verdict } => self.found(*jail, verdict, engine, now),
             Action::Tell(Notice::StillTalking { jail, prefix }) => {
                 let Some(desk) = self.desks.get(jail) else { return };
-                let text = format!("[{}] {prefix} already banned", desk.title);
+                let ban = engine.ledger().holding(*jail, *prefix);
+                let who = ban.map_or(*prefix, |ban| ban.who());
+                let text = format!("[{}] {who} already banned", desk.title);
                 self.say("actions", Level::Warning, &text);
             }
             Action::Tell(_) => {}
@@ -215,12 +256,17 @@ impl Office {
         self.log.send().iter().map(words::fail2ban_log).collect()
     }
 
+    /// A ban that was in force before.
+    fn restored(&mut self, ban: &Ban) {
+        if !self.out.contains_key(&(ban.jail, ban.prefix)) {
+            self.banned(ban, "Restore Ban");
+        }
+    }
+
     fn banned(&mut self, ban: &Ban, what: &str) {
         let Some(desk) = self.desks.get_mut(&ban.jail) else { return };
-        let (title, who) = (desk.title.clone(), ban.prefix);
-        match self.out.insert((ban.jail, who), ban.since) {
-            // The kernel refused it, and is asked again.
-            Some(since) if since == ban.since => {}
+        let (title, who) = (desk.title.clone(), ban.who());
+        match self.out.insert((ban.jail, ban.prefix), ban.since) {
             Some(_) => {
                 self.say("actions", Level::Notice, &format!("[{title}] {who} already banned"));
             }
@@ -237,7 +283,7 @@ impl Office {
         let increment = ("increment".to_owned(), sereno_fail2ban::Value::Flag(true));
         let grows = self.desks.get(&ban.jail).is_some_and(|d| d.view.extra.contains(&increment));
         let Some(until) = ban.until.filter(|_| grows && ban.before > 0) else { return };
-        let (who, count) = (ban.prefix, ban.before.saturating_add(1));
+        let (who, count) = (ban.who(), ban.before.saturating_add(1));
         let (length, until) = (length_in_words(until.since(ban.since).as_secs()), local(until));
         let text = format!("[{title}] Increase Ban {who} ({count} # {length} -> {until})");
         self.say("observer", Level::Notice, &text);
@@ -246,7 +292,7 @@ impl Office {
     fn lifted(&mut self, ban: &Ban) {
         self.out.remove(&(ban.jail, ban.prefix));
         let Some(desk) = self.desks.get(&ban.jail) else { return };
-        let text = format!("[{}] Unban {}", desk.title, ban.prefix);
+        let text = format!("[{}] Unban {}", desk.title, ban.who());
         self.say("actions", Level::Notice, &text);
     }
 

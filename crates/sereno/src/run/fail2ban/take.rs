@@ -2,13 +2,15 @@
 
 use crate::fail2ban::House;
 use crate::run::guard::Guard;
+use crate::run::setup;
 use crate::words;
 use sereno_core::addr::Prefix;
-use sereno_core::engine::Action;
+use sereno_core::engine::{Action, Lifted, scope};
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, JailPolicy};
 use sereno_core::ledger::{Ban, Past};
 use sereno_core::time::Time;
+use sereno_fail2ban::Tree;
 use sereno_store::fail2ban::{Length, Taken, take};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,13 +19,57 @@ use std::time::Duration;
 /// Bans in force at most.
 const MOST: usize = 200_000;
 
-/// Takes over the bans of the tree's database, if the ledger has never heard of the tree.
-pub(super) fn over(guard: &mut Guard, house: &House, marks: &[(String, String)], now: Time) {
-    let base = std::fs::canonicalize(&house.tree.base);
-    let base = base.map_or_else(|_| house.tree.base.clone(), |path| path.display().to_string());
-    let key = format!("fail2ban {base}");
-    if marks.iter().any(|(known, _)| *known == key) || guard.keeper.trouble().is_some() {
+/// What the ledger marks a tree with whose bans were given back.
+pub(super) const GIVEN: &str = "given back";
+
+const KEY: &str = "fail2ban ";
+
+/// Under what the ledger marks a tree.
+pub(super) fn key(tree: &Tree) -> String {
+    let base = std::fs::canonicalize(&tree.base);
+    let base = base.map_or_else(|_| tree.base.clone(), |path| path.display().to_string());
+    format!("{KEY}{base}")
+}
+
+/// Whether the ledger marks a tree under this.
+pub(super) fn is_key(key: &str) -> bool {
+    key.starts_with(KEY)
+}
+
+/// Takes over the bans of the tree's database, if the ledger has never heard of the tree, or if
+/// all were given back: then those that the ledger still has are fail2ban's.
+pub(super) fn over(guard: &mut Guard, house: &House, now: Time) {
+    let key = key(&house.tree);
+    let marks = &guard.office.marks;
+    let known = marks.iter().find(|(known, _)| *known == key).map(|(_, word)| word.as_str());
+    if known.is_some_and(|word| word != GIVEN) {
         return;
+    }
+    let before = if known.is_some() { let_go(guard, house) } else { Vec::new() };
+    let read = all(guard, house, now);
+    for ban in before {
+        if !read {
+            guard.engine.recall(ban);
+        } else if guard.engine.ledger().get(ban.jail, ban.prefix).is_none() {
+            guard.keeper.note(Action::Lift { ban, why: Lifted::Manual }, now);
+        }
+    }
+}
+
+/// Takes the bans of the tree's jails off the ledger; gives them.
+fn let_go(guard: &mut Guard, house: &House) -> Vec<Ban> {
+    let own = |ban: &Ban| house.jails.iter().any(|jail| jail.name == ban.jail);
+    let bans: Vec<Ban> = guard.engine.ledger().bans().filter(own).collect();
+    for ban in &bans {
+        guard.engine.ledger_mut().lift(ban.jail, ban.prefix);
+    }
+    bans
+}
+
+/// Takes over the bans of the tree's database that are not known; says whether it could be read.
+pub(super) fn all(guard: &mut Guard, house: &House, now: Time) -> bool {
+    if guard.keeper.trouble().is_some() {
+        return false;
     }
     let file = super::view::option(&house.tree, "dbfile");
     let path = Path::new(&file);
@@ -32,7 +78,7 @@ pub(super) fn over(guard: &mut Guard, house: &House, marks: &[(String, String)],
         let read = take(path, &mut |taken| heir.take(guard, &taken));
         if let Err(e) = read {
             guard.notes.push(words::not_taken_over(e));
-            return;
+            return false;
         }
         if heir.bans + heir.pasts > 0 {
             guard.notes.push(words::taken_over(heir.bans, heir.pasts, path.display()));
@@ -41,13 +87,19 @@ pub(super) fn over(guard: &mut Guard, house: &House, marks: &[(String, String)],
             guard.notes.push(words::taken_friends(heir.friends));
         }
     }
-    guard.keeper.mark(key, now.to_string());
+    let (key, word) = (key(&house.tree), now.to_string());
+    guard.office.marks.retain(|(known, _)| *known != key);
+    guard.office.marks.push((key.clone(), word.clone()));
+    guard.keeper.mark(key, word);
+    true
 }
 
 /// Who takes over.
-struct Heir {
+pub(super) struct Heir {
     /// Jails by fail2ban's names.
-    jails: BTreeMap<String, Name>,
+    pub(super) jails: BTreeMap<String, Name>,
+    /// Which lengths of networks each jail can ban, by family.
+    forms: BTreeMap<(Name, bool, u8), bool>,
     now: Time,
     bans: usize,
     pasts: usize,
@@ -55,12 +107,12 @@ struct Heir {
 }
 
 impl Heir {
-    fn new(house: &House, now: Time) -> Self {
+    pub(super) fn new(house: &House, now: Time) -> Self {
         let named = |g: &crate::fail2ban::Guarded| {
             Some((house.tree.jails.get(g.place)?.name.clone(), g.name))
         };
         let jails = house.jails.iter().filter_map(named).collect();
-        Self { jails, now, bans: 0, pasts: 0, friends: 0 }
+        Self { jails, forms: BTreeMap::new(), now, bans: 0, pasts: 0, friends: 0 }
     }
 
     fn take(&mut self, guard: &mut Guard, taken: &Taken) {
@@ -69,6 +121,12 @@ impl Heir {
             return;
         };
         let Ok(prefix) = taken.id.parse::<Prefix>() else { return };
+        // A network as no jail bans would stay a ban that the kernel never takes.
+        let form = (jail, prefix.addr().is_ipv6(), prefix.bits());
+        let fits = || setup::fits(&guard.draft, scope(&policy), prefix).is_ok();
+        if policy.closes && !*self.forms.entry(form).or_insert_with(fits) {
+            return;
+        }
         let since = Time::from_secs(taken.since);
         let until = self.end(taken, &policy);
         let known = guard.engine.ledger().before(jail, prefix);
@@ -96,7 +154,7 @@ impl Heir {
 
     /// When a ban ends, if it is in force and is to stay so, by what fail2ban does at its start: a
     /// jail's bans last no longer than it bans by now. `Some(None)`: never.
-    fn end(&self, taken: &Taken, policy: &JailPolicy) -> Option<Option<Time>> {
+    pub(super) fn end(&self, taken: &Taken, policy: &JailPolicy) -> Option<Option<Time>> {
         let (since, now) = (Time::from_secs(taken.since), self.now);
         let usual = policy.bantime;
         let most = if policy.increment.increment { policy.increment.maxtime } else { usual };
@@ -129,6 +187,7 @@ impl Heir {
             // Where the jail's bans hold is filled in by whoever recalls it.
             scope: jail,
             prefix,
+            offender: None,
             since: since.min(self.now),
             until,
             count: taken.failures,
