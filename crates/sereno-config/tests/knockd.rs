@@ -1,5 +1,7 @@
 //! knockd.conf: files as people have them, and what is said about those that are wrong.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 use sereno_config::{Document, Severity, knockd};
 use sereno_core::door::{
     Action, Deed, Deeds, FlagTest, Flags, Hit, Knocks, Manner, Packet, Sequences,

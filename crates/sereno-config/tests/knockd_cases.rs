@@ -5,6 +5,14 @@
 //! Cases of the same form from elsewhere: `KNOCK_CASES=FILE cargo test -p sereno-config --test
 //! knockd_cases -- --ignored --nocapture`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    reason = "a test"
+)]
+
 use serde_json::Value;
 use sereno_config::{Document, knockd};
 use sereno_core::door::{Action, Deed, Flags, Knocks, Manner, Packet, When};
@@ -168,10 +176,10 @@ fn run(
                 ran.push(said.replace("%IP%", &addr.to_string()));
             }
             Action::Stage { door, addr, stage } => {
-                log.push(format!("{addr}: {}: Stage {stage}", doors[door].name))
+                log.push(format!("{addr}: {}: Stage {stage}", doors[door].name));
             }
             Action::Knocked { door, addr } => {
-                log.push(format!("{addr}: {}: OPEN SESAME", doors[door].name))
+                log.push(format!("{addr}: {}: OPEN SESAME", doors[door].name));
             }
             Action::TimedOut { door, addr, stage } => {
                 log.push(format!("{addr}: {}: sequence timeout (stage {stage})", doors[door].name));

@@ -12,7 +12,7 @@ use crate::near::nearest;
 use crate::problem::{Notes, Wrong};
 use crate::{Document, Problem, Severity};
 use lines::{Entry, Part};
-use sereno_core::door::{Deed, Deeds, Door, FlagTest, Sequence, Sequences};
+use sereno_core::door::{Deed, Deeds, Door, Sequence, Sequences};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
