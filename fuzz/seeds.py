@@ -237,6 +237,30 @@ def fail2ban():
     put("filter", "all", "\x80" + "\n".join(SPOKEN))
 
 
+def knockd():
+    """The files that the real knockd was asked about, and knocks at the doors of the check."""
+    for case in json.loads((ROOT / "tests/data/knockd/cases.json").read_text()):
+        once = "\0" + case["ots"] if "ots" in case else ""
+        put("knockd", case["id"], case["config"].replace("{OTS}", "/ots") + once)
+    rule = "-s %IP% -p tcp --dport 22 -j ACCEPT"
+    put("knockd", "rules", f"[a]\nsequence=1:udp,2\ncommand=iptables -A INPUT {rule}\n[b]\nsequence=7,\n8\n"
+        f"start_command=/sbin/iptables -I INPUT {rule}\nstop_command=iptables -D INPUT\n{rule}\ncmd_timeout=5\ntarget=::1\n")
+    hit = lambda port, who=0, flags=0, wait=8: struct.pack(">BHBH", who, port, flags, wait)
+    for name, hits in {
+        "three": [hit(0), hit(2), hit(1)],
+        "five": [hit(0), hit(2), hit(1), hit(0), hit(3)],
+        "repeated": [hit(0), hit(0), hit(2), hit(0), hit(2), hit(1)],
+        "slow": [hit(0), hit(2, wait=20000), hit(1, wait=20000)],
+        "mixed": [hit(1), hit(1, who=8), hit(2)],
+        "once": [hit(5), hit(3), hit(5), hit(3), hit(5)],
+        "two": [hit(0), hit(0, who=1), hit(2), hit(2, who=1), hit(1), hit(1, who=1)],
+        "trap": [hit(7), hit(0), hit(2), hit(1), hit(0), hit(3)],
+    }.items():
+        for manner in (b"\0", b"\1"):
+            put("knock", f"{name}-{manner[0]}", manner + b"".join(hits))
+
+
 if __name__ == "__main__":
-    for write in (lines_and_blocks, patterns, configurations, frames, datagrams, entries, fail2ban, packets, stanzas):
+    parts = (lines_and_blocks, patterns, configurations, frames, datagrams, entries, fail2ban, packets, stanzas, knockd)
+    for write in parts:
         write()

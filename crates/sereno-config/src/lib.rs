@@ -10,6 +10,7 @@ pub mod facts;
 mod filter_file;
 pub mod fwknop;
 mod jail;
+pub mod knockd;
 mod machine;
 mod near;
 mod option;

@@ -8,6 +8,7 @@
 
 pub mod addr;
 pub mod cap;
+pub mod door;
 pub mod engine;
 pub mod filter;
 pub mod gate;

@@ -35,6 +35,8 @@ targets! {
     config: "../../../fuzz/checks/config.rs",
     control: "../../../fuzz/checks/control.rs",
     netlink: "../../../fuzz/checks/netlink.rs",
+    knock: "../../../fuzz/checks/knock.rs",
+    knockd: "../../../fuzz/checks/knockd.rs",
     journal: "../../../fuzz/checks/journal.rs",
     spa: "../../../fuzz/checks/spa.rs",
     expression: "../../../fuzz/checks/expression.rs",
