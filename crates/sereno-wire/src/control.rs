@@ -5,6 +5,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
+use std::net::IpAddr;
 
 /// The protocol's version. A client of another version is told so.
 pub const VERSION: u16 = 1;
@@ -47,6 +48,22 @@ pub enum Ask {
         /// Who.
         prefix: Option<Prefix>,
     },
+    /// Let somebody in through a door.
+    LetIn {
+        /// Which.
+        door: Name,
+        /// Who.
+        addr: IpAddr,
+        /// For how long, in seconds; by default as long as the door holds.
+        seconds: Option<u64>,
+    },
+    /// Put out who came in through a door; all of them without an address.
+    PutOut {
+        /// Which.
+        door: Name,
+        /// Who.
+        addr: Option<IpAddr>,
+    },
     /// What is known of an address.
     Why {
         /// Who.
@@ -80,10 +97,10 @@ pub enum Reply {
         /// Whether another frame follows.
         more: bool,
     },
-    /// To [`Ask::Ban`], [`Ask::Unban`], [`Ask::Reload`], [`Ask::Stop`], [`Ask::GiveBack`]: it was
+    /// To [`Ask::Ban`], [`Ask::Unban`], [`Ask::LetIn`], [`Ask::PutOut`], [`Ask::Reload`], [`Ask::Stop`], [`Ask::GiveBack`]: it was
     /// done.
     Done {
-        /// How many bans it touched.
+        /// How many bans or openings it touched.
         count: u64,
         /// What else there is to say.
         notes: Vec<String>,
@@ -182,6 +199,12 @@ pub struct Status {
     pub observing: Option<String>,
     /// The jails.
     pub jails: Vec<JailStatus>,
+    /// The doors.
+    #[serde(default)]
+    pub doors: Vec<DoorStatus>,
+    /// What was heard at them; absent without doors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<HeardStatus>,
     /// The gate.
     pub gate: GateStatus,
     /// What should be looked at, in words. Empty is good.
@@ -263,6 +286,58 @@ pub struct SourceStatus {
     pub disbelieved: u64,
     /// Those of the last 24 h, to the hour.
     pub disbelieved_day: u64,
+}
+
+/// How a door is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DoorStatus {
+    /// Its name.
+    pub name: Name,
+    /// What its file calls it.
+    pub title: String,
+    /// How it is opened: `knock`, `once`, `timed`, `signed`.
+    pub way: String,
+    /// The ports behind it; empty for a command, `asked` where a packet names them.
+    pub ports: String,
+    /// Whether they are closed to all others here.
+    pub closed: bool,
+    /// How long it stays open, in seconds.
+    pub hold: u64,
+    /// Who is in.
+    pub entries: Vec<EntryStatus>,
+}
+
+/// Somebody who is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryStatus {
+    /// Who.
+    pub addr: IpAddr,
+    /// At which port, where it is a single one: `tcp/22`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// Since when.
+    pub since: Time,
+    /// Until when; absent for ever.
+    pub until: Option<Time>,
+}
+
+/// What was heard at the doors since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardStatus {
+    /// Whether anything is heard at all.
+    pub listening: bool,
+    /// Packets that may have been knocks.
+    pub packets: u64,
+    /// Packets that were lost because they came too fast.
+    pub lost: u64,
+    /// Right knocks.
+    pub knocked: u64,
+    /// Attempts that another packet of the same source spoiled.
+    pub spoiled: u64,
+    /// Signed packets that were granted something.
+    pub granted: u64,
+    /// Those that were not, by the reason; reasons that never came are left out.
+    pub refused: Vec<(String, u64)>,
 }
 
 /// How the gate is.

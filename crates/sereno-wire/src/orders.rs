@@ -29,6 +29,8 @@ pub enum Order {
         holds: Vec<Hold>,
         /// Who is let in.
         passes: Vec<Pass>,
+        /// The ports at which knocks are heard.
+        hits: Vec<Hit>,
     },
     /// Open something to somebody until a time.
     Open(Pass),

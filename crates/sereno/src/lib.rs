@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod discover;
+pub mod doors;
 pub mod fail2ban;
 pub mod policy;
 pub mod run;

@@ -1,6 +1,7 @@
 //! From files on disk to a policy: which documents there are, and what they say together.
 
 use crate::cli::args::ConfigArgs;
+use crate::doors::{self, Doors, Imports};
 use crate::fail2ban::House;
 use jiff::tz::TimeZone;
 use sereno_config::{Document, Machine, Outcome};
@@ -23,6 +24,8 @@ pub struct Loaded {
     pub found: bool,
     /// The fail2ban configuration whose jails are in the policy.
     pub fail2ban: Option<House>,
+    /// The doors.
+    pub doors: Doors,
 }
 
 /// Reads the configuration: the file named (it must be there), or the default file and
@@ -32,7 +35,8 @@ pub struct Loaded {
 /// # Errors
 /// When a document cannot be read; the text says which.
 pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
-    let alone = args.config.is_none() && args.fail2ban.is_some();
+    let imports = args.fail2ban.is_some() || args.knockd.is_some() || args.fwknop.is_some();
+    let alone = args.config.is_none() && imports;
     let main = args.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT));
     let mut files = Vec::new();
     if args.config.is_some() || main.exists() && !alone {
@@ -58,7 +62,10 @@ pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
         outcome.problems.extend(problems);
         house
     });
-    Ok(Loaded { outcome, files, found, fail2ban: house })
+    let imports = Imports { knockd: args.knockd.as_deref(), fwknop: args.fwknop.as_deref() };
+    let (doors, problems) = doors::read(&outcome.policy, imports);
+    outcome.problems.extend(problems);
+    Ok(Loaded { outcome, files, found, fail2ban: house, doors })
 }
 
 /// Reads documents for this machine.

@@ -75,8 +75,10 @@ macro_rules! words {
     )*};
 }
 
+mod door;
 mod import;
 mod run;
+pub use door::*;
 pub use import::*;
 pub use run::*;
 

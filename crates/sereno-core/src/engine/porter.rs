@@ -166,7 +166,9 @@ impl Porter {
         std::mem::take(&mut self.changed).then(|| self.memory())
     }
 
-    fn memory(&self) -> DoorMemory {
+    /// What is to be remembered.
+    #[must_use]
+    pub fn memory(&self) -> DoorMemory {
         let name = |door: DoorId| self.policies.get(door).map(|policy| policy.name);
         let stops = self.knocks.waiting();
         DoorMemory {

@@ -47,6 +47,9 @@ pub enum Command {
     Ban(BanArgs),
     /// Lift the bans that touch an address or network, or all of them.
     Unban(UnbanArgs),
+    /// See and work the doors: who is in, let somebody in, put somebody out, make keys.
+    #[command(subcommand)]
+    Door(DoorCommand),
     /// Tell what an address did, line by line, and what followed.
     Why(WhyArgs),
     /// Show what happens, as it happens.
@@ -125,6 +128,13 @@ pub struct ConfigArgs {
     /// of the one that the configuration file may name. Without --config nothing else is guarded.
     #[arg(long, value_name = "DIR")]
     pub fail2ban: Option<PathBuf>,
+    /// Take over the doors of a knockd.conf, as it is; in place of the one that the configuration
+    /// file may name. Without --config nothing else is guarded.
+    #[arg(long, value_name = "FILE")]
+    pub knockd: Option<PathBuf>,
+    /// Open to signed packets as an access.conf of fwknop's says; likewise.
+    #[arg(long, value_name = "FILE")]
+    pub fwknop: Option<PathBuf>,
 }
 
 /// `sereno run`.
@@ -184,6 +194,70 @@ pub struct StopArgs {
     /// For people or programs.
     #[command(flatten)]
     pub json: Json,
+}
+
+/// `sereno door`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DoorCommand {
+    /// List the doors, and who is in.
+    List(Json),
+    /// Show one door: how it is opened, what is behind it, who is in.
+    Show {
+        /// The door.
+        name: String,
+        /// For people or programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Let an address in, as if it had knocked.
+    Open {
+        /// The door.
+        name: String,
+        /// Who.
+        addr: std::net::IpAddr,
+        /// For how long, such as 90s, 10m or 2h [default: as long as the door holds].
+        #[arg(long = "for", value_name = "TIME")]
+        length: Option<String>,
+        /// For people or programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Put an address out that came in through a door, or all of them.
+    ///
+    /// What is connected goes on, unless the door says `cut`. Exit code 1 when nobody was in.
+    Close {
+        /// The door.
+        name: String,
+        /// Who [default: everybody].
+        addr: Option<std::net::IpAddr>,
+        /// For people or programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Make the keys of a door: for signed packets, or for knocks that change with the time.
+    ///
+    /// Writes the server's file, which its owner alone can read, and prints what belongs on the
+    /// client. Nothing that is there is replaced.
+    Keygen(KeygenArgs),
+}
+
+/// `sereno door keygen`.
+#[derive(Clone, Debug, Args)]
+pub struct KeygenArgs {
+    /// What to call it.
+    pub name: String,
+    /// The ports that a signed packet may open, such as tcp/22 or tcp/443,udp/5060.
+    #[arg(long, value_name = "PORTS", default_value = "tcp/22")]
+    pub ports: String,
+    /// A secret for knocks that change with the time, instead of keys for signed packets.
+    #[arg(long)]
+    pub knock: bool,
+    /// The name or address by which clients reach this machine.
+    #[arg(long, value_name = "HOST", default_value = "HOST")]
+    pub host: String,
+    /// The folder of the server's file.
+    #[arg(long, value_name = "FOLDER", default_value = "/etc/sereno/doors")]
+    pub into: PathBuf,
 }
 
 /// `sereno why`.

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod check;
 pub mod client;
+pub mod door;
 pub mod fail2ban;
 pub mod fail2ban_regex;
 pub mod failure;
@@ -62,6 +63,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Bans(how) => client::bans(socket, *how, out),
         Command::Ban(args) => client::ban(socket, args, out),
         Command::Unban(args) => client::unban(socket, args, out),
+        Command::Door(command) => door::run(socket, command, out),
         Command::Why(args) => client::why(socket, args, out),
         Command::Watch(how) => client::watch(socket, *how, out),
         Command::Reload(how) => client::order(socket, Ask::Reload, *how, out),

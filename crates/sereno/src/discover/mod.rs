@@ -39,6 +39,12 @@ pub fn gather(root: &Path) -> Facts {
     }
 }
 
+/// The addresses of this machine at this moment.
+#[must_use]
+pub fn own() -> Vec<IpAddr> {
+    net::gather(Path::new("/")).own
+}
+
 /// Who is a friend of this machine at this moment: itself, its gateways, and the addresses of
 /// those who are logged in.
 #[must_use]

@@ -4,8 +4,8 @@ use super::moments::{let_in, moment, tell};
 use super::{After, Reload, Shell, clock, setup, status};
 use crate::words;
 use sereno_config::Lang;
-use sereno_core::addr::Prefix;
-use sereno_core::engine::{Action, Input, Notice};
+use sereno_core::addr::{Prefix, canonical};
+use sereno_core::engine::{Action, Input, Notice, Porter};
 use sereno_core::gate::Name;
 use sereno_core::rule::session::Line;
 use sereno_core::time::Time;
@@ -37,6 +37,15 @@ impl Shell {
                 let count =
                     actions.iter().filter(|a| matches!(a, Action::Lift { .. })).count() as u64;
                 Reply::Done { count, notes: Vec::new() }
+            }
+            Ask::LetIn { door, addr, seconds } => {
+                let length = seconds.map(Duration::from_secs);
+                let input = Input::LetIn { door, addr: canonical(addr), length };
+                words::to(lang, || self.work_door(door, input))
+            }
+            Ask::PutOut { door, addr } => {
+                let addr = addr.map(canonical);
+                words::to(lang, || self.work_door(door, Input::PutOut { door, addr }))
             }
             Ask::Why { prefix } => {
                 self.guard.flush(now);
@@ -101,6 +110,29 @@ impl Shell {
             notes.extend(self.guard.engine.is_waiting(jail, prefix).then(words::not_taken_yet));
             Ok(Reply::Done { count: 1, notes })
         })
+    }
+
+    /// Does something at a door.
+    fn work_door(&mut self, door: Name, input: Input<'_>) -> Reply {
+        let policies = self.guard.engine.porter().map(Porter::policies).unwrap_or_default();
+        if !policies.iter().any(|policy| policy.name == door) {
+            return Reply::Refused { why: words::unknown_door(door) };
+        }
+        let actions = self.guard.command(input, clock());
+        let counts = |action: &&Action| {
+            let told = matches!(action, Action::Tell(Notice::Opened { .. } | Notice::Closed { .. }));
+            told || matches!(action, Action::Run { .. })
+        };
+        let mut notes = Vec::new();
+        for action in &actions {
+            if let Action::Tell(notice @ (Notice::NoRoom { .. } | Notice::Unopened { .. })) = action
+            {
+                return Reply::Refused { why: tell(notice, clock()).text };
+            }
+        }
+        notes.extend(self.guard.hands.observing().map(words::doors_noted_only));
+        notes.extend(self.guard.attendance.deaf.as_ref().map(words::doors_deaf));
+        Reply::Done { count: actions.iter().filter(counts).count() as u64, notes }
     }
 
     fn why(&mut self, prefix: Prefix) -> Reply {

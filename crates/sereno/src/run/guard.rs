@@ -3,6 +3,7 @@
 
 use super::control::Control;
 use super::deeds::Deeds;
+use super::doors::Attendance;
 use super::fail2ban::Office;
 use super::hands::Hands;
 use super::keeper::Keeper;
@@ -59,6 +60,8 @@ pub struct Guard {
     pub house: Option<House>,
     /// What its jails do besides.
     pub deeds: Deeds,
+    /// The doors, and what is heard at them.
+    pub attendance: Attendance,
     /// What fail2ban's users see of it.
     pub(super) office: Office,
     pub(super) poll: Poll,
@@ -118,6 +121,7 @@ impl Guard {
             book,
             draft,
             house: None,
+            attendance: Attendance::new(wake.clone()),
             deeds: Deeds::new(wake),
             office: Office::default(),
             poll,
@@ -182,7 +186,8 @@ impl Guard {
         let holds = held.map(|ban| ban.hold()).collect();
         let passes = self.engine.porter().into_iter().flat_map(Porter::entries);
         let passes = passes.map(|entry| entry.pass).collect();
-        let order = Order::Install { gate: self.draft.clone(), holds, passes };
+        let hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
+        let order = Order::Install { gate: self.draft.clone(), holds, passes, hits };
         let reports = self.hands.carry(&[order], now);
         self.stands = matches!(reports.first(), Some(Report::Done));
         if let Some(Report::Refused { why, .. }) = reports.first() {
@@ -221,10 +226,14 @@ impl Guard {
                 _ => {}
             }
         }
-        self.more = self.read(now);
+        // Who knocks waits for an answer; a log has time.
+        let heard = self.hear(now);
+        self.carry_out(now);
+        self.more = self.read(now) | heard;
         self.engine.handle(Input::Tick, now, &mut self.actions);
         self.carry_out(now);
         self.settle_deeds(now);
+        self.settle_doors(now);
         if now >= self.look_at {
             self.look_again(now);
         }
@@ -239,7 +248,8 @@ impl Guard {
         let files = self.follow.as_ref().map(|f| f.next_wake().0);
         let journals = self.journals.iter().filter_map(|j| j.next_wake().map(|(at, _)| at)).min();
         let save = self.keeper.due();
-        [engine, files, journals, save, Some(self.look_at)]
+        let doors = self.attendance.next_wake();
+        [engine, files, journals, save, doors, Some(self.look_at)]
             .into_iter()
             .flatten()
             .min()
@@ -296,6 +306,12 @@ impl Guard {
             for ((action, _), report) in ordered.iter().zip(self.hands.carry(&orders, now)) {
                 match (action, report) {
                     (Action::Ban(ban), report) => self.reported(ban, &report, now),
+                    (Action::Open(_) | Action::Close { .. }, Report::Refused { why, gate_lost }) => {
+                        if gate_lost {
+                            self.look_at = now;
+                        }
+                        self.not_opened(action, why);
+                    }
                     (Action::Lift { ban, .. }, Report::Refused { why, .. }) => {
                         self.notes.push(words::not_let_in(ban.prefix, why));
                         self.look_at = now;
@@ -307,6 +323,7 @@ impl Guard {
             for (action, news) in actions.into_iter().zip(news) {
                 if news {
                     self.do_deeds(&action);
+                    self.at_doors(&action, now);
                     self.announce(&action, now);
                 }
                 self.keeper.note(action, now);
@@ -407,6 +424,10 @@ impl Guard {
             self.notes.push(words::gate_gone());
             self.mended += 1;
             self.install(now);
+        }
+        if self.engine.porter().is_some() {
+            let locals = super::doors::locals();
+            self.engine.handle(Input::Moved(locals), now, &mut self.actions);
         }
         let sessions = crate::discover::friends();
         if let Some(friends) = super::setup::merged_friends(self.engine.friends(), sessions) {

@@ -3,12 +3,14 @@
 
 use crate::words;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Draft, Gate, Name};
+use sereno_core::door::Hit;
+use sereno_core::gate::{Contents, Draft, Gate, Name};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel, Refusal, Watch};
 use sereno_wire::orders::{Order, Report};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 /// Holds the firewall, or says why it cannot.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Hands {
     grip: Result<Grip, Idle>,
     gate: Option<Gate>,
     friends: Friends,
+    /// Why doors are left out of the gate.
+    shut: Option<String>,
 }
 
 /// Why nothing is held.
@@ -53,7 +57,7 @@ impl Hands {
         } else {
             Kernel::open().map(|kernel| Grip { kernel, watch: None }).map_err(Idle::Refused)
         };
-        Self { grip, gate: None, friends }
+        Self { grip, gate: None, friends, shut: None }
     }
 
     /// Why nothing is enforced, when nothing is.
@@ -81,8 +85,9 @@ impl Hands {
         let mut reports = Vec::with_capacity(orders.len());
         let mut rest = orders;
         while let Some(order) = rest.first() {
-            if let Order::Install { gate, holds, .. } = order {
-                reports.push(self.install(gate, holds, now));
+            if let Order::Install { gate, holds, passes, hits } = order {
+                let contents = Contents { holds, passes, hits };
+                reports.push(self.install(gate, contents, now));
                 rest = &rest[1..];
             } else {
                 let until = rest.iter().position(|o| matches!(o, Order::Install { .. }));
@@ -94,19 +99,34 @@ impl Hands {
         reports
     }
 
-    fn install(&mut self, draft: &Draft, holds: &[sereno_core::gate::Hold], now: Time) -> Report {
-        let gate = match Gate::try_from(draft.clone()) {
+    fn install(&mut self, draft: &Draft, contents: Contents<'_>, now: Time) -> Report {
+        let mut gate = match Gate::try_from(draft.clone()) {
             Ok(gate) => gate,
             Err(why) => return Report::Refused { why, gate_lost: false },
         };
-        let welcome: Vec<_> =
-            holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none()).copied().collect();
+        let welcome =
+            contents.holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none());
+        let welcome: Vec<_> = welcome.copied().collect();
+        let contents = Contents { holds: &welcome, ..contents };
+        self.shut = None;
         let report = match &mut self.grip {
             Err(_) => Report::Observed,
-            Ok(grip) => match grip.kernel.install(&gate, &welcome, now) {
-                Ok(_) => Report::Done,
-                Err(refusal) => refused(&refusal),
-            },
+            Ok(grip) => {
+                let mut done = grip.kernel.install(&gate, contents, now);
+                if let Err(refusal) = &done
+                    && !gate.doorway().is_empty()
+                {
+                    // A kernel that cannot do what doors need can still stop the banned.
+                    let shut = refusal.to_string();
+                    let plain = gate.without_doorway();
+                    done = grip.kernel.install(&plain, contents, now);
+                    if done.is_ok() {
+                        gate = plain;
+                        self.shut = Some(shut);
+                    }
+                }
+                done.map_or_else(|refusal| refused(&refusal), |_| Report::Done)
+            }
         };
         if let Ok(grip) = &mut self.grip
             && grip.watch.is_none()
@@ -125,7 +145,7 @@ impl Hands {
     }
 
     fn change(&mut self, batch: &[Order], now: Time, reports: &mut Vec<Report>) {
-        let start = reports.len();
+        let mut waiting = Vec::with_capacity(batch.len());
         let mut changes = Vec::with_capacity(batch.len());
         for order in batch {
             let change = match order {
@@ -137,21 +157,51 @@ impl Hands {
                     None => Change::Ban(*hold),
                 },
                 Order::Lift { scope, prefix } => Change::Lift { scope: *scope, prefix: *prefix },
-                Order::Install { .. } => continue,
-                Order::Open(_) | Order::Close { .. } | Order::Hear(_) => {
-                    reports.push(Report::Done);
+                Order::Open(pass) => Change::Open(*pass),
+                Order::Close { to, addr } => Change::Close { to: *to, addr: *addr },
+                Order::Hear(hits) => {
+                    reports.push(self.hear(hits));
                     continue;
                 }
+                Order::Install { .. } => continue,
             };
+            waiting.push(reports.len());
             reports.push(Report::Observed);
             changes.push(change);
         }
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return };
         let outcomes = grip.kernel.apply(gate, &changes, now);
-        let open = reports[start..].iter_mut().filter(|r| **r == Report::Observed);
-        for (report, outcome) in open.zip(outcomes) {
-            *report = outcome.map_or_else(|refusal| refused(&refusal), |()| Report::Done);
+        for (at, outcome) in waiting.into_iter().zip(outcomes) {
+            reports[at] = outcome.map_or_else(|refusal| refused(&refusal), |()| Report::Done);
         }
+    }
+
+    fn hear(&mut self, hits: &[Hit]) -> Report {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Report::Observed };
+        let done = grip.kernel.hear(gate, hits);
+        done.map_or_else(|refusal| refused(&refusal), |()| Report::Done)
+    }
+
+    /// Has everything heard that begins something, for a while: more sources are at the doors than
+    /// the kernel can follow.
+    pub fn flood(&mut self, span: Duration) {
+        if let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) {
+            // Without it a scan goes unseen, and packets that may be part of one are no knocks.
+            let _ = grip.kernel.flood(gate, span);
+        }
+    }
+
+    /// Why the gate does nothing for doors, where it should.
+    #[must_use]
+    pub fn shut(&self) -> Option<&str> {
+        self.shut.as_deref()
+    }
+
+    /// Packets that met a closed door, by opening.
+    pub fn closed(&mut self) -> Vec<(Name, u64)> {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
+        let counts = grip.kernel.closed(gate).unwrap_or_default();
+        counts.into_iter().map(|(opening, packets, _)| (opening, packets)).collect()
     }
 
     /// What to poll for foreign changes.

@@ -142,6 +142,12 @@ impl Keeper {
         self.dirty = true;
     }
 
+    /// As [`Keeper::mark`], but written as soon as a ban would be.
+    pub fn mark_now(&mut self, key: String, word: String) {
+        self.urgent = true;
+        self.mark(key, word);
+    }
+
     /// Something was read.
     pub fn touch(&mut self) {
         self.dirty = true;

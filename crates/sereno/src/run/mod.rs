@@ -4,6 +4,7 @@ mod answers;
 pub mod commands;
 pub mod control;
 pub mod deeds;
+pub mod doors;
 pub mod fail2ban;
 mod faults;
 pub mod guard;
@@ -52,11 +53,11 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
         say(&problem.to_string());
     }
     let policy = loaded.outcome.policy;
-    if policy.jails.is_empty() {
+    if policy.jails.is_empty() && loaded.doors.is_empty() {
         say(&words::no_jails_yet());
     }
     let place = setup::place(&policy, args.state.as_deref(), socket, args.observe);
-    let guard = setup::build(&policy, loaded.fail2ban, &place, clock()).map_err(Failure::io)?;
+    let guard = setup::build(&policy, loaded.fail2ban, loaded.doors, &place, clock()).map_err(Failure::io)?;
     let mut shell = Shell {
         guard,
         policy,
@@ -184,8 +185,8 @@ impl Shell {
     /// Reads the configuration again. With any error in it the old one stands.
     fn reload(&mut self) -> Reload {
         let config: &ConfigArgs = &self.args.config;
-        let (mut outcome, mut house) = match crate::policy::load(config) {
-            Ok(loaded) => (loaded.outcome, loaded.fail2ban),
+        let (mut outcome, mut house, doors) = match crate::policy::load(config) {
+            Ok(loaded) => (loaded.outcome, loaded.fail2ban, loaded.doors),
             Err(e) => return Reload::Refused(e.to_string()),
         };
         let errors = outcome.problems.iter().filter(|p| p.severity == Severity::Error);
@@ -196,7 +197,7 @@ impl Shell {
         self.guard.office.leave_out(&mut outcome.policy, &mut house);
         let policy = outcome.policy;
         self.guard.flush(clock());
-        match setup::rebuild(&mut self.guard, &policy, house, clock()) {
+        match setup::rebuild(&mut self.guard, &policy, house, doors, clock()) {
             Ok(()) => {
                 let (state, socket) = (self.args.state.as_deref(), self.socket.as_deref());
                 let new = setup::place(&policy, state, socket, self.args.observe);

@@ -5,6 +5,7 @@ use super::guard::Guard;
 use super::hands::Hands;
 use super::keeper::{self, Places, cursor_key};
 use super::sources::Book;
+use crate::doors::Doors;
 use crate::fail2ban::House;
 use crate::words;
 use sereno_config::{Policy, Settings};
@@ -41,7 +42,13 @@ pub struct Place {
 /// # Errors
 /// When the control socket or the sources cannot be opened. A store that cannot be opened is
 /// an alarm, not an end.
-pub fn build(policy: &Policy, house: Option<House>, place: &Place, now: Time) -> io::Result<Guard> {
+pub fn build(
+    policy: &Policy,
+    house: Option<House>,
+    doors: Doors,
+    place: &Place,
+    now: Time,
+) -> io::Result<Guard> {
     let group = group_id(&place.group);
     let control = Control::listen(&place.socket, group)?;
     let kept = group.is_some() && control.is_own();
@@ -61,11 +68,13 @@ pub fn build(policy: &Policy, house: Option<House>, place: &Place, now: Time) ->
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
     guard.house = house;
+    take_up(&mut guard, policy, doors, super::doors::kept(&places.cursors), now)?;
     super::fail2ban::begin(&mut guard, &places.cursors, place, now);
     if kept {
         guard.notes.push(words::not_in_group(&place.group));
     }
     guard.install(now);
+    guard.listen_at_doors();
     guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
@@ -86,6 +95,7 @@ pub fn rebuild(
     guard: &mut Guard,
     policy: &Policy,
     house: Option<House>,
+    doors: Doors,
     now: Time,
 ) -> io::Result<()> {
     let cursor = |(journal, (matches, _)): (&Journal, &(Vec<String>, _))| {
@@ -105,19 +115,37 @@ pub fn rebuild(
         &mut guard.engine,
         Engine::new(Vec::new(), Friends::default(), Clock::Wall, 1),
     );
-    engine.inherit(old);
     guard.hands.befriend(engine.friends().clone());
     guard.engine = engine;
     book.adopt(std::mem::take(&mut guard.book.health));
     guard.book = book;
     guard.draft = draft(policy);
     guard.house = house;
+    take_up(guard, policy, doors, None, now)?;
+    guard.engine.inherit(old);
     super::fail2ban::renew(guard, now);
     guard.install(now);
+    guard.listen_at_doors();
     guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
     guard.register_sources()
+}
+
+/// Puts a porter at the doors, and what the gate does for them into the draft.
+fn take_up(
+    guard: &mut Guard,
+    policy: &Policy,
+    doors: Doors,
+    kept: Option<&str>,
+    now: Time,
+) -> io::Result<()> {
+    guard.take_up_doors(doors, kept, now).map_err(io::Error::other)?;
+    if let Some(porter) = guard.engine.porter() {
+        let doors = &guard.attendance.doors;
+        guard.draft.doorway = super::doors::doorway(porter, doors, policy.settings.ears);
+    }
+    Ok(())
 }
 
 /// An engine for a policy, and who reads what.

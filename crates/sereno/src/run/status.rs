@@ -55,6 +55,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
     let rival = guard.office.rival().filter(|_| status.observing.is_none());
     all.extend(rival.map(|rival| Alarm::new("fail2ban", words::fail2ban_runs(rival))));
+    let deaf = guard.attendance.deaf.as_ref().map(words::doors_deaf);
+    all.extend(deaf.map(|text| Alarm::new("doors", text)));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all
 }
@@ -97,6 +99,8 @@ fn chain(guard: &mut Guard, now: Time) -> Status {
         mended: guard.mended,
     };
     Status {
+        doors: super::doors::status(guard),
+        heard: super::doors::heard(guard),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         since: guard.since,
@@ -119,7 +123,7 @@ fn from_numbers(status: &Status, now: Time) -> Vec<Alarm> {
     if status.gate.pending > 0 {
         alarms.push(Alarm::new("pending", words::alarm_pending(status.gate.pending)));
     }
-    if status.jails.is_empty() {
+    if status.jails.is_empty() && status.doors.is_empty() {
         alarms.push(Alarm::new("jails", words::alarm_no_jail()));
     }
     for jail in &status.jails {

@@ -4,10 +4,12 @@ use super::{lang, reason};
 use crate::cli::paint;
 use crate::run::commands::Failure;
 use sereno_config::Lang;
+use sereno_core::gate::Name;
 use sereno_core::jail::Because;
 use sereno_fail2ban::act::Operation;
 use sereno_tail::Notice;
 use std::fmt::Display;
+use std::net::IpAddr;
 
 words! {
     // At the start and the end.
@@ -106,6 +108,24 @@ words! {
         | "llamó bien a {door}, pero había tocado una trampa; no pasa";
     doors_full(door) = "not let in by {door}: too many are in" | "no pasa por {door}: hay demasiados";
     not_opened(door, why) = "{door} could not be opened: {why}" | "no se pudo abrir {door}: {why}";
+    doors_deaf(why) = "nobody is heard at the doors: {why}" | "no se oye a nadie en las puertas: {why}";
+    door_busy(door) = "too many commands wait; that of {door} is not run"
+        | "esperan demasiadas órdenes; la de {door} no se ejecuta";
+    door_command_failed(door, addr, why) = "the command of {door} for {addr} failed: {why}"
+        | "falló la orden de {door} para {addr}: {why}";
+    not_marked(file, why) = "{file}: a used sequence could not be marked, but is not taken again: {why}"
+        | "{file}: no se pudo marcar una secuencia usada, pero no vuelve a valer: {why}";
+    signed_nat(user, door) = "the packet of {user} at {door} asks for translation to another address, which is not done"
+        | "el paquete de {user} en {door} pide traducir a otra dirección, y eso no se hace";
+    signed_other(user, door, ports) = "the packet of {user} asks for more than {door} has: {ports}"
+        | "el paquete de {user} pide más de lo que tiene {door}: {ports}";
+    signed_runs(user, addr, door) = "a packet of {user} from {addr} runs a command by {door}"
+        | "un paquete de {user} desde {addr} ejecuta una orden por {door}";
+    unknown_door(door) = "there is no door {door}; `sereno door list` names them"
+        | "no hay ninguna puerta {door}; `sereno door list` las nombra";
+    doors_noted_only(why) = "noted only, nothing is opened: {why}" | "solo anotado, no se abre nada: {why}";
+    alarm_doors_lost(n) = "{n} packets at the doors were lost: they came too fast"
+        | "se perdieron {n} paquetes en las puertas: llegaban demasiado rápido";
     knocks_used_up(door) = "the last one-time sequence of {door} is used: write new ones"
         | "se usó la última secuencia de un solo uso de {door}: escriba otras";
     // The gate.
@@ -223,6 +243,17 @@ pub fn failed(operation: Operation, failure: &Failure, line: &str) -> String {
 #[must_use]
 pub fn question_fails(jail: &str, failure: &Failure, line: &str) -> String {
     asks_in_vain(jail, failure_text(failure, line))
+}
+
+/// A command of a door failed; `line` is the first of what it printed.
+#[must_use]
+pub fn door_command_fails(
+    door: Name,
+    addr: IpAddr,
+    failure: &Failure,
+    line: &str,
+) -> String {
+    door_command_failed(door, addr, failure_text(failure, line))
 }
 
 fn failure_text(failure: &Failure, line: &str) -> String {

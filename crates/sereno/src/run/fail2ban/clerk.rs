@@ -253,7 +253,8 @@ impl Clerk<'_> {
         change(&mut policy)?;
         guard.flush(self.now);
         let (server, views) = guard.office.kept();
-        setup::rebuild(guard, &policy, house, self.now).map_err(|e| e.to_string())?;
+        let doors = guard.attendance.doors.clone();
+        setup::rebuild(guard, &policy, house, doors, self.now).map_err(|e| e.to_string())?;
         guard.office.restore(server, views);
         self.shell.policy = policy;
         Ok(())

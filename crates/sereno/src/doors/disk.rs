@@ -1,0 +1,60 @@
+//! Files that doors are made of. Some hold secrets: of those it is asked that only their owner can
+//! read them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Bytes of a file at most.
+const LONGEST: u64 = 1 << 20;
+
+/// The text of a file.
+///
+/// # Errors
+/// It cannot be read, is no regular file, too long, or no UTF-8.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    let (mut file, length) = open(path)?;
+    let mut text = String::with_capacity(usize::try_from(length).unwrap_or(0));
+    (&mut file).take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The text of a file that holds a secret.
+///
+/// # Errors
+/// As [`text`]; and others than its owner can read it.
+pub(super) fn secret(path: &Path) -> io::Result<String> {
+    let mode = std::fs::metadata(path)?.mode();
+    if mode & 0o077 != 0 {
+        let why = format!("others can read or write it (mode {:o})", mode & 0o777);
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    text(path)
+}
+
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.len() > LONGEST {
+        let why = format!("not a regular file of at most {LONGEST} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    Ok((file, meta.len()))
+}
+
+/// What fwknop's files include.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Disk;
+
+impl sereno_config::fwknop::Files for Disk {
+    fn read(&self, path: &str) -> Result<String, String> {
+        secret(Path::new(path)).map_err(|e| e.to_string())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let entries = std::fs::read_dir(folder).map_err(|e| e.to_string())?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names.collect())
+    }
+}

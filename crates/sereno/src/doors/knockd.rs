@@ -1,0 +1,41 @@
+//! The doors of a knockd.conf.
+
+use super::{OnceFile, Reader, disk};
+use sereno_config::{Document, knockd};
+use sereno_core::door::{Deed, Manner};
+use sereno_core::engine::DoorPolicy;
+use sereno_core::gate::Ports;
+use std::path::{Path, PathBuf};
+
+impl Reader {
+    pub(super) fn knockd(&mut self, path: &Path, closed: bool) {
+        let text = match disk::text(path) {
+            Ok(text) => text,
+            Err(e) => {
+                return self.problem(path, e.to_string(), "name a knockd.conf that can be read");
+            }
+        };
+        let document = Document { name: path.display().to_string(), text };
+        let once = |path: &str| disk::text(Path::new(path)).ok();
+        let outcome = knockd::read(&document, &once);
+        self.problems.extend(outcome.problems);
+        for section in outcome.doors {
+            let name = self.name(&section.door.name);
+            // Whoever opens everything means another firewall.
+            let all = |deed: &Deed| matches!(deed, Deed::Open(Ports::All) | Deed::Close(Ports::All));
+            let deeds = [&section.door.v4, &section.door.v6];
+            let all = deeds.iter().any(|deeds| all(&deeds.start) || all(&deeds.stop));
+            if let Some(once) = section.once {
+                let file = OnceFile { path: PathBuf::from(once.path), places: once.places };
+                self.doors.once.insert(name, file);
+            }
+            let (door, free) = (section.door, Vec::new());
+            let closed = closed && !all;
+            self.doors.policies.push(DoorPolicy { name, door, closed, cut: false, free });
+        }
+        self.doors.log = outcome.options.log_file.map(PathBuf::from);
+        if self.doors.manner == Manner::Strict {
+            self.doors.interfaces.extend(outcome.options.interface);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Doors of the configuration.
+
+use super::{OnceFile, Reader, disk, fwknop::signed_door};
+use sereno_config::{DoorConf, Way};
+use sereno_core::door::{Deed, Deeds, Door, FlagTest, Sequences, Timed};
+use sereno_core::engine::DoorPolicy;
+use sereno_core::gate::Ports;
+use std::path::Path;
+
+impl Reader {
+    pub(super) fn own(&mut self, conf: &DoorConf) {
+        let deeds = deeds(conf);
+        let Some(sequences) = self.sequences(conf) else { return };
+        let door = Door {
+            within: conf.within,
+            // Others are answers and noise; a knock begins something.
+            flags: FlagTest::SYN,
+            traps: conf.traps.clone(),
+            barred: conf.barred,
+            hold: conf.open,
+            sequences,
+            ..signed_door(conf.name.as_str(), deeds)
+        };
+        let closed = conf.closed && conf.ports.as_ref().is_some_and(|ports| *ports != Ports::All);
+        let (name, cut, free) = (conf.name, conf.cut, conf.free.clone());
+        self.doors.policies.push(DoorPolicy { name, door, closed, cut, free });
+    }
+
+    /// What is knocked; `None` if a file of it cannot be used, which is told.
+    fn sequences(&mut self, conf: &DoorConf) -> Option<Sequences> {
+        match &conf.way {
+            Way::Hand => Some(Sequences::Once(Vec::new())),
+            Way::Knock(sequence) => Some(Sequences::Fixed(sequence.clone())),
+            Way::Once(path) => self.once(conf, path),
+            Way::Timed { secret, step, length, range } => {
+                let text = self.secret(secret)?;
+                let bytes = sereno_spa::Secret::from_base64(text.trim()).map(|s| s.bytes().to_vec());
+                let made = bytes.ok_or("this is no base64".to_owned()).and_then(|bytes| {
+                    let length = usize::from(*length);
+                    let tcp = sereno_core::door::Protocol::Tcp;
+                    Timed::new(bytes, *step, length, *range, tcp)
+                });
+                match made {
+                    Ok(timed) => Some(Sequences::Timed(timed)),
+                    Err(why) => {
+                        self.problem(secret, why, "make a secret with `sereno door keygen`");
+                        None
+                    }
+                }
+            }
+            Way::Signed(path) => {
+                self.signed_by(path, conf.name, conf.ports.clone());
+                Some(Sequences::Once(Vec::new()))
+            }
+        }
+    }
+
+    /// Sequences that are good once: a file as knockd's, a sequence on each line.
+    fn once(&mut self, conf: &DoorConf, path: &Path) -> Option<Sequences> {
+        let remedy = "write a sequence on each line, such as 7311,2904,5127; # before those used";
+        let text = match disk::text(path) {
+            Ok(text) => text,
+            Err(e) => {
+                self.problem(path, e.to_string(), remedy);
+                return None;
+            }
+        };
+        let (list, places) = match sereno_config::knockd::once(&text) {
+            Ok(found) => found,
+            Err(wrongs) => {
+                wrongs.into_iter().for_each(|(what, remedy)| self.problem(path, what, &remedy));
+                return None;
+            }
+        };
+        if list.is_empty() {
+            self.problem(path, "there is no sequence in it that is still good".to_owned(), remedy);
+        }
+        let file = OnceFile { path: path.to_owned(), places };
+        self.doors.once.insert(conf.name, file);
+        Some(Sequences::Once(list))
+    }
+
+    fn secret(&mut self, path: &Path) -> Option<String> {
+        let remedy = "make it with `sereno door keygen`, and chmod 600";
+        disk::secret(path).map_err(|e| self.problem(path, e.to_string(), remedy)).ok()
+    }
+}
+
+fn deeds(conf: &DoorConf) -> Deeds {
+    if let Some(ports) = &conf.ports {
+        return Deeds::open(ports.clone());
+    }
+    let deed = |text: &Option<String>| {
+        text.as_ref().map_or(Deed::Nothing, |text| Deed::Run(text.clone()))
+    };
+    Deeds { start: deed(&conf.command), stop: deed(&conf.end_command) }
+}

@@ -1,0 +1,122 @@
+//! Commands of doors, and files of one-time sequences.
+
+use crate::doors::{Doors, OnceFile};
+use crate::run::commands::{Ended, Pool, run};
+use crate::words;
+use sereno_core::door::{Deed, Door, When};
+use sereno_core::gate::Name;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+/// How long a command may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Where the address belongs.
+const BLANK: &str = "%IP%";
+
+/// As whom a command is run that came in a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct As {
+    /// What runs it; it finds user, group and line in `SERENO_USER`, `SERENO_GROUP`, `SERENO_LINE`.
+    script: &'static str,
+    user: String,
+    group: String,
+}
+
+impl As {
+    /// As a stanza says. The line is a value of the environment, never part of a script of ours.
+    pub(super) fn of(commands: &sereno_spa::Commands) -> Self {
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "root".to_owned());
+        match &commands.sudo {
+            Some(sudo) => Self {
+                script: "exec sudo -n -u \"$SERENO_USER\" -g \"$SERENO_GROUP\" -- \
+                         /bin/sh -c \"$SERENO_LINE\"",
+                user: name(&sudo.user),
+                group: name(&sudo.group),
+            },
+            None => Self {
+                script: "exec setpriv --reuid \"$SERENO_USER\" --regid \"$SERENO_GROUP\" \
+                         --init-groups -- /bin/sh -c \"$SERENO_LINE\"",
+                user: name(&commands.user),
+                group: name(&commands.group),
+            },
+        }
+    }
+}
+
+/// What became of a command.
+#[derive(Debug)]
+struct Ran {
+    door: Name,
+    addr: IpAddr,
+    ended: Ended,
+}
+
+/// The commands of all doors. Who asks names a door, never a command.
+#[derive(Debug)]
+pub(super) struct Commands {
+    doors: BTreeMap<Name, Door>,
+    pool: Pool<Ran>,
+}
+
+impl Commands {
+    pub(super) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { doors: BTreeMap::new(), pool: Pool::new("door", wake) }
+    }
+
+    pub(super) fn take_up(&mut self, doors: &Doors) {
+        let doors = doors.policies.iter().map(|policy| (policy.name, policy.door.clone()));
+        self.doors = doors.collect();
+    }
+
+    /// Runs the command of a door for an address; `false` if too many wait.
+    pub(super) fn run(&mut self, door: Name, addr: IpAddr, when: When) -> bool {
+        let Some(deeds) = self.doors.get(&door).map(|door| door.deeds(addr)) else { return true };
+        let deed = match when {
+            When::Start => &deeds.start,
+            When::Stop => &deeds.stop,
+        };
+        let Deed::Run(text) = deed else { return true };
+        // Digits, letters, dots and colons: what we write of an address means nothing to a shell.
+        let script = text.replace(BLANK, &addr.to_string());
+        self.pool.run(move |_, stop| Ran { door, addr, ended: run(&script, &[], TIMEOUT, stop) })
+    }
+
+    /// Runs a script of ours for a door.
+    pub(super) fn run_script(&mut self, door: Name, addr: IpAddr, script: String) -> bool {
+        self.pool.run(move |_, stop| Ran { door, addr, ended: run(&script, &[], TIMEOUT, stop) })
+    }
+
+    /// Runs a line that came in a packet.
+    pub(super) fn run_as(&mut self, door: Name, addr: IpAddr, who: &As, line: String) -> bool {
+        let value = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let script = who.script;
+        let values = [
+            value("SERENO_USER", &who.user),
+            value("SERENO_GROUP", &who.group),
+            value("SERENO_LINE", &line),
+        ];
+        self.pool.run(move |_, stop| Ran { door, addr, ended: run(script, &values, TIMEOUT, stop) })
+    }
+
+    /// What went wrong since the last call, in words.
+    pub(super) fn settle(&mut self) -> Vec<String> {
+        let failed = |ran: Ran| {
+            let failure = ran.ended.result.err()?;
+            let line = crate::run::faults::first_line(&ran.ended.output);
+            Some(words::door_command_fails(ran.door, ran.addr, &failure, &line))
+        };
+        self.pool.take().into_iter().filter_map(failed).collect()
+    }
+}
+
+/// Marks a sequence as used, as knockd does: `#` in place of the first byte of its line.
+pub(super) fn use_up(file: &OnceFile, sequence: u64) -> io::Result<()> {
+    let place = usize::try_from(sequence).ok().and_then(|at| file.places.get(at));
+    let Some(place) = place else { return Ok(()) };
+    let open = OpenOptions::new().write(true).open(&file.path)?;
+    open.write_all_at(b"#", *place as u64)
+}

@@ -1,0 +1,287 @@
+//! Doors: what is heard of those who knock goes to the engine, and what follows is done.
+//!
+//! Packets come from the kernel's log ([`sereno_nft::Ears`]); the gate's own rules say which. A
+//! signed packet is judged here, by [`sereno_spa`], and a grant is an input like any other.
+
+mod commands;
+mod log;
+mod signed;
+mod status;
+
+use super::guard::Guard;
+use crate::doors::Doors;
+use crate::words;
+pub(super) use status::{heard, status};
+
+use commands::Commands;
+use log::Log;
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+use sereno_core::door::{Hit, Manner, Packet};
+use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
+use sereno_core::addr::Prefix;
+use sereno_core::gate::{Doorway, Ears as Heard};
+use sereno_core::time::Time;
+use sereno_nft::{Ears, Why};
+use sereno_wire::orders::Order;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+pub(super) const EARS: Token = Token(6);
+/// The key under which is kept what doors have to remember.
+const KEY: &str = "doors";
+/// Packets taken in one round, before others have their turn.
+const ROUND: usize = 4096;
+/// How long everything is heard that begins something, after more came than the kernel can follow.
+const FLOOD: Duration = Duration::from_secs(60);
+
+/// Whoever knocks at this machine from itself.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+/// What is kept of doors over a restart.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    porter: DoorMemory,
+    signed: signed::Kept,
+}
+
+/// The doors and what is heard at them.
+#[derive(Debug)]
+pub struct Attendance {
+    /// What the files say.
+    pub(super) doors: Doors,
+    ears: Option<Ears>,
+    /// Why nothing is heard, where something should be.
+    pub(super) deaf: Option<String>,
+    /// The ports that the gate was told of.
+    hits: Vec<Hit>,
+    signed: signed::Gatekeeper,
+    commands: Commands,
+    log: Log,
+    /// Until when everything is heard that begins something.
+    flood: Time,
+    /// When a command is due.
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        self.signed.next_wake()
+    }
+
+    /// Packets that were lost because they came too fast.
+    lost: u64,
+}
+
+impl Attendance {
+    /// Without any doors. `wake` is called, on any thread, when a command has ended.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            doors: Doors::default(),
+            ears: None,
+            deaf: None,
+            hits: Vec::new(),
+            signed: signed::Gatekeeper::default(),
+            commands: Commands::new(wake),
+            log: Log::default(),
+            flood: Time::MIN,
+            lost: 0,
+        }
+    }
+}
+
+/// What the gate does for these doors.
+pub(super) fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
+    if doors.is_empty() {
+        return Doorway::default();
+    }
+    let strict = doors.manner == Manner::Strict;
+    let ears = Heard {
+        strict,
+        all: !strict && porter.hears_all(),
+        elsewhere: porter.hears_elsewhere(),
+        interfaces: doors.interfaces.clone(),
+        datagrams: doors.datagrams.clone(),
+        ..Heard::of(group)
+    };
+    Doorway {
+        openings: porter.openings().to_vec(),
+        single: !doors.signed.is_empty(),
+        ears: Some(ears),
+        mark: None,
+    }
+}
+
+impl Guard {
+    /// Takes up the doors of a policy; the gate is not told yet. `kept` is what was kept of them.
+    ///
+    /// # Errors
+    /// What is wrong with them as a whole.
+    pub(super) fn take_up_doors(
+        &mut self,
+        doors: Doors,
+        kept: Option<&str>,
+        now: Time,
+    ) -> Result<(), String> {
+        let mut porter = Porter::new(doors.policies.clone(), locals(), doors.manner, now)?;
+        self.attendance.signed.take_up(&doors);
+        if let Some(kept) = kept.and_then(|text| serde_json::from_str::<Kept>(text).ok()) {
+            porter.recall(kept.porter, now);
+            self.attendance.signed.recall(kept.signed);
+        }
+        self.attendance.log.open(doors.log.as_deref());
+        self.attendance.commands.take_up(&doors);
+        self.attendance.doors = doors;
+        self.engine.post(porter);
+        Ok(())
+    }
+
+    /// Listens, if there are doors and the gate stands.
+    pub(super) fn listen_at_doors(&mut self) {
+        let at = &mut self.attendance;
+        at.deaf = self.hands.shut().map(str::to_owned);
+        at.hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
+        let able = self.hands.observing().is_none() && at.deaf.is_none();
+        let wanted = self.draft.doorway.ears.as_ref().map(|ears| ears.group);
+        let Some(group) = wanted.filter(|_| able) else {
+            at.ears = None;
+            return;
+        };
+        if at.ears.as_ref().is_some_and(|ears| ears.group() == group) {
+            return;
+        }
+        at.ears = None;
+        match Ears::open(group) {
+            Ok(ears) => {
+                let fd = ears.as_raw_fd();
+                let registry = self.poll.registry();
+                match registry.register(&mut SourceFd(&fd), EARS, Interest::READABLE) {
+                    Ok(()) => at.ears = Some(ears),
+                    Err(e) => at.deaf = Some(e.to_string()),
+                }
+            }
+            Err(refusal) => at.deaf = Some(refusal.to_string()),
+        }
+        if let Some(why) = &self.attendance.deaf {
+            self.notes.push(words::doors_deaf(why));
+        }
+    }
+
+    /// Takes what came to the doors; says whether there is more at once.
+    pub(super) fn hear(&mut self, now: Time) -> bool {
+        let Self { attendance: at, engine, actions, .. } = self;
+        let Some(ears) = &mut at.ears else { return false };
+        let (mut full, mut signed) = (false, Vec::new());
+        let heard = ears.drain(ROUND, |heard| match heard.why {
+            Why::Datagram => {
+                signed.extend(at.signed.judge(&heard, now));
+            }
+            Why::Full => full = true,
+            why => {
+                let fresh = why == Why::Begins;
+                let packet = Packet {
+                    at: now,
+                    source: heard.source,
+                    destination: heard.destination,
+                    protocol: heard.protocol,
+                    port: heard.port,
+                    flags: heard.flags,
+                    fresh,
+                };
+                engine.handle(Input::Packet(&packet), now, actions);
+            }
+        });
+        for grant in signed {
+            self.grant(grant, now);
+        }
+        let at = &mut self.attendance;
+        let more = match heard {
+            Ok(drained) => {
+                at.lost += u64::from(drained.lost);
+                drained.more
+            }
+            Err(refusal) => {
+                at.deaf = Some(refusal.to_string());
+                at.ears = None;
+                false
+            }
+        };
+        if full && now >= at.flood.minus(FLOOD / 2) {
+            at.flood = now.plus(FLOOD);
+            self.hands.flood(FLOOD);
+        }
+        more
+    }
+
+    /// Tells the gate which ports are heard, if others are now.
+    fn hear_elsewhere(&mut self, now: Time) {
+        let Some(porter) = self.engine.porter().filter(|_| self.attendance.ears.is_some()) else {
+            return;
+        };
+        let hits = porter.heard();
+        if hits != self.attendance.hits {
+            self.attendance.hits.clone_from(&hits);
+            self.hands.carry(&[Order::Hear(hits)], now);
+        }
+    }
+
+    /// What follows from an action besides what the gate does.
+    pub(super) fn at_doors(&mut self, action: &Action, now: Time) {
+        let at = &mut self.attendance;
+        let note = at.log.note(action, &at.doors, now);
+        self.notes.extend(note);
+        match action {
+            Action::Run { door, addr, when } => {
+                if self.hands.observing().is_none() && !at.commands.run(*door, *addr, *when) {
+                    self.notes.push(words::door_busy(door));
+                }
+            }
+            Action::Used { door, sequence } => {
+                if let Some(file) = at.doors.once.get(door)
+                    && let Err(e) = commands::use_up(file, *sequence)
+                {
+                    self.notes.push(words::not_marked(file.path.display(), e));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The gate could not open or close a door.
+    pub(super) fn not_opened(&mut self, action: &Action, why: String) {
+        if let Action::Open(pass) = action {
+            let entries = self.engine.porter().into_iter().flat_map(Porter::entries);
+            let mut entries = entries.filter(|entry| entry.pass == *pass);
+            let Some(door) = entries.next().map(|entry| entry.door) else { return };
+            let prefix = Prefix::host(pass.addr);
+            self.actions.push(Action::Tell(Notice::Unopened { door, prefix, why }));
+        }
+    }
+
+    /// Does what is due, hears what became of commands, tells the gate which ports are heard now,
+    /// and keeps what is to be remembered.
+    pub(super) fn settle_doors(&mut self, now: Time) {
+        self.close_cycles(now);
+        self.hear_elsewhere(now);
+        let at = &mut self.attendance;
+        self.notes.extend(at.commands.settle());
+        let porter = self.engine.porter_mut().and_then(Porter::take_memory);
+        let changed = at.signed.take_changed();
+        if porter.is_none() && !changed {
+            return;
+        }
+        let porter = porter.or_else(|| self.engine.porter().map(Porter::memory));
+        let kept = Kept { porter: porter.unwrap_or_default(), signed: at.signed.kept() };
+        if let Ok(text) = serde_json::to_string(&kept) {
+            self.keeper.mark_now(KEY.to_owned(), text);
+        }
+    }
+}
+
+/// The addresses of this machine at this moment.
+pub(super) fn locals() -> Vec<IpAddr> {
+    crate::discover::own().into_iter().chain(LOOPBACK).collect()
+}
+
+/// What was kept of doors, among the marks of the ledger.
+pub(super) fn kept(marks: &[(String, String)]) -> Option<&str> {
+    marks.iter().find(|(key, _)| key == KEY).map(|(_, text)| text.as_str())
+}

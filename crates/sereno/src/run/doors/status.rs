@@ -1,0 +1,71 @@
+//! How the doors are.
+
+use crate::run::guard::Guard;
+use sereno_core::door::{Deed, Sequences};
+use sereno_core::engine::{DoorPolicy, Porter};
+use sereno_core::gate::{Name, Through};
+use sereno_wire::control::{DoorStatus, EntryStatus, HeardStatus};
+
+/// The doors, and who is in.
+pub(in crate::run) fn status(guard: &Guard) -> Vec<DoorStatus> {
+    let Some(porter) = guard.engine.porter() else { return Vec::new() };
+    let signed = |name: Name| {
+        let doors = &guard.attendance.doors.signed.doors;
+        doors.iter().any(|door| door.name == name)
+    };
+    let policies = porter.policies().iter();
+    policies.map(|policy| door(policy, signed(policy.name), porter)).collect()
+}
+
+fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
+    let way = match &policy.door.sequences {
+        _ if signed => "signed",
+        Sequences::Fixed(_) => "knock",
+        Sequences::Once(_) => "once",
+        Sequences::Timed(_) => "timed",
+    };
+    let ports = match &policy.door.v4.start {
+        Deed::Open(ports) | Deed::Close(ports) => ports.to_string(),
+        Deed::Nothing if signed => "asked".to_owned(),
+        Deed::Nothing | Deed::Run(_) => String::new(),
+    };
+    let entries = porter.entries().filter(|entry| entry.door == policy.name);
+    let entry = |entry: &sereno_core::engine::Entry| EntryStatus {
+        addr: entry.pass.addr,
+        port: match entry.pass.to {
+            Through::Opening(_) => None,
+            Through::Port(proto, port) => Some(format!("{}/{port}", proto.as_str())),
+        },
+        since: entry.since,
+        until: entry.pass.until,
+    };
+    DoorStatus {
+        name: policy.name,
+        title: policy.door.name.clone(),
+        way: way.to_owned(),
+        ports,
+        closed: policy.closed,
+        hold: policy.door.hold.as_secs(),
+        entries: entries.map(entry).collect(),
+    }
+}
+
+/// What was heard.
+pub(in crate::run) fn heard(guard: &Guard) -> Option<HeardStatus> {
+    let at = &guard.attendance;
+    if at.doors.is_empty() {
+        return None;
+    }
+    let counts = guard.engine.porter().map(Porter::counts).unwrap_or_default();
+    let (granted, refused) = at.signed.counts();
+    let refused = refused.filter(|(_, count)| *count > 0);
+    Some(HeardStatus {
+        listening: at.ears.is_some(),
+        packets: counts.packets,
+        lost: at.lost,
+        knocked: counts.knocked,
+        spoiled: counts.spoiled,
+        granted,
+        refused: refused.map(|(why, count)| (why.as_str().to_owned(), count)).collect(),
+    })
+}
