@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A transport protocol that has ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Proto {
     /// Transmission Control Protocol.
     Tcp,
@@ -32,6 +33,12 @@ impl Proto {
             Self::Dccp => 33,
             Self::UdpLite => 136,
         }
+    }
+
+    /// The protocol of that number, if it is one with ports.
+    #[must_use]
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|proto| proto.number() == number)
     }
 
     /// The name as nft and `/etc/protocols` write it.

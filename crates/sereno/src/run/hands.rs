@@ -3,7 +3,7 @@
 
 use crate::words;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Draft, Gate, Name};
+use sereno_core::gate::{Contents, Draft, Gate, Name};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel, Refusal, Watch};
@@ -103,7 +103,7 @@ impl Hands {
             holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none()).copied().collect();
         let report = match &mut self.grip {
             Err(_) => Report::Observed,
-            Ok(grip) => match grip.kernel.install(&gate, &welcome, now) {
+            Ok(grip) => match grip.kernel.install(&gate, Contents::bans(&welcome), now) {
                 Ok(_) => Report::Done,
                 Err(refusal) => refused(&refusal),
             },
