@@ -167,6 +167,8 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
 pub struct Element {
     /// The address, or the first one of a prefix.
     pub addr: IpAddr,
+    /// The number of a protocol and a port, where those belong to it.
+    pub port: Option<(u8, u16)>,
     /// How much longer it stays; `None`: for ever.
     pub left: Option<Duration>,
 }
@@ -179,15 +181,20 @@ pub fn elements<'a>(message: &Message<'a>) -> impl Iterator<Item = Element> + us
 
 fn element(bytes: &[u8]) -> Option<Element> {
     let key = find(find(bytes, NFTA_SET_ELEM_KEY)?, NFTA_DATA_VALUE)?;
-    let addr = match key.len() {
-        4 => IpAddr::from(<[u8; 4]>::try_from(key).ok()?),
-        16 => IpAddr::from(<[u8; 16]>::try_from(key).ok()?),
+    // An address; or one with a protocol and a port, each on its own four bytes.
+    let (addr, rest) = match key.len() {
+        4 | 12 => (IpAddr::from(<[u8; 4]>::try_from(&key[..4]).ok()?), &key[4..]),
+        16 | 24 => (IpAddr::from(<[u8; 16]>::try_from(&key[..16]).ok()?), &key[16..]),
         _ => return None,
+    };
+    let port = match *rest {
+        [proto, _, _, _, high, low, _, _] => Some((proto, u16::from_be_bytes([high, low]))),
+        _ => None,
     };
     let left = u64_attribute(bytes, NFTA_SET_ELEM_EXPIRATION)
         .or_else(|| u64_attribute(bytes, NFTA_SET_ELEM_TIMEOUT))
         .map(Duration::from_millis);
-    Some(Element { addr, left })
+    Some(Element { addr, port, left })
 }
 
 /// A named counter: its name, packets, bytes.

@@ -3,6 +3,7 @@
 //! Headers are in host order, the contents of nf_tables attributes in network order. Every
 //! message and attribute starts on a multiple of four bytes.
 
+use crate::heard::ulog_kind;
 use crate::numbers::*;
 use std::ops::Range;
 
@@ -33,6 +34,10 @@ impl Attributes<'_> {
         self.0.extend_from_slice(value.as_bytes());
         self.0.push(0);
         pad(self.0);
+    }
+
+    pub(crate) fn u16(&mut self, kind: u16, value: u16) {
+        self.bytes(kind, &value.to_be_bytes());
     }
 
     pub(crate) fn u32(&mut self, kind: u16, value: u32) {
@@ -102,6 +107,29 @@ pub(crate) fn request(
     out
 }
 
+/// A request about a group of the kernel's log, to be answered.
+pub(crate) fn log_config(group: u16, seq: u32, fill: impl FnOnce(&mut Attributes<'_>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    let (kind, flags) = (ulog_kind(NFULNL_MSG_CONFIG), NLM_F_REQUEST | NLM_F_ACK);
+    message(&mut out, kind, flags, seq, NFPROTO_UNSPEC, group, fill);
+    out
+}
+
+/// What the kernel's log sends for a packet, for tests: why, when (seconds, microseconds), the
+/// packet from IP's header on.
+#[cfg(test)]
+pub(crate) fn packet(prefix: &str, at: Option<(u64, u64)>, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    message(&mut out, ulog_kind(NFULNL_MSG_PACKET), 0, 0, NFPROTO_IPV4, 0, |a| {
+        a.text(NFULA_PREFIX, prefix);
+        if let Some((secs, micros)) = at {
+            a.bytes(NFULA_TIMESTAMP, &[secs.to_be_bytes(), micros.to_be_bytes()].concat());
+        }
+        a.bytes(NFULA_PAYLOAD, bytes);
+    });
+    out
+}
+
 /// Messages that the kernel carries out together or not at all.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -132,10 +160,21 @@ impl Batch {
 
     /// Adds a message about things in an `inet` table.
     pub(crate) fn push(&mut self, kind: u8, flags: u16, fill: impl FnOnce(&mut Attributes<'_>)) {
+        self.push_for(NFPROTO_INET, kind, flags, fill);
+    }
+
+    /// Adds a message about things in a table of this family.
+    pub(crate) fn push_for(
+        &mut self,
+        family: u8,
+        kind: u8,
+        flags: u16,
+        fill: impl FnOnce(&mut Attributes<'_>),
+    ) {
         let seq = self.seq_before(self.count()).wrapping_add(1);
         self.starts.push(self.bytes.len());
         let flags = NLM_F_REQUEST | flags;
-        message(&mut self.bytes, nft_kind(kind), flags, seq, NFPROTO_INET, 0, fill);
+        message(&mut self.bytes, nft_kind(kind), flags, seq, family, 0, fill);
     }
 
     /// The messages `part` as three pieces to send at once: begin, messages, end. The last

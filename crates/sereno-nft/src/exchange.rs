@@ -81,11 +81,17 @@ impl Exchange {
         self.socket.make_room(self.batch.slice(0..self.batch.count()).len() + 4096)
     }
 
-    /// Sends `part` of the batch as one transaction; its first fault as a refusal.
-    pub(crate) fn carry_out(&mut self, part: Range<usize>, doing: Doing) -> Result<(), Refusal> {
+    /// Sends `part` of the batch as one transaction; its first fault as a refusal of what
+    /// `doing` says of the message at that index of the batch, or of all.
+    pub(crate) fn carry_out(
+        &mut self,
+        part: Range<usize>,
+        doing: impl Fn(Option<usize>) -> Doing,
+    ) -> Result<(), Refusal> {
+        let start = part.start;
         self.transact(part).map_err(|faults| {
-            let first = faults.into_iter().next();
-            first.unwrap_or_else(|| Fault::whole(libc::EPROTO)).refusal(doing)
+            let first = faults.into_iter().next().unwrap_or_else(|| Fault::whole(libc::EPROTO));
+            first.refusal(doing(first.index.map(|index| start + index)))
         })
     }
 

@@ -3,20 +3,22 @@
 use crate::decode;
 use crate::encode::{Attributes, Batch};
 use crate::exchange::{Exchange, Fault};
+use crate::members::{Key, key, octets, put_all, put_flush, put_in, put_out};
 use crate::numbers::*;
-use crate::structure::{
-    Counts, put_all, put_ban, put_lift, put_removal, put_structure, rule_counts,
-};
+use crate::structure::{Counts, put_plan, put_removal, put_table, rule_counts, set_names};
 use crate::words::{Cause, Doing, Refusal};
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Gate, Hold, Misplaced, Name, Set};
+use sereno_core::door::Hit;
+use sereno_core::gate::{Contents, Gate, Hold, Left, Misplaced, Name, Pass, Proto, Through};
 use sereno_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
 
 /// Changes of one batch: small enough that all answers of a refused one fit the buffer.
 const CHANGES_PER_BATCH: usize = 1000;
 
-/// One change to the bans.
+/// One change to who is out and who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Bans, or sets a new end to a ban; an end in the past lifts it.
@@ -28,21 +30,48 @@ pub enum Change {
         /// Who was stopped.
         prefix: Prefix,
     },
+    /// Lets somebody in, or sets a new end to that; an end in the past lets him in no longer.
+    Open(Pass),
+    /// Lets somebody in no longer; success also when he was not.
+    Close {
+        /// Where he was let in.
+        to: Through,
+        /// Who.
+        addr: IpAddr,
+    },
+}
+
+/// What a change comes to: a member of a set with a time, or without it if that is over.
+struct Step {
+    set: String,
+    key: Key,
+    left: Left,
 }
 
 impl Change {
-    fn place(&self) -> (Name, Prefix) {
+    fn step(&self, gate: &Gate, now: Time) -> Result<Step, Misplaced> {
+        let of_ban = |scope, prefix: Prefix, left| {
+            let set = gate.set_for(scope, prefix)?.to_string();
+            Ok(Step { set, key: octets(prefix.addr()), left })
+        };
+        let of_pass = |to, addr, left| {
+            let (set, member) = gate.way(to, addr)?;
+            Ok(Step { set, key: key(&member), left })
+        };
         match *self {
-            Self::Ban(hold) => (hold.scope, hold.prefix),
-            Self::Lift { scope, prefix } => (scope, prefix),
+            Self::Ban(hold) => of_ban(hold.scope, hold.prefix, hold.left(now)),
+            Self::Lift { scope, prefix } => of_ban(scope, prefix, Left::Over),
+            Self::Open(pass) => of_pass(pass.to, pass.addr, pass.left(now)),
+            Self::Close { to, addr } => of_pass(to, addr, Left::Over),
         }
     }
 
     fn refused(&self, cause: Cause) -> Refusal {
-        let (scope, prefix) = self.place();
-        let doing = match self {
-            Self::Ban(_) => Doing::Ban(scope, prefix),
-            Self::Lift { .. } => Doing::Lift(scope, prefix),
+        let doing = match *self {
+            Self::Ban(hold) => Doing::Ban(hold.scope, hold.prefix),
+            Self::Lift { scope, prefix } => Doing::Lift(scope, prefix),
+            Self::Open(pass) => Doing::Let(pass.to, pass.addr),
+            Self::Close { to, addr } => Doing::Close(to, addr),
         };
         Refusal { doing, cause }
     }
@@ -57,8 +86,12 @@ pub struct Installed {
     pub over: usize,
     /// Bans left out because the gate has no place for them, and why.
     pub misplaced: Vec<(Hold, Misplaced)>,
+    /// Passes in force now; those that had ended are left out.
+    pub admitted: usize,
+    /// Passes left out because the gate has no place for them, and why.
+    pub stray: Vec<(Pass, Misplaced)>,
     /// In how many transactions: one, unless the send buffer could not be raised. The first
-    /// always holds the whole structure.
+    /// always holds the whole structure, the passes and the knock ports.
     pub transactions: usize,
 }
 
@@ -91,31 +124,50 @@ impl Kernel {
         self.exchange.socket().port()
     }
 
-    /// Puts the gate and the bans in place, replacing a table of the same name, in one atomic
-    /// transaction: there is no moment without bans. The counters go on from their old values.
+    /// Puts the gate and its contents in place, replacing a table of the same name, in one
+    /// atomic transaction: there is no moment without bans. The counters go on from their old
+    /// values. Who knocks is followed anew.
     ///
     /// # Errors
-    /// When the kernel refuses it; then what was in force still is.
+    /// When the kernel refuses it; then what was in force still is. If
+    /// [`Refusal::is_about_doors`], the gate without them may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,
-        holds: &[Hold],
+        contents: Contents<'_>,
         now: Time,
     ) -> Result<Installed, Refusal> {
         let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
-        let placed = gate.place(holds, now);
+        let placed = gate.place(contents.holds, now);
+        let admitted = gate.admit(contents.passes, now);
+        let table = gate.table();
         let batch = self.exchange.begin();
-        put_removal(batch, gate.table());
-        put_structure(batch, gate, &counts);
+        put_removal(batch, table);
+        put_table(batch, table);
+        let mut id = 0;
+        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id);
+        let doors = batch.count();
+        put_plan(batch, table, &gate.door_plan(), &counts, &mut id);
+        for (set, ports) in gate.listen_for(contents.hits) {
+            put_all(batch, table, &set, ports.iter().map(|port| (key(port), Left::Ever)));
+        }
+        for (set, list) in &admitted.sets {
+            put_all(batch, table, set, list.iter().map(|(member, left)| (key(member), *left)));
+        }
         let together = batch.count();
         for (set, list) in &placed.sets {
-            put_all(batch, gate.table(), *set, list);
+            let list = list.iter().map(|(prefix, left)| (octets(prefix.addr()), *left));
+            put_all(batch, table, &set.to_string(), list);
         }
         let room = self.exchange.make_room().min(self.send_limit);
         let parts = self.exchange.batch.parts(room, together);
         let transactions = parts.len();
         for part in parts {
-            self.exchange.carry_out(part, Doing::Install)?;
+            let of_doors = doors..together;
+            self.exchange.carry_out(part, |at| {
+                let doors = at.is_some_and(|index| of_doors.contains(&index));
+                if doors { Doing::InstallDoors } else { Doing::Install }
+            })?;
         }
         // A hundred thousand bans are megabytes; single changes need a few hundred bytes.
         self.exchange.batch = Batch::default();
@@ -123,8 +175,48 @@ impl Kernel {
             placed: placed.sets.values().map(Vec::len).sum(),
             over: placed.over,
             misplaced: placed.misplaced,
+            admitted: admitted.sets.values().map(Vec::len).sum(),
+            stray: admitted.misplaced,
             transactions,
         })
+    }
+
+    /// Replaces the ports that are knocked at, in one transaction. Nothing if the gate does not
+    /// listen.
+    ///
+    /// # Errors
+    /// When the kernel refuses it; then the old ports stay.
+    pub fn hear(&mut self, gate: &Gate, hits: &[Hit]) -> Result<(), Refusal> {
+        let batch = self.exchange.begin();
+        for (set, ports) in gate.listen_for(hits) {
+            put_flush(batch, gate.table(), &set);
+            put_all(batch, gate.table(), &set, ports.iter().map(|port| (key(port), Left::Ever)));
+        }
+        self.hand_over()
+    }
+
+    /// Has everything be heard that begins something, for so long from now. Nothing if the gate
+    /// hears that anyway or never.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn flood(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
+        let batch = self.exchange.begin();
+        if let Some((set, members)) = gate.switch() {
+            let left = Left::of(Some(Time::default().plus(span)), Time::default());
+            for member in &members {
+                put_in(batch, gate.table(), set, key(member), left);
+            }
+        }
+        self.hand_over()
+    }
+
+    /// Carries out the batch, if there is anything in it.
+    fn hand_over(&mut self) -> Result<(), Refusal> {
+        match self.exchange.batch.count() {
+            0 => Ok(()),
+            count => self.exchange.carry_out(0..count, |_| Doing::Hear),
+        }
     }
 
     /// Carries out changes in order, in as few transactions as possible. A refused change does
@@ -150,12 +242,11 @@ impl Kernel {
         results: &mut Vec<Result<(), Refusal>>,
     ) {
         let start = results.len();
-        let mut pending: Vec<(usize, Set)> = Vec::with_capacity(changes.len());
+        let mut pending: Vec<(usize, Step)> = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
-            let (scope, prefix) = change.place();
-            match gate.set_for(scope, prefix) {
-                Ok(set) => {
-                    pending.push((index, set));
+            match change.step(gate, now) {
+                Ok(step) => {
+                    pending.push((index, step));
                     results.push(Ok(()));
                 }
                 Err(why) => results.push(Err(change.refused(Cause::Misplaced(why)))),
@@ -165,7 +256,7 @@ impl Kernel {
         // sets that right.
         let mut may_repeat = true;
         while !pending.is_empty() {
-            let Err((faults, ends)) = self.try_changes(gate, changes, &pending, now) else {
+            let Err((faults, ends)) = self.try_changes(gate, &pending) else {
                 return;
             };
             let lost = |fault: &Fault| fault.errno == libc::ENOENT && fault.index.is_some();
@@ -178,9 +269,9 @@ impl Kernel {
                 // The change whose messages end after the faulty one; or all of them.
                 let position = fault.index.map(|at| ends.partition_point(|&end| end <= at));
                 let named = position.map_or(0..pending.len(), |at| at..at + 1);
-                for &(index, _) in pending.get(named).unwrap_or(&pending) {
-                    if guilty.insert(index) {
-                        results[start + index] = Err(changes[index].refused(fault.cause()));
+                for (index, _) in pending.get(named).unwrap_or(&pending) {
+                    if guilty.insert(*index) {
+                        results[start + index] = Err(changes[*index].refused(fault.cause()));
                     }
                 }
             }
@@ -193,16 +284,14 @@ impl Kernel {
     fn try_changes(
         &mut self,
         gate: &Gate,
-        changes: &[Change],
-        pending: &[(usize, Set)],
-        now: Time,
+        pending: &[(usize, Step)],
     ) -> Result<(), (Vec<Fault>, Vec<usize>)> {
         let batch = self.exchange.begin();
         let mut ends = Vec::with_capacity(pending.len());
-        for &(index, set) in pending {
-            match &changes[index] {
-                Change::Ban(hold) => put_ban(batch, gate.table(), set, hold, now),
-                Change::Lift { prefix, .. } => put_lift(batch, gate.table(), set, *prefix),
+        for (_, step) in pending {
+            match step.left {
+                Left::Over => put_out(batch, gate.table(), &step.set, step.key),
+                left => put_in(batch, gate.table(), &step.set, step.key, left),
             }
             ends.push(batch.count());
         }
@@ -224,12 +313,7 @@ impl Kernel {
     pub fn list(&mut self, gate: &Gate, now: Time) -> Result<Vec<Hold>, Refusal> {
         let mut holds = Vec::new();
         for set in gate.sets() {
-            let name = set.to_string();
-            let (kind, narrow) = (GETSETELEM, NFTA_SET_ELEM_LIST_SET);
-            let found = self
-                .exchange
-                .dump(kind, narrow, gate.table(), &name, |m, out| out.extend(decode::elements(m)))
-                .map_err(|why| why.refusal(Doing::Look))?;
+            let found = self.members(gate, &set.to_string())?;
             holds.extend(found.iter().filter_map(|element| {
                 let prefix = Prefix::new(element.addr, set.bits)?;
                 let until = element.left.map(|left| now.plus(left));
@@ -237,6 +321,37 @@ impl Kernel {
             }));
         }
         Ok(holds)
+    }
+
+    /// All who are let in, with the time each has left counted from `now`.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the table or a set is missing.
+    pub fn passes(&mut self, gate: &Gate, now: Time) -> Result<Vec<Pass>, Refusal> {
+        let mut passes = Vec::new();
+        for (set, opening) in gate.pass_sets() {
+            passes.extend(self.members(gate, &set)?.iter().filter_map(|element| {
+                let to = match (opening, element.port) {
+                    (Some(name), _) => Through::Opening(name),
+                    (None, Some((proto, port))) => Through::Port(Proto::of(proto)?, port),
+                    (None, None) => return None,
+                };
+                let until = element.left.map(|left| now.plus(left));
+                Some(Pass { to, addr: element.addr, until })
+            }));
+        }
+        Ok(passes)
+    }
+
+    fn members(&mut self, gate: &Gate, set: &str) -> Result<Vec<decode::Element>, Refusal> {
+        let (kind, narrow) = (GETSETELEM, NFTA_SET_ELEM_LIST_SET);
+        self.exchange
+            .dump(kind, narrow, gate.table(), set, |m, out| out.extend(decode::elements(m)))
+            .map_err(|why| why.refusal(Doing::Look))
+    }
+
+    pub(crate) fn exchange(&mut self) -> &mut Exchange {
+        &mut self.exchange
     }
 
     /// Whether the table is in force as wanted: there, not dormant, with all its sets, and as
@@ -262,7 +377,7 @@ impl Kernel {
             return Ok(false);
         }
         let sets = self.names(GETSET, NEWSET, NFTA_SET_NAME, gate)?;
-        if gate.sets().any(|set| !sets.contains_key(&set.to_string())) {
+        if set_names(gate).any(|set| !sets.contains_key(&set)) {
             return Ok(false);
         }
         Ok(self.names(GETRULE, NEWRULE, NFTA_RULE_CHAIN, gate)? == rule_counts(gate))
@@ -300,6 +415,21 @@ impl Kernel {
         Ok(gate.scopes().iter().map(|s| row((s.name, of(&s.counter())))).collect())
     }
 
+    /// Packets and bytes that met each closed opening so far, in the gate's order.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say.
+    pub fn closed(&mut self, gate: &Gate) -> Result<Vec<(Name, u64, u64)>, Refusal> {
+        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Look))?;
+        let closed = gate.doorway().openings.iter().filter(|opening| opening.closed);
+        Ok(closed
+            .map(|opening| {
+                let counted = counts.get(&opening.counter()).copied().unwrap_or_default();
+                (opening.name, counted.0, counted.1)
+            })
+            .collect())
+    }
+
     fn counts(&mut self, gate: &Gate) -> Result<Counts, Fault> {
         let found = self.exchange.dump(GETOBJ, 0, gate.table(), "", |message, out| {
             if message.nft() == Some(NEWOBJ) && message.is_about(gate.table()) {
@@ -323,7 +453,7 @@ impl Kernel {
         let batch = self.exchange.begin();
         put_removal(batch, gate.table());
         let all = 0..batch.count();
-        self.exchange.carry_out(all, Doing::Remove)
+        self.exchange.carry_out(all, |_| Doing::Remove)
     }
 }
 
@@ -350,7 +480,7 @@ mod tests {
             until: None,
         };
         let holds: Vec<_> = (0..30_000).map(hold).collect();
-        let done = kernel.install(&gate, &holds, Time::from_secs(0)).unwrap();
+        let done = kernel.install(&gate, Contents::bans(&holds), Time::from_secs(0)).unwrap();
         assert_eq!((done.placed, done.transactions), (30_000, 5));
         assert_eq!(kernel.list(&gate, Time::from_secs(0)).unwrap().len(), 30_000);
         assert!(kernel.exists(&gate).unwrap());

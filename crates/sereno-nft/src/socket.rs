@@ -32,25 +32,34 @@ pub(crate) struct Socket {
 impl Socket {
     /// A socket for requests.
     pub(crate) fn open() -> Result<Self, Errno> {
-        Self::bound(0)
+        Self::bound(0, RECEIVE_BUFFER)
+    }
+
+    /// A socket for packets, of which so many bytes may wait. Where more are lost, nothing is
+    /// said, and those behind them come: after a notice of loss the kernel would throw away all
+    /// others too until everything that waits is read.
+    pub(crate) fn hear(waiting: usize) -> Result<Self, Errno> {
+        let this = Self::bound(0, waiting)?;
+        set_option(&this.fd, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &1u32)?;
+        Ok(this)
     }
 
     /// A socket that hears every change of nf_tables in this network namespace, except those
     /// made through the socket with the netlink port `deaf_to`.
     pub(crate) fn listen(deaf_to: u32) -> Result<Self, Errno> {
-        let this = Self::bound(1 << (NFNLGRP_NFTABLES - 1))?;
+        let this = Self::bound(1 << (NFNLGRP_NFTABLES - 1), RECEIVE_BUFFER)?;
         this.ignore(deaf_to)?;
         Ok(this)
     }
 
-    fn bound(groups: u32) -> Result<Self, Errno> {
+    fn bound(groups: u32, waiting: usize) -> Result<Self, Errno> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
         bind(&fd, &SocketAddrNetlink::new(0, groups))?;
         let port = SocketAddrNetlink::try_from(getsockname(&fd)?)?.pid();
         // Without CAP_NET_ADMIN in the first user namespace only the ordinary limit applies.
-        set_socket_recv_buffer_size_force(&fd, RECEIVE_BUFFER)
-            .or_else(|_| set_socket_recv_buffer_size(&fd, RECEIVE_BUFFER))?;
+        set_socket_recv_buffer_size_force(&fd, waiting)
+            .or_else(|_| set_socket_recv_buffer_size(&fd, waiting))?;
         // Ask for the place of an error (Linux 4.12) and not to have the request echoed (4.3).
         // Kernels without them answer all the same.
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {

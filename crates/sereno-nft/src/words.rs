@@ -4,8 +4,9 @@
 //! different requests. The sentences here are for the administrator who reads the log.
 
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Misplaced, Name};
+use sereno_core::gate::{Misplaced, Name, Through};
 use std::fmt;
+use std::net::IpAddr;
 
 /// What was asked of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,16 +15,35 @@ pub enum Doing {
     Open,
     /// Installing the gate.
     Install,
+    /// Installing what the gate does for doors. Without it the rest may be fine.
+    InstallDoors,
     /// Banning a prefix in a scope.
     Ban(Name, Prefix),
     /// Lifting a ban.
     Lift(Name, Prefix),
+    /// Letting an address in.
+    Let(Through, IpAddr),
+    /// Letting an address in no longer.
+    Close(Through, IpAddr),
+    /// Changing what is heard of those who knock.
+    Hear,
+    /// Listening to a group of the kernel's log.
+    Listen(u16),
     /// Listing the bans, counters, or state of the gate.
     Look,
+    /// Having another firewall let pass whom a door let in.
+    Pass,
     /// Removing the gate.
     Remove,
     /// Watching for changes by others.
     Watch,
+}
+
+impl Doing {
+    /// Whether it changes one member of a set.
+    fn is_change(self) -> bool {
+        matches!(self, Self::Ban(..) | Self::Lift(..) | Self::Let(..) | Self::Close(..))
+    }
 }
 
 impl fmt::Display for Doing {
@@ -33,9 +53,27 @@ impl fmt::Display for Doing {
             Self::Install => f.write_str("cannot install the gate"),
             Self::Ban(scope, prefix) => write!(f, "cannot ban {prefix} in {scope}"),
             Self::Lift(scope, prefix) => write!(f, "cannot lift the ban of {prefix} in {scope}"),
+            Self::InstallDoors => f.write_str("cannot install the doors"),
+            Self::Let(to, addr) => write!(f, "cannot open {} to {addr}", Place(*to)),
+            Self::Close(to, addr) => write!(f, "cannot close {} to {addr}", Place(*to)),
+            Self::Hear => f.write_str("cannot change which ports are knocked at"),
+            Self::Listen(group) => write!(f, "cannot listen to group {group} of the kernel's log"),
             Self::Look => f.write_str("cannot read the gate"),
+            Self::Pass => f.write_str("cannot have the other firewall let pass who was let in"),
             Self::Remove => f.write_str("cannot remove the gate"),
             Self::Watch => f.write_str("cannot watch the firewall for changes"),
+        }
+    }
+}
+
+/// A place to be let in, in words.
+struct Place(Through);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Through::Opening(name) => write!(f, "{name}"),
+            Through::Port(proto, port) => write!(f, "{}/{port}", proto.as_str()),
         }
     }
 }
@@ -70,7 +108,14 @@ impl Refusal {
     #[must_use]
     pub fn is_gate_lost(&self) -> bool {
         matches!(self.cause, Cause::Kernel { errno: libc::ENOENT, whole: false, .. })
-            && matches!(self.doing, Doing::Ban(..) | Doing::Lift(..) | Doing::Look)
+            && (self.doing.is_change() || matches!(self.doing, Doing::Hear | Doing::Look))
+    }
+
+    /// Whether only what the gate does for doors was refused: the gate without it may be fine,
+    /// [`sereno_core::gate::Gate::without_doorway`].
+    #[must_use]
+    pub fn is_about_doors(&self) -> bool {
+        self.doing == Doing::InstallDoors
     }
 
     /// Whether the process lacks the right to change the firewall.
@@ -102,11 +147,14 @@ impl fmt::Display for Refusal {
 }
 
 fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
-    let element = matches!(doing, Doing::Ban(..) | Doing::Lift(..));
+    let element = doing.is_change() || doing == Doing::Hear;
     Some(match errno {
         libc::EPERM | libc::EACCES if whole => {
             "this process may not change the firewall; run it as root or give it CAP_NET_ADMIN \
              (in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN)"
+        }
+        libc::EBUSY | libc::EPERM if matches!(doing, Doing::Listen(_)) => {
+            "another program listens to it; choose another group, from 1 to 65535"
         }
         libc::EPERM => {
             "another program owns a table of that name; stop that program or give Sereno's \
@@ -117,6 +165,19 @@ fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
              again"
         }
         libc::ENOENT if matches!(doing, Doing::Look) => "the table is not there",
+        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT
+            if doing == Doing::InstallDoors =>
+        {
+            "this kernel lacks a part of nf_tables that doors need; load the modules nft_ct, \
+             nft_fib_inet, nft_log and nfnetlink_log, outside of the container if this is one, or \
+             leave the doors out"
+        }
+        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EINVAL
+            if matches!(doing, Doing::Listen(_)) =>
+        {
+            "this kernel cannot hand over packets; load the module nfnetlink_log, outside of the \
+             container if this is one"
+        }
         libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT => {
             "this kernel lacks nf_tables or a part of it; load the modules nf_tables, \
              nft_counter and nft_reject_inet, use kernel 4.18 or newer, and on kernels before \
@@ -164,6 +225,13 @@ mod tests {
         let gone = said(ban, libc::ENOENT, false);
         assert!(gone.starts_with("cannot ban 192.0.2.7 in sshd: the table or its set is gone"));
         assert!(said(Doing::Open, libc::EPERM, true).contains("CAP_NET_ADMIN"));
+        assert!(said(Doing::Listen(7), libc::EPERM, true).contains("CAP_NET_ADMIN"));
+        assert!(said(Doing::Listen(7), libc::EPERM, false).contains("choose another group"));
+        assert!(said(Doing::Listen(7), libc::EINVAL, true).contains("nfnetlink_log"));
+        assert!(said(Doing::InstallDoors, libc::ENOENT, false).contains("nft_fib_inet"));
+        let to = Through::Port(sereno_core::gate::Proto::Udp, 5060);
+        let pass = Doing::Let(to, "192.0.2.7".parse().unwrap());
+        assert!(said(pass, libc::ENOENT, false).starts_with("cannot open udp/5060 to 192.0.2.7: "));
         assert!(said(Doing::Install, libc::EPERM, false).contains("another program owns"));
         assert!(said(Doing::Install, libc::EOPNOTSUPP, true).contains("nf_tables"));
         assert!(said(ban, libc::ENFILE, false).contains("set is full"));

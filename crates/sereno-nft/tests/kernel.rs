@@ -4,7 +4,7 @@
 mod net;
 
 use net::{Net, PATIENCE, server};
-use sereno_core::gate::{Block, Draft, Gate, Hold, Scope, render};
+use sereno_core::gate::{Block, Contents, Draft, Gate, Hold, Scope, render};
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
 use std::io::{Read, Write};
@@ -48,7 +48,7 @@ fn apply(kernel: &mut Kernel, gate: &Gate, changes: &[Change]) {
 /// The server's kernel with the gate installed.
 fn installed(net: &Net, gate: &Gate) -> Kernel {
     let mut kernel = net.serve(|| Kernel::open().unwrap());
-    let done = kernel.install(gate, &[], now()).unwrap();
+    let done = kernel.install(gate, Contents::bans(&[]), now()).unwrap();
     assert_eq!((done.placed, done.transactions), (0, 1));
     kernel
 }
@@ -207,7 +207,7 @@ fn installing_replaces_everything_of_ours_and_nothing_of_others() {
     assert!(!kernel.exists(&old).unwrap());
     assert_eq!(kernel.dropped(&old).unwrap()[0].1, 0);
     let holds = [hold("sip", "10.9.0.2", 60_000), hold("old", "10.9.0.3", 0)];
-    assert_eq!(kernel.install(&old, &holds, now()).unwrap().placed, 2);
+    assert_eq!(kernel.install(&old, Contents::bans(&holds), now()).unwrap().placed, 2);
     assert!(kernel.exists(&old).unwrap());
     assert!(!net.arrives("10.9.0.2", 7000));
 
@@ -215,7 +215,7 @@ fn installing_replaces_everything_of_ours_and_nothing_of_others() {
     assert!(!kernel.exists(&new).unwrap());
     let past = Hold { until: Some(now()), ..holds[0] };
     let holds = [holds[0], holds[1], past, hold("new", "10.9.0.0/16", 0)];
-    let done = kernel.install(&new, &holds, now()).unwrap();
+    let done = kernel.install(&new, Contents::bans(&holds), now()).unwrap();
     assert_eq!((done.placed, done.over, done.misplaced.len()), (1, 1, 2));
     assert_eq!(banned(&mut kernel, &new), ["sip 10.9.0.2"]);
     assert!(net.arrives("10.9.0.2", 7000));
@@ -243,7 +243,7 @@ fn no_packet_slips_through_while_the_gate_is_replaced() {
     let gate = everywhere();
     let mut kernel = installed(&net, &gate);
     let holds = [hold("all", "10.9.0.2", 0), hold("all", "10.9.1.0/24", 0)];
-    kernel.install(&gate, &holds, now()).unwrap();
+    kernel.install(&gate, Contents::bans(&holds), now()).unwrap();
     let from: IpAddr = "10.9.0.2".parse().unwrap();
     let (listening, speaking) = (net.listen(from, 7000), net.speak(from));
     std::thread::scope(|scope| {
@@ -254,7 +254,7 @@ fn no_packet_slips_through_while_the_gate_is_replaced() {
         });
         let mut rounds = 0;
         while !flood.is_finished() {
-            kernel.install(&gate, &holds, now()).unwrap();
+            kernel.install(&gate, Contents::bans(&holds), now()).unwrap();
             apply(&mut kernel, &gate, &[Change::Ban(hold("all", "10.9.0.2", 60_000))]);
             rounds += 1;
         }
@@ -285,13 +285,13 @@ fn the_kernel_shows_the_text_that_render_writes() {
         holds.extend(host.then(|| hold("all", "192.0.2.0/24", 3_600_000)));
         holds.extend(net64.then(|| hold("3proxy", "2001:db8::/64", 61_000)));
         let moment = now();
-        let text = render(&gate, &holds, moment);
+        let text = render(&gate, Contents::bans(&holds), moment);
         net.nft(&["-c", "-f", "-"], &text);
         net.nft(&["-f", "-"], &text);
         let by_text = listing(&net);
         let mut kernel = net.serve(|| Kernel::open().unwrap());
         assert!(kernel.exists(&gate).unwrap());
-        kernel.install(&gate, &holds, moment).unwrap();
+        kernel.install(&gate, Contents::bans(&holds), moment).unwrap();
         assert_eq!(listing(&net), by_text);
         assert!(kernel.exists(&gate).unwrap());
     }

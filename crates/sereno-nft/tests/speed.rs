@@ -5,7 +5,7 @@ mod net;
 
 use net::Net;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Draft, Gate, Hold, Scope};
+use sereno_core::gate::{Contents, Draft, Gate, Hold, Scope};
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
 use std::net::Ipv4Addr;
@@ -27,7 +27,7 @@ fn a_hundred_thousand_bans_are_restored_at_once_and_single_ones_take_microsecond
     let scopes = vec![Scope::new("sshd", "tcp/22").unwrap(), Scope::new("all", "all").unwrap()];
     let gate = Gate::try_from(Draft::of(scopes)).unwrap();
     let mut kernel = net.serve(|| Kernel::open().unwrap());
-    kernel.install(&gate, &[], NOW).unwrap();
+    kernel.install(&gate, Contents::bans(&[]), NOW).unwrap();
 
     let start = Instant::now();
     for n in 0..10_000 {
@@ -38,12 +38,12 @@ fn a_hundred_thousand_bans_are_restored_at_once_and_single_ones_take_microsecond
 
     let many: Vec<_> = (0..100_000).map(hold).collect();
     let start = Instant::now();
-    let done = kernel.install(&gate, &many, NOW).unwrap();
+    let done = kernel.install(&gate, Contents::bans(&many), NOW).unwrap();
     let restore = start.elapsed();
     println!("100,000 restored over 10,000: {restore:?}");
     assert_eq!((done.placed, done.transactions), (100_000, 1));
     let start = Instant::now();
-    kernel.install(&gate, &many, NOW).unwrap();
+    kernel.install(&gate, Contents::bans(&many), NOW).unwrap();
     println!("100,000 restored over 100,000: {:?}", start.elapsed());
 
     let start = Instant::now();
@@ -59,7 +59,7 @@ fn a_hundred_thousand_bans_are_restored_at_once_and_single_ones_take_microsecond
     let start = Instant::now();
     let lifts = again.iter().map(|change| match change {
         Change::Ban(hold) => Change::Lift { scope: hold.scope, prefix: hold.prefix },
-        Change::Lift { .. } => *change,
+        other => *other,
     });
     assert!(kernel.apply(&gate, &lifts.collect::<Vec<_>>(), NOW).iter().all(Result::is_ok));
     println!("10,000 lifted in batches: {:?}", start.elapsed());

@@ -4,7 +4,7 @@
 mod net;
 
 use net::Net;
-use sereno_core::gate::{Draft, Gate, Hold, Scope};
+use sereno_core::gate::{Contents, Draft, Gate, Hold, Scope};
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel, Seen, Watch};
 
@@ -29,7 +29,7 @@ fn foreign_changes_are_told_and_our_own_are_not() {
         (kernel, watch)
     });
     let many: Vec<_> = (0..100_000).map(hold).collect();
-    kernel.install(&gate, &many, NOW).unwrap();
+    kernel.install(&gate, Contents::bans(&many), NOW).unwrap();
     let ours: Vec<_> = (0..500).map(|n| Change::Ban(hold(n))).collect();
     assert!(kernel.apply(&gate, &ours, NOW).iter().all(Result::is_ok));
     net.nft(&["add", "table", "inet", "other"], "");
@@ -37,7 +37,7 @@ fn foreign_changes_are_told_and_our_own_are_not() {
     assert_eq!(watch.drain(&gate).unwrap(), Seen::default());
 
     let mut told = |words: &str| {
-        kernel.install(&gate, &[hold(1), hold(2)], NOW).unwrap();
+        kernel.install(&gate, Contents::bans(&[hold(1), hold(2)]), NOW).unwrap();
         net.nft(&words.split(' ').collect::<Vec<_>>(), "");
         let seen = watch.drain(&gate).unwrap();
         assert!(!seen.is_quiet() && !seen.overrun && !seen.more, "{words}: {seen:?}");
@@ -70,8 +70,8 @@ fn lost_notices_are_an_overrun_and_reading_goes_on() {
         (Kernel::open().unwrap(), watch)
     });
     let many: Vec<_> = (0..200_000).map(hold).collect();
-    other.install(&gate, &many, NOW).unwrap();
-    other.install(&gate, &many, NOW).unwrap();
+    other.install(&gate, Contents::bans(&many), NOW).unwrap();
+    other.install(&gate, Contents::bans(&many), NOW).unwrap();
     let mut seen = watch.drain(&gate).unwrap();
     println!("after 400,000 foreign elements: {seen:?}");
     let mut overrun = seen.overrun;
@@ -81,7 +81,7 @@ fn lost_notices_are_an_overrun_and_reading_goes_on() {
     }
     assert!(overrun);
     other.remove(&gate).unwrap();
-    other.install(&gate, &[hold(1)], NOW).unwrap();
+    other.install(&gate, Contents::bans(&[hold(1)]), NOW).unwrap();
     other.remove(&gate).unwrap();
     assert!(watch.drain(&gate).unwrap().table_lost);
 }

@@ -24,7 +24,7 @@ pub enum Order {
     /// Put the whole gate in place, with these bans, as one change.
     Install {
         /// Its structure.
-        gate: Draft,
+        gate: Box<Draft>,
         /// The bans in force.
         holds: Vec<Hold>,
         /// Who is let in.

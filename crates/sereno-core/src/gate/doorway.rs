@@ -1,45 +1,357 @@
-//! What the gate does for doors.
+//! What the gate does for doors: ports that open to who was let in, and what is heard of those
+//! who knock.
 
-use super::{Name, Ports, Proto};
-use crate::addr::Prefix;
+use super::{Family, Gate, Left, Misplaced, Name, PortRange, Ports, Proto};
+use crate::addr::{Prefix, canonical};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+
+/// The kernel's longest interface name, in bytes.
+const INTERFACE_MAX: usize = 15;
+
+/// What the gate does for doors. Nothing, unless it is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Doorway {
+    /// Ports that open to those who were let in, one for each distinct set of ports.
+    #[serde(default)]
+    pub openings: Vec<Opening>,
+    /// Whether single ports may be opened to single addresses besides.
+    #[serde(default)]
+    pub single: bool,
+    /// What is heard.
+    #[serde(default)]
+    pub ears: Option<Ears>,
+    /// Set in the mark of packets that were let in, so that another firewall can let them pass
+    /// with one rule.
+    #[serde(default)]
+    pub mark: Option<u32>,
+}
+
+/// Ports that open together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// What passes refer to.
+    pub name: Name,
+    /// Which ports open.
+    pub ports: Ports,
+    /// Whether they are closed to everybody else here; otherwise others close them.
+    pub closed: bool,
+    /// Whether connections end with the opening; otherwise what is established goes on. Matters
+    /// only where we close. What this machine itself began is never cut.
+    pub cut: bool,
+    /// Who needs no opening.
+    #[serde(default)]
+    pub free: Vec<Prefix>,
+}
+
+impl Opening {
+    /// The chain that knows who may pass.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        format!("door_{}", self.name)
+    }
+
+    /// The set of those who were let in.
+    #[must_use]
+    pub fn set(&self, family: Family) -> String {
+        format!("door_{}_{}", self.name, family.as_str())
+    }
+
+    /// The counter object: packets and bytes that met a closed door.
+    #[must_use]
+    pub fn counter(&self) -> String {
+        format!("closed_{}", self.name)
+    }
+
+    /// Its ports one range at a time; `None` stands for every packet.
+    pub(super) fn ranges(&self) -> Vec<Option<PortRange>> {
+        match &self.ports {
+            Ports::All => vec![None],
+            Ports::Only(ranges) => ranges.iter().copied().map(Some).collect(),
+        }
+    }
+}
+
+/// What of arriving packets is told to the program, by the kernel's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ears {
+    /// The group of the kernel's log.
+    pub group: u16,
+    /// knockd's manner: every packet to a knock port is heard, and nothing else.
+    #[serde(default)]
+    pub strict: bool,
+    /// Everything that begins something is heard, whoever sends it. Not in knockd's manner.
+    #[serde(default)]
+    pub all: bool,
+    /// Packets to other addresses than this machine's are heard too.
+    #[serde(default)]
+    pub elsewhere: bool,
+    /// Interfaces that are listened to; all if there are none.
+    #[serde(default)]
+    pub interfaces: Vec<String>,
+    /// UDP ports whose datagrams are heard whole.
+    #[serde(default)]
+    pub datagrams: Vec<u16>,
+    /// How many sources that hit a knock port are followed, for each family. A source is an
+    /// IPv4 address or an IPv6 /64.
+    #[serde(default = "followed")]
+    pub followed: u32,
+}
+
+impl Ears {
+    /// Ears for this group of the kernel's log: the fair manner, all interfaces, no datagrams,
+    /// 131,072 sources followed.
+    #[must_use]
+    pub fn of(group: u16) -> Self {
+        Self {
+            group,
+            strict: false,
+            all: false,
+            elsewhere: false,
+            interfaces: Vec::new(),
+            datagrams: Vec::new(),
+            followed: followed(),
+        }
+    }
+}
+
+/// Some 100 bytes each, so 13 MiB of the kernel's memory when full.
+fn followed() -> u32 {
+    131_072
+}
+
+/// Where somebody is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Through {
+    /// At all ports of an opening.
+    Opening(Name),
+    /// At one port.
+    Port(Proto, u16),
+}
 
 /// Somebody let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pass {
-    /// What is open to him.
+    /// Where.
     pub to: Through,
     /// Who.
     pub addr: IpAddr,
-    /// When it closes by itself.
+    /// When it ends by itself (`None`: never).
     pub until: Option<Time>,
 }
 
-/// What is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Through {
-    /// The ports of an [`Opening`].
-    Opening(Name),
-    /// A single port.
-    Port(Proto, u16),
+impl Pass {
+    /// What is left of it at `now`.
+    #[must_use]
+    pub fn left(&self, now: Time) -> Left {
+        Left::of(self.until, now)
+    }
 }
 
-/// Ports that open to those who were let in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Opening {
-    /// Unique among openings.
-    pub name: Name,
-    /// Which.
-    pub ports: Ports,
-    /// Closed to everybody else by us; otherwise others close it.
-    pub closed: bool,
-    /// Connections end with the opening; otherwise what is established goes on.
-    pub cut: bool,
-    /// Who needs no opening.
-    pub free: Vec<Prefix>,
+impl Doorway {
+    /// Whether the gate does nothing for doors.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.openings.is_empty() && !self.single && self.ears.is_none()
+    }
+
+    /// Sorts lists, and refuses what cannot be meant.
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        let mut names: Vec<Name> = self.openings.iter().map(|opening| opening.name).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("there are two openings named {}", twice[0]));
+        }
+        for opening in &self.openings {
+            opening.check()?;
+        }
+        if self.mark == Some(0) {
+            return Err("the mark 0 marks nothing; use a bit of its own such as 0x100".to_owned());
+        }
+        if let Some(ears) = &mut self.ears {
+            if let Some(bad) = ears.interfaces.iter().find(|name| !is_interface(name)) {
+                return Err(format!(
+                    "{bad:?} is no name of an interface; write 1 to {INTERFACE_MAX} characters, \
+                     as `ip link` shows them, no patterns"
+                ));
+            }
+            if ears.followed == 0 {
+                return Err("no source would be followed; the usual limit is 131072".to_owned());
+            }
+            ears.interfaces.sort_unstable();
+            ears.interfaces.dedup();
+            ears.datagrams.sort_unstable();
+            ears.datagrams.dedup();
+        }
+        Ok(())
+    }
+}
+
+impl Opening {
+    fn check(&self) -> Result<(), String> {
+        let name = self.name;
+        if self.closed && self.ports == Ports::All {
+            return Err(format!(
+                "the opening {name} would close the whole machine, even to its neighbours on \
+                 the wire; name the ports to be closed"
+            ));
+        }
+        if self.free.iter().any(|prefix| prefix.bits() == 0) {
+            return Err(format!(
+                "the opening {name} is free to everybody; leave it out, or name a smaller network"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the kernel could have an interface of that name and nft could be told of it.
+fn is_interface(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_graphic() && !b"/:\"\\*".contains(&b);
+    (1..=INTERFACE_MAX).contains(&name.len())
+        && name != "."
+        && name != ".."
+        && name.bytes().all(allowed)
+}
+
+/// One member of a set of the doorway.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Member {
+    /// An address.
+    Addr(IpAddr),
+    /// A port.
+    Port(u16),
+    /// A protocol.
+    Proto(Proto),
+    /// An interface.
+    Interface(String),
+    /// A port opened to one address.
+    Single(IpAddr, Proto, u16),
+}
+
+impl Gate {
+    /// The set, and the member of it, by which `addr` is let in.
+    ///
+    /// # Errors
+    /// When the gate has no such opening, or does not open single ports.
+    pub fn way(&self, to: Through, addr: IpAddr) -> Result<(String, Member), Misplaced> {
+        let addr = canonical(addr);
+        let family = Family::of(Prefix::host(addr));
+        match to {
+            Through::Opening(name) => {
+                let known = self.doorway().openings.iter().find(|opening| opening.name == name);
+                let opening = known.ok_or(Misplaced::Opening(name))?;
+                Ok((opening.set(family), Member::Addr(addr)))
+            }
+            Through::Port(proto, port) if self.doorway().single => {
+                Ok((single(family), Member::Single(addr, proto, port)))
+            }
+            Through::Port(proto, port) => Err(Misplaced::Single(proto, port)),
+        }
+    }
+
+    /// The sets of those who were let in, each with its opening's name, or none where single ports
+    /// are opened.
+    pub fn pass_sets(&self) -> impl Iterator<Item = (String, Option<Name>)> + '_ {
+        let openings = self.doorway().openings.iter();
+        let opened = openings.flat_map(|o| Family::BOTH.map(|f| (o.set(f), Some(o.name))));
+        let singles = Family::BOTH.map(|family| (single(family), None));
+        opened.chain(singles.into_iter().filter(|_| self.doorway().single))
+    }
+
+    /// The gate without anything for doors: what is left when a kernel cannot do that part.
+    #[must_use]
+    pub fn without_doorway(&self) -> Self {
+        let mut draft = self.0.clone();
+        draft.doorway = Doorway::default();
+        Self(draft)
+    }
+}
+
+/// The set of single ports opened to single addresses.
+pub(super) fn single(family: Family) -> String {
+    format!("single_{}", family.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Draft;
+
+    fn opening(name: &str, ports: &str) -> Opening {
+        Opening {
+            name: name.parse().unwrap(),
+            ports: ports.parse().unwrap(),
+            closed: true,
+            cut: false,
+            free: Vec::new(),
+        }
+    }
+
+    fn gate(doorway: Doorway) -> Result<Gate, String> {
+        Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) })
+    }
+
+    fn refused(change: impl FnOnce(&mut Doorway)) -> String {
+        let mut doorway = Doorway {
+            openings: vec![opening("a", "tcp/22"), opening("b", "tcp/80")],
+            ears: Some(Ears::of(7)),
+            ..Doorway::default()
+        };
+        change(&mut doorway);
+        gate(doorway).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_a_remedy() {
+        assert!(refused(|d| d.openings[1].name = d.openings[0].name).contains("two openings"));
+        assert!(refused(|d| d.openings[0].ports = Ports::All).contains("name the ports"));
+        assert!(
+            refused(|d| d.openings[0].free = vec!["0.0.0.0/0".parse().unwrap()]).contains("free")
+        );
+        assert!(refused(|d| d.mark = Some(0)).contains("0x100"));
+        for bad in ["", "sixteen-letters-", "a b", "a\"b", "a/b", "eth*", "..", "a\\", "ü"] {
+            let named = |d: &mut Doorway| d.ears.as_mut().unwrap().interfaces = vec![bad.into()];
+            assert!(refused(named).contains("ip link"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lists_are_sorted_and_have_each_once() {
+        let mut ears = Ears::of(1);
+        ears.interfaces = ["ppp0", "eth0.7", "ppp0"].map(str::to_owned).to_vec();
+        ears.datagrams = vec![9, 3, 9];
+        let gate = gate(Doorway { ears: Some(ears), ..Doorway::default() }).unwrap();
+        let ears = gate.doorway().ears.as_ref().unwrap();
+        assert_eq!(
+            (&ears.interfaces[..], &ears.datagrams[..]),
+            (&["eth0.7".into(), "ppp0".into()][..], &[3, 9][..])
+        );
+    }
+
+    #[test]
+    fn who_is_let_in_has_a_place_or_is_told_why_not() {
+        let doorway = Doorway { openings: vec![opening("a", "tcp/22")], ..Doorway::default() };
+        let mut gate = gate(doorway).unwrap();
+        let (a, b) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
+        let plain: IpAddr = "192.0.2.1".parse().unwrap();
+        let way = gate.way(Through::Opening(a), mapped).unwrap();
+        assert_eq!(way, ("door_a_v4".to_owned(), Member::Addr(plain)));
+        let said = gate.way(Through::Opening(b), plain).unwrap_err().to_string();
+        assert_eq!(said, "the gate has no opening named b");
+        let port = Through::Port(Proto::Tcp, 22);
+        let said = gate.way(port, plain).unwrap_err().to_string();
+        assert_eq!(said, "the gate does not open single ports such as tcp/22");
+        gate.0.doorway.single = true;
+        let six: IpAddr = "2001:db8::1".parse().unwrap();
+        let way = gate.way(port, six).unwrap();
+        assert_eq!(way, ("single_v6".to_owned(), Member::Single(six, Proto::Tcp, 22)));
+        assert!(gate.without_doorway().doorway().is_empty());
+    }
 }

@@ -1,6 +1,6 @@
 //! One ban, and where a list of bans goes.
 
-use super::{Gate, Name, Set};
+use super::{Gate, Name, Proto, Set};
 use crate::addr::Prefix;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -31,19 +31,11 @@ impl Hold {
     /// What is left of the ban at `now`.
     #[must_use]
     pub fn left(&self, now: Time) -> Left {
-        let Some(until) = self.until else { return Left::Ever };
-        let micros = until.since(now).as_micros();
-        if micros == 0 {
-            return Left::Over;
-        }
-        // Rounded up: a ban never ends early.
-        let millis = u64::try_from(micros.div_ceil(1000)).unwrap_or(u64::MAX);
-        let left = Duration::from_millis(millis).max(SHORTEST);
-        if left > LONGEST { Left::Ever } else { Left::For(left) }
+        Left::of(self.until, now)
     }
 }
 
-/// How much longer a ban lasts, as a kernel can hold it.
+/// How much longer something lasts, as a kernel can hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Left {
     /// It has ended.
@@ -54,13 +46,33 @@ pub enum Left {
     Ever,
 }
 
-/// Why a ban has no place in a gate.
+impl Left {
+    /// What is left at `now` until a time.
+    #[must_use]
+    pub fn of(until: Option<Time>, now: Time) -> Self {
+        let Some(until) = until else { return Self::Ever };
+        let micros = until.since(now).as_micros();
+        if micros == 0 {
+            return Self::Over;
+        }
+        // Rounded up: a ban never ends early.
+        let millis = u64::try_from(micros.div_ceil(1000)).unwrap_or(u64::MAX);
+        let left = Duration::from_millis(millis).max(SHORTEST);
+        if left > LONGEST { Self::Ever } else { Self::For(left) }
+    }
+}
+
+/// Why a ban or a pass has no place in a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misplaced {
     /// The gate has no scope of that name.
     Scope(Name),
     /// The gate has no set for prefixes of that length.
     Length(Prefix),
+    /// The gate has no opening of that name.
+    Opening(Name),
+    /// The gate does not open single ports.
+    Single(Proto, u16),
 }
 
 impl fmt::Display for Misplaced {
@@ -72,6 +84,10 @@ impl fmt::Display for Misplaced {
                 "{prefix} cannot be banned: the gate has no set for prefixes of length /{}",
                 prefix.bits()
             ),
+            Self::Opening(name) => write!(f, "the gate has no opening named {name}"),
+            Self::Single(proto, port) => {
+                write!(f, "the gate does not open single ports such as {}/{port}", proto.as_str())
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The wanted firewall as a value.
 //!
-//! A [`Gate`] is the structure: one table, and in it a [`Scope`] per place where bans hold.
-//! A [`Hold`] is one ban. [`render`] writes both as nft text for people; the netlink crate
-//! writes the same value to the kernel.
+//! A [`Gate`] is the structure: one table, and in it a [`Scope`] per place where bans hold, and
+//! a [`Doorway`]. A [`Hold`] is one ban, a [`Pass`] lets one address in. [`plan`] turns the
+//! structure to sets, chains and rules; [`render`] writes those as nft text for people, the
+//! netlink crate writes the same values to the kernel.
 //!
 //! The layout, and why: one base chain at *prerouting*, priority *raw*, so that a banned
 //! source is stopped before connection tracking spends anything on it, in the middle of an
@@ -11,13 +12,16 @@
 //! source up in one hash set per prefix length (masking the address first). Hash sets with
 //! per-element timeouts cost the same at any size and lift bans by themselves.
 
+mod contents;
 mod doorway;
 mod hold;
 mod name;
+pub mod plan;
 mod ports;
 mod render;
 
-pub use doorway::{Opening, Pass, Through};
+pub use contents::{Admitted, Contents};
+pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};
 pub use ports::{PortRange, Ports, Proto};
@@ -113,6 +117,18 @@ pub enum Family {
 }
 
 impl Family {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// `v4` or `v6`, as in the names of sets.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V4 => "v4",
+            Self::V6 => "v6",
+        }
+    }
+
     /// The family of a prefix.
     #[must_use]
     pub fn of(prefix: Prefix) -> Self {
@@ -143,11 +159,7 @@ pub struct Set {
 impl fmt::Display for Set {
     /// The set's name in the kernel, e.g. `ban_sshd_v4_32`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = match self.family {
-            Family::V4 => "v4",
-            Family::V6 => "v6",
-        };
-        write!(f, "ban_{}_{family}_{}", self.scope, self.bits)
+        write!(f, "ban_{}_{}_{}", self.scope, self.family.as_str(), self.bits)
     }
 }
 
@@ -165,6 +177,9 @@ pub struct Draft {
     pub v4_lengths: Vec<u8>,
     /// IPv6 prefix lengths that can be banned.
     pub v6_lengths: Vec<u8>,
+    /// What it does for doors.
+    #[serde(default, skip_serializing_if = "Doorway::is_empty")]
+    pub doorway: Doorway,
 }
 
 impl Draft {
@@ -178,6 +193,7 @@ impl Draft {
             block: Block::Drop,
             v4_lengths: vec![32, 24],
             v6_lengths: vec![128, 64, 56, 48],
+            doorway: Doorway::default(),
         }
     }
 }
@@ -207,6 +223,12 @@ impl Gate {
         scope.block.unwrap_or(self.0.block)
     }
 
+    /// What it does for doors.
+    #[must_use]
+    pub fn doorway(&self) -> &Doorway {
+        &self.0.doorway
+    }
+
     /// The prefix lengths that can be banned, longest first.
     #[must_use]
     pub fn lengths(&self, family: Family) -> &[u8] {
@@ -219,7 +241,7 @@ impl Gate {
     /// The sets of one scope, hosts first.
     pub fn sets_of(&self, scope: &Scope) -> impl Iterator<Item = Set> + use<'_> {
         let scope = scope.name;
-        [Family::V4, Family::V6].into_iter().flat_map(move |family| {
+        Family::BOTH.into_iter().flat_map(move |family| {
             self.lengths(family).iter().map(move |&bits| Set { scope, family, bits })
         })
     }
@@ -259,6 +281,7 @@ impl TryFrom<Draft> for Gate {
         }
         tidy(&mut draft.v4_lengths, Family::V4)?;
         tidy(&mut draft.v6_lengths, Family::V6)?;
+        draft.doorway.check()?;
         Ok(Self(draft))
     }
 }

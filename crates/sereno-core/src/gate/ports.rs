@@ -35,6 +35,12 @@ impl Proto {
         }
     }
 
+    /// The protocol of that number, if it is one with ports.
+    #[must_use]
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|proto| proto.number() == number)
+    }
+
     /// The name as nft and `/etc/protocols` write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,74 +1,74 @@
 //! The gate as nft text: for people to read, and for tests to check against the real `nft`.
 
-use super::{BASE_CHAIN, Family, Gate, Hold, Left, PortRange, Ports, Set, Verdict};
+use super::plan::{Chain, Kind, Part, Plan, Rule, Shape, Source};
+use super::{Contents, Family, Gate, Left, Member, PortRange, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// The whole gate with `holds` in it, as text that `nft -f` loads in one transaction,
-/// replacing an older table of the same name. Ended and misplaced holds are left out.
+/// The whole gate with `contents` in it, as text that `nft -f` loads in one transaction,
+/// replacing an older table of the same name. Ended and misplaced ones are left out.
 #[must_use]
-pub fn render(gate: &Gate, holds: &[Hold], now: Time) -> String {
+pub fn render(gate: &Gate, contents: Contents<'_>, now: Time) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write_gate(&mut out, gate, holds, now);
+    let _ = write_gate(&mut out, gate, contents, now);
     out
 }
 
-fn write_gate(out: &mut String, gate: &Gate, holds: &[Hold], now: Time) -> std::fmt::Result {
+/// The members of each set that has any, with the time they have left.
+type Filled = BTreeMap<String, Vec<(Member, Left)>>;
+
+fn fill(gate: &Gate, contents: Contents<'_>, now: Time) -> Filled {
+    let mut filled = gate.admit(contents.passes, now).sets;
+    for (set, list) in gate.place(contents.holds, now).sets {
+        let list = list.into_iter().map(|(prefix, left)| (Member::Addr(prefix.addr()), left));
+        filled.insert(set.to_string(), list.collect());
+    }
+    for (set, list) in gate.listen_for(contents.hits) {
+        filled.insert(set, list.into_iter().map(|member| (member, Left::Ever)).collect());
+    }
+    filled
+}
+
+fn write_gate(out: &mut String, gate: &Gate, contents: Contents<'_>, now: Time) -> fmt::Result {
     let table = gate.table();
-    let placed = gate.place(holds, now);
+    let mut filled = fill(gate, contents, now);
     // Creating it first makes the deletion succeed whether or not the table existed.
     writeln!(out, "table inet {table}")?;
     writeln!(out, "delete table inet {table}")?;
     writeln!(out, "table inet {table} {{")?;
-    for scope in gate.scopes() {
-        writeln!(out, "\tcounter {} {{\n\t\tpackets 0 bytes 0\n\t}}\n", scope.counter())?;
+    let plans = [gate.ban_plan(), gate.door_plan()];
+    let all = |of: fn(&Plan) -> usize| plans.iter().map(of).sum::<usize>();
+    for counter in plans.iter().flat_map(|plan| &plan.counters) {
+        writeln!(out, "\tcounter {counter} {{\n\t\tpackets 0 bytes 0\n\t}}\n")?;
     }
-    for set in gate.sets() {
-        let list = placed.sets.get(&set).map_or(&[][..], Vec::as_slice);
-        write_set(out, set, list)?;
+    for shape in plans.iter().flat_map(|plan| &plan.sets) {
+        let fixed = shape.fixed.iter().map(|member| (member.clone(), Left::Ever));
+        let list = fixed.chain(filled.remove(&shape.name).unwrap_or_default()).collect::<Vec<_>>();
+        write_set(out, shape, &list)?;
     }
-    for scope in gate.scopes() {
-        writeln!(out, "\tchain {} {{", scope.chain())?;
-        for set in gate.sets_of(scope) {
-            let source = source(set);
-            let counter = scope.counter();
-            for &verdict in gate.block(scope).verdicts() {
-                let only = if verdict == Verdict::Reset { "meta l4proto tcp " } else { "" };
-                let verdict = words(verdict, set.family);
-                writeln!(out, "\t\t{only}{source} @{set} counter name \"{counter}\" {verdict}")?;
-            }
-        }
-        writeln!(out, "\t}}\n")?;
+    let last = all(|plan| plan.chains.len()) - 1;
+    for (index, chain) in plans.iter().flat_map(|plan| &plan.chains).enumerate() {
+        write_chain(out, chain)?;
+        out.push_str(if index == last { "}\n" } else { "\n" });
     }
-    writeln!(out, "\tchain {BASE_CHAIN} {{")?;
-    writeln!(out, "\t\ttype filter hook prerouting priority raw; policy accept;")?;
-    writeln!(out, "\t\tiif \"lo\" accept")?;
-    for scope in gate.scopes() {
-        match &scope.ports {
-            Ports::All => writeln!(out, "\t\tjump {}", scope.chain())?,
-            Ports::Only(ranges) => {
-                for &range in ranges {
-                    writeln!(out, "\t\t{} jump {}", ports(range), scope.chain())?;
-                }
-            }
-        }
-    }
-    writeln!(out, "\t}}\n}}")
+    Ok(())
 }
 
-fn write_set(out: &mut String, set: Set, list: &[(Prefix, Left)]) -> std::fmt::Result {
-    let kind = match set.family {
-        Family::V4 => "ipv4_addr",
-        Family::V6 => "ipv6_addr",
-    };
-    writeln!(out, "\tset {set} {{\n\t\ttype {kind}\n\t\tflags timeout")?;
-    for (index, (prefix, left)) in list.iter().enumerate() {
+fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::Result {
+    writeln!(out, "\tset {} {{\n\t\ttype {}", shape.name, kind(shape.kind))?;
+    match (shape.grows, shape.ends) {
+        (Some(most), _) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic,timeout")?,
+        (None, true) => writeln!(out, "\t\tflags timeout")?,
+        (None, false) => (),
+    }
+    for (index, (member, left)) in list.iter().enumerate() {
         let lead = if index == 0 { "\t\telements = { " } else { ",\n\t\t\t     " };
-        write!(out, "{lead}{}", prefix.addr())?;
+        write!(out, "{lead}{member}")?;
         if let Left::For(span) = left {
             write!(out, " timeout {}", span_text(*span))?;
         }
@@ -79,24 +79,108 @@ fn write_set(out: &mut String, set: Set, list: &[(Prefix, Left)]) -> std::fmt::R
     writeln!(out, "\t}}\n")
 }
 
-fn source(set: Set) -> String {
-    let field = match set.family {
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Addr(Family::V4) => "ipv4_addr",
+        Kind::Addr(Family::V6) => "ipv6_addr",
+        Kind::Port => "inet_service",
+        Kind::Proto => "inet_proto",
+        Kind::Interface => "ifname",
+        Kind::Single(Family::V4) => "ipv4_addr . inet_proto . inet_service",
+        Kind::Single(Family::V6) => "ipv6_addr . inet_proto . inet_service",
+    }
+}
+
+impl fmt::Display for Member {
+    /// As nft writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Addr(addr) => write!(f, "{addr}"),
+            Self::Port(port) => write!(f, "{port}"),
+            Self::Proto(proto) => f.write_str(proto.as_str()),
+            Self::Interface(name) => write!(f, "\"{name}\""),
+            Self::Single(addr, proto, port) => write!(f, "{addr} . {} . {port}", proto.as_str()),
+        }
+    }
+}
+
+fn write_chain(out: &mut String, chain: &Chain) -> fmt::Result {
+    writeln!(out, "\tchain {} {{", chain.name)?;
+    if let Some(priority) = chain.priority {
+        let priority = match priority {
+            -300 => "raw".to_owned(),
+            -150 => "mangle".to_owned(),
+            other => other.to_string(),
+        };
+        writeln!(out, "\t\ttype filter hook prerouting priority {priority}; policy accept;")?;
+    }
+    for rule in &chain.rules {
+        writeln!(out, "\t\t{}", words(rule))?;
+    }
+    writeln!(out, "\t}}")
+}
+
+fn words(rule: &Rule) -> String {
+    rule.iter().map(part).collect::<Vec<_>>().join(" ")
+}
+
+fn part(part: &Part) -> String {
+    match part {
+        Part::Loopback => "iif \"lo\"".to_owned(),
+        Part::NotOn(set) => format!("iifname != @{set}"),
+        Part::Elsewhere => "fib daddr type != local".to_owned(),
+        Part::Passing => "fib daddr type unicast".to_owned(),
+        Part::Protocol(proto) => format!("meta l4proto {}", proto.as_str()),
+        Part::ProtocolIn(set) => format!("meta l4proto @{set}"),
+        Part::To(range) => ports(*range),
+        Part::ToAnyOf(proto, set) => format!("{} dport @{set}", proto.as_str()),
+        Part::From(prefix) => format!("{} {prefix}", field(Family::of(*prefix))),
+        Part::FromAnyOf(from, set) => format!("{} @{set}", source(*from)),
+        Part::Single(family, set) => {
+            format!("{} . meta l4proto . th dport @{set}", field(*family))
+        }
+        Part::Syn => "tcp flags & (syn | ack) == syn".to_owned(),
+        Part::Fresh => "ct state new,untracked".to_owned(),
+        Part::Known => "ct state established,related".to_owned(),
+        Part::Answer => "ct direction reply".to_owned(),
+        Part::Remember(from, set, span) => {
+            format!("update @{set} {{ {} timeout {} }}", source(*from), span_text(*span))
+        }
+        Part::Count(counter) => format!("counter name \"{counter}\""),
+        Part::Mark(bits) => format!("meta mark set meta mark | {bits:#010x}"),
+        Part::Log { prefix, group, bytes } => {
+            let snap = bytes.map(|n| format!(" snaplen {n}")).unwrap_or_default();
+            format!("log prefix \"{prefix}\" group {group}{snap}")
+        }
+        Part::Accept => "accept".to_owned(),
+        Part::Jump(chain) => format!("jump {chain}"),
+        Part::Goto(chain) => format!("goto {chain}"),
+        Part::Stop(verdict, family) => stop(*verdict, *family).to_owned(),
+    }
+}
+
+fn field(family: Family) -> &'static str {
+    match family {
         Family::V4 => "ip saddr",
         Family::V6 => "ip6 saddr",
-    };
-    if set.bits == set.family.width() {
+    }
+}
+
+fn source(from: Source) -> String {
+    let field = field(from.family);
+    if from.bits == from.family.width() {
         return field.to_owned();
     }
-    let ones: IpAddr = match set.family {
+    let ones: IpAddr = match from.family {
         Family::V4 => Ipv4Addr::BROADCAST.into(),
         Family::V6 => Ipv6Addr::from_bits(u128::MAX).into(),
     };
     // The lengths of a gate are checked, so the prefix always exists.
-    let mask = Prefix::new(ones, set.bits).map_or(ones, Prefix::addr);
+    let mask = Prefix::new(ones, from.bits).map_or(ones, Prefix::addr);
     format!("{field} & {mask}")
 }
 
-fn words(verdict: Verdict, family: Family) -> &'static str {
+fn stop(verdict: Verdict, family: Family) -> &'static str {
     match (verdict, family) {
         (Verdict::Drop, _) => "drop",
         (Verdict::Reset, _) => "reject with tcp reset",
@@ -134,7 +218,8 @@ fn span_text(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::{Draft, Scope};
+    use crate::door::Hit;
+    use crate::gate::{Doorway, Draft, Ears, Hold, Opening, Pass, Proto, Scope, Through};
 
     #[test]
     fn a_small_gate_reads_well() {
@@ -151,7 +236,51 @@ mod tests {
             until: (secs > 0).then(|| now.plus(Duration::from_millis(secs * 1000 + 7))),
         };
         let holds = [hold("192.0.2.7", 93_784), hold("192.0.2.8", 0), hold("2001:db8::/64", 60)];
-        let text = render(&gate, &holds, now);
+        let text = render(&gate, Contents::bans(&holds), now);
         assert_eq!(text, include_str!("render.nft"), "{text}");
+    }
+
+    #[test]
+    fn a_gate_with_doors_reads_well() {
+        let opening = |name: &str, ports: &str, cut, free: &[&str]| Opening {
+            name: name.parse().unwrap(),
+            ports: ports.parse().unwrap(),
+            closed: name != "other",
+            cut,
+            free: free.iter().map(|prefix| prefix.parse().unwrap()).collect(),
+        };
+        let doorway = Doorway {
+            openings: vec![
+                opening("ssh", "tcp/22", false, &["10.0.0.0/8", "2001:db8::/32"]),
+                opening("sip", "tcp/5061, udp/5060-5061", true, &[]),
+                opening("other", "all", false, &[]),
+            ],
+            single: true,
+            ears: Some(Ears {
+                interfaces: vec!["eth0".to_owned()],
+                datagrams: vec![62201],
+                ..Ears::of(42)
+            }),
+            mark: Some(0x100),
+        };
+        let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
+        let now = Time::from_secs(0);
+        let pass = |to, addr: &str, secs| Pass {
+            to,
+            addr: addr.parse().unwrap(),
+            until: Some(now.plus(Duration::from_secs(secs))),
+        };
+        let ssh = Through::Opening("ssh".parse().unwrap());
+        let single = Through::Port(Proto::Tcp, 443);
+        let passes = [
+            pass(ssh, "192.0.2.7", 30),
+            pass(ssh, "192.0.2.7", 60),
+            pass(ssh, "192.0.2.8", 0),
+            pass(single, "192.0.2.7", 90),
+            pass(single, "2001:db8::7", 90),
+        ];
+        let hits = [Hit::tcp(8000), Hit::udp(9000), Hit::tcp(7000), Hit::tcp(8000)];
+        let text = render(&gate, Contents { holds: &[], passes: &passes, hits: &hits }, now);
+        assert_eq!(text, include_str!("doors.nft"), "{text}");
     }
 }

@@ -115,7 +115,7 @@ pub struct Json {
 }
 
 /// Where the configuration is.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct ConfigArgs {
     /// The configuration file [default: /etc/sereno/sereno.toml, with conf.d/*.toml beside it].
     #[arg(long, value_name = "FILE")]

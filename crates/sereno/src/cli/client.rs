@@ -22,7 +22,7 @@ use std::process::ExitCode;
 /// Moments told of somebody at most.
 const MOST: usize = 500;
 
-fn json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, value).map_err(|e| Failure::io(e.into()))?;
     writeln!(out).map_err(Failure::io)
 }
@@ -185,7 +185,7 @@ pub fn order(
     done(Talk::begin(socket, how)?.ask(ask)?, how, out)
 }
 
-fn done(reply: Reply, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
+pub(super) fn done(reply: Reply, how: Json, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let Reply::Done { count, notes } = reply else { return Err(unexpected()) };
     if how.json {
         json(out, &serde_json::json!({ "count": count, "notes": notes }))?;

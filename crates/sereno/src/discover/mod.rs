@@ -45,6 +45,21 @@ pub fn own() -> Vec<IpAddr> {
     net::gather(Path::new("/")).own
 }
 
+/// Whether another firewall turns away what nobody asked for; `false` where that cannot be seen.
+/// `ours` is the table that is no other's.
+#[must_use]
+pub fn is_closed(ours: &str) -> bool {
+    let kernel = sereno_nft::Kernel::open();
+    has_legacy() || kernel.and_then(|mut kernel| kernel.is_closed_by_others(ours)).unwrap_or(false)
+}
+
+/// Whether iptables filters in its old form, which is no part of nftables.
+#[must_use]
+pub fn has_legacy() -> bool {
+    let tables = std::fs::read_to_string("/proc/net/ip_tables_names").unwrap_or_default();
+    tables.lines().any(|table| table == "filter")
+}
+
 /// Who is a friend of this machine at this moment: itself, its gateways, and the addresses of
 /// those who are logged in.
 #[must_use]

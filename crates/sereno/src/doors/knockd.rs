@@ -22,7 +22,8 @@ impl Reader {
         for section in outcome.doors {
             let name = self.name(&section.door.name);
             // Whoever opens everything means another firewall.
-            let all = |deed: &Deed| matches!(deed, Deed::Open(Ports::All) | Deed::Close(Ports::All));
+            let all =
+                |deed: &Deed| matches!(deed, Deed::Open(Ports::All) | Deed::Close(Ports::All));
             let deeds = [&section.door.v4, &section.door.v6];
             let all = deeds.iter().any(|deeds| all(&deeds.start) || all(&deeds.stop));
             if let Some(once) = section.once {

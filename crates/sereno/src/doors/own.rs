@@ -34,7 +34,8 @@ impl Reader {
             Way::Once(path) => self.once(conf, path),
             Way::Timed { secret, step, length, range } => {
                 let text = self.secret(secret)?;
-                let bytes = sereno_spa::Secret::from_base64(text.trim()).map(|s| s.bytes().to_vec());
+                let bytes =
+                    sereno_spa::Secret::from_base64(text.trim()).map(|s| s.bytes().to_vec());
                 let made = bytes.ok_or("this is no base64".to_owned()).and_then(|bytes| {
                     let length = usize::from(*length);
                     let tcp = sereno_core::door::Protocol::Tcp;
@@ -90,8 +91,7 @@ fn deeds(conf: &DoorConf) -> Deeds {
     if let Some(ports) = &conf.ports {
         return Deeds::open(ports.clone());
     }
-    let deed = |text: &Option<String>| {
-        text.as_ref().map_or(Deed::Nothing, |text| Deed::Run(text.clone()))
-    };
+    let deed =
+        |text: &Option<String>| text.as_ref().map_or(Deed::Nothing, |text| Deed::Run(text.clone()));
     Deeds { start: deed(&conf.command), stop: deed(&conf.end_command) }
 }

@@ -34,18 +34,15 @@ impl Shell {
             }
             Ask::Unban { prefix } => {
                 let actions = self.guard.command(Input::Lift { prefix }, now);
-                let count =
-                    actions.iter().filter(|a| matches!(a, Action::Lift { .. })).count() as u64;
-                Reply::Done { count, notes: Vec::new() }
+                let lifts = actions.iter().filter(|a| matches!(a, Action::Lift { .. }));
+                Reply::Done { count: lifts.count() as u64, notes: Vec::new() }
             }
             Ask::LetIn { door, addr, seconds } => {
                 let length = seconds.map(Duration::from_secs);
-                let input = Input::LetIn { door, addr: canonical(addr), length };
-                words::to(lang, || self.work_door(door, input))
+                self.work_door(door, Input::LetIn { door, addr: canonical(addr), length }, lang)
             }
             Ask::PutOut { door, addr } => {
-                let addr = addr.map(canonical);
-                words::to(lang, || self.work_door(door, Input::PutOut { door, addr }))
+                self.work_door(door, Input::PutOut { door, addr: addr.map(canonical) }, lang)
             }
             Ask::Why { prefix } => {
                 self.guard.flush(now);
@@ -113,14 +110,19 @@ impl Shell {
     }
 
     /// Does something at a door.
-    fn work_door(&mut self, door: Name, input: Input<'_>) -> Reply {
+    fn work_door(&mut self, door: Name, input: Input<'_>, lang: Lang) -> Reply {
+        words::to(lang, || self.at_door(door, input))
+    }
+
+    fn at_door(&mut self, door: Name, input: Input<'_>) -> Reply {
         let policies = self.guard.engine.porter().map(Porter::policies).unwrap_or_default();
         if !policies.iter().any(|policy| policy.name == door) {
             return Reply::Refused { why: words::unknown_door(door) };
         }
         let actions = self.guard.command(input, clock());
         let counts = |action: &&Action| {
-            let told = matches!(action, Action::Tell(Notice::Opened { .. } | Notice::Closed { .. }));
+            let told =
+                matches!(action, Action::Tell(Notice::Opened { .. } | Notice::Closed { .. }));
             told || matches!(action, Action::Run { .. })
         };
         let mut notes = Vec::new();

@@ -187,7 +187,7 @@ impl Guard {
         let passes = self.engine.porter().into_iter().flat_map(Porter::entries);
         let passes = passes.map(|entry| entry.pass).collect();
         let hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
-        let order = Order::Install { gate: self.draft.clone(), holds, passes, hits };
+        let order = Order::Install { gate: Box::new(self.draft.clone()), holds, passes, hits };
         let reports = self.hands.carry(&[order], now);
         self.stands = matches!(reports.first(), Some(Report::Done));
         if let Some(Report::Refused { why, .. }) = reports.first() {
@@ -306,7 +306,10 @@ impl Guard {
             for ((action, _), report) in ordered.iter().zip(self.hands.carry(&orders, now)) {
                 match (action, report) {
                     (Action::Ban(ban), report) => self.reported(ban, &report, now),
-                    (Action::Open(_) | Action::Close { .. }, Report::Refused { why, gate_lost }) => {
+                    (
+                        Action::Open(_) | Action::Close { .. },
+                        Report::Refused { why, gate_lost },
+                    ) => {
                         if gate_lost {
                             self.look_at = now;
                         }
@@ -425,6 +428,7 @@ impl Guard {
             self.mended += 1;
             self.install(now);
         }
+        self.have_pass();
         if self.engine.porter().is_some() {
             let locals = super::doors::locals();
             self.engine.handle(Input::Moved(locals), now, &mut self.actions);

@@ -104,8 +104,7 @@ impl Hands {
             Ok(gate) => gate,
             Err(why) => return Report::Refused { why, gate_lost: false },
         };
-        let welcome =
-            contents.holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none());
+        let welcome = contents.holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none());
         let welcome: Vec<_> = welcome.copied().collect();
         let contents = Contents { holds: &welcome, ..contents };
         self.shut = None;
@@ -114,7 +113,7 @@ impl Hands {
             Ok(grip) => {
                 let mut done = grip.kernel.install(&gate, contents, now);
                 if let Err(refusal) = &done
-                    && !gate.doorway().is_empty()
+                    && refusal.is_about_doors()
                 {
                     // A kernel that cannot do what doors need can still stop the banned.
                     let shut = refusal.to_string();
@@ -189,6 +188,17 @@ impl Hands {
             // Without it a scan goes unseen, and packets that may be part of one are no knocks.
             let _ = grip.kernel.flood(gate, span);
         }
+    }
+
+    /// Has other firewalls let pass whom a door let in, where they turn strangers away; says how
+    /// many of their chains had to be told.
+    ///
+    /// # Errors
+    /// Why one of them was not.
+    pub fn let_pass(&mut self) -> Result<usize, String> {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(0) };
+        let Some(mark) = gate.doorway().mark else { return Ok(0) };
+        grip.kernel.let_pass(gate.table(), mark).map_err(|refusal| refusal.to_string())
     }
 
     /// Why the gate does nothing for doors, where it should.

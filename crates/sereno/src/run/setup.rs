@@ -53,6 +53,7 @@ pub fn build(
     let control = Control::listen(&place.socket, group)?;
     let kept = group.is_some() && control.is_own();
     let (mut engine, mut book) = engine(policy, now)?;
+    let porter = super::doors::porter(&doors, now)?;
     let opened = Store::open(&place.state).map_err(|e| e.to_string());
     let restored = opened.and_then(|store| {
         let places = keeper::restore(&store, &mut engine, now)?;
@@ -68,7 +69,8 @@ pub fn build(
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
     guard.house = house;
-    take_up(&mut guard, policy, doors, super::doors::kept(&places.cursors), now)?;
+    let memory = super::doors::kept(&places.cursors);
+    guard.take_up_doors((doors, porter), policy.settings.ears, memory, now);
     super::fail2ban::begin(&mut guard, &places.cursors, place, now);
     if kept {
         guard.notes.push(words::not_in_group(&place.group));
@@ -106,7 +108,8 @@ pub fn rebuild(
         cursors: guard.journals.iter().zip(guard.book.journals()).filter_map(cursor).collect(),
         ..Places::default()
     };
-    let (mut engine, mut book) = engine(policy, now)?;
+    let (engine, mut book) = engine(policy, now)?;
+    let porter = super::doors::porter(&doors, now)?;
     if guard.stdin.is_none() {
         book.leave_stdin();
     }
@@ -121,7 +124,7 @@ pub fn rebuild(
     guard.book = book;
     guard.draft = draft(policy);
     guard.house = house;
-    take_up(guard, policy, doors, None, now)?;
+    guard.take_up_doors((doors, porter), policy.settings.ears, None, now);
     guard.engine.inherit(old);
     super::fail2ban::renew(guard, now);
     guard.install(now);
@@ -130,22 +133,6 @@ pub fn rebuild(
     guard.follow = follow;
     guard.journals = journals;
     guard.register_sources()
-}
-
-/// Puts a porter at the doors, and what the gate does for them into the draft.
-fn take_up(
-    guard: &mut Guard,
-    policy: &Policy,
-    doors: Doors,
-    kept: Option<&str>,
-    now: Time,
-) -> io::Result<()> {
-    guard.take_up_doors(doors, kept, now).map_err(io::Error::other)?;
-    if let Some(porter) = guard.engine.porter() {
-        let doors = &guard.attendance.doors;
-        guard.draft.doorway = super::doors::doorway(porter, doors, policy.settings.ears);
-    }
-    Ok(())
 }
 
 /// An engine for a policy, and who reads what.

@@ -34,7 +34,7 @@ words! {
         | "En el cliente, en ~/.config/sereno/doors/{door}.toml (chmod 600):";
     keygen_ports() = "write single ports: tcp/22, or tcp/443,udp/5060"
         | "escriba puertos sueltos: tcp/22, o tcp/443,udp/5060";
-    keygen_host(text) = "{text:?} is neither a name nor an address" | "{text:?} no es un nombre ni una dirección";
+    keygen_host(text) = "{text} is neither a name nor an address" | "{text} no es un nombre ni una dirección";
 }
 
 /// How a door is opened, in a word.

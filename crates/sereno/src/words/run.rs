@@ -108,6 +108,10 @@ words! {
         | "llamó bien a {door}, pero había tocado una trampa; no pasa";
     doors_full(door) = "not let in by {door}: too many are in" | "no pasa por {door}: hay demasiados";
     not_opened(door, why) = "{door} could not be opened: {why}" | "no se pudo abrir {door}: {why}";
+    doors_pass(mark) = "another firewall turns strangers away; it was told to let pass whom a door lets in (mark {mark})"
+        | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
+    doors_blocked(why, mark) = "{why}; add `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` to it, and the same for ip6tables"
+        | "{why}; añada `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` en él, y lo mismo en ip6tables";
     doors_deaf(why) = "nobody is heard at the doors: {why}" | "no se oye a nadie en las puertas: {why}";
     door_busy(door) = "too many commands wait; that of {door} is not run"
         | "esperan demasiadas órdenes; la de {door} no se ejecuta";
@@ -247,12 +251,7 @@ pub fn question_fails(jail: &str, failure: &Failure, line: &str) -> String {
 
 /// A command of a door failed; `line` is the first of what it printed.
 #[must_use]
-pub fn door_command_fails(
-    door: Name,
-    addr: IpAddr,
-    failure: &Failure,
-    line: &str,
-) -> String {
+pub fn door_command_fails(door: Name, addr: IpAddr, failure: &Failure, line: &str) -> String {
     door_command_failed(door, addr, failure_text(failure, line))
 }
 

@@ -29,7 +29,7 @@ pub(super) fn run(args: &KeygenArgs, out: &mut impl Write) -> Outcome {
         writeln!(out, "{}", words::keygen_wrote(path.display()))?;
         writeln!(out, "\n{}\n", words::keygen_server())?;
         writeln!(out, "[door.{name}]\nports = \"tcp/22\"\nsecret = \"{}\"", path.display())?;
-        writeln!(out, "\n{}\n", words::keygen_client_knock(&name))?;
+        writeln!(out, "\n{}\n", words::keygen_client_knock(name))?;
         writeln!(out, "host = \"{host}\"\nsecret = \"{}\"", &*secret)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -3,10 +3,10 @@
 mod keygen;
 
 use super::args::{DoorCommand, Json};
-use super::client::{done, json, unexpected};
+use super::client::{done, json};
 use super::failure::{Failure, Outcome};
 use super::paint::{self, Column, Paint, moment, table};
-use super::talk::Talk;
+use super::talk::{Talk, unexpected};
 use crate::words;
 use sereno_core::gate::Name;
 use sereno_wire::control::{Ask, DoorStatus, HeardStatus, Reply, Status};
@@ -27,16 +27,24 @@ pub fn run(socket: Option<&Path>, command: &DoorCommand, out: &mut impl Write) -
             let length = length.map_err(Failure::usage)?.flatten();
             let seconds = length.map(|length| length.as_secs());
             let ask = Ask::LetIn { door: door(name)?, addr: *addr, seconds };
-            done(Talk::begin(socket, *json)?.ask(ask)?, *json, out)
+            worked(Talk::begin(socket, *json)?.ask(ask)?, *json, out)
         }
         DoorCommand::Close { name, addr, json } => {
             let ask = Ask::PutOut { door: door(name)?, addr: *addr };
             let reply = Talk::begin(socket, *json)?.ask(ask)?;
             let nobody = matches!(reply, Reply::Done { count: 0, .. });
-            done(reply, *json, out)?;
+            worked(reply, *json, out)?;
             Ok(ExitCode::from(u8::from(nobody)))
         }
         DoorCommand::Keygen(args) => keygen::run(args, out),
+    }
+}
+
+/// What came of it; a number of bans it is not.
+fn worked(reply: Reply, how: Json, out: &mut impl Write) -> Outcome {
+    match reply {
+        Reply::Done { notes, .. } if !how.json => done(Reply::Done { count: 0, notes }, how, out),
+        reply => done(reply, how, out),
     }
 }
 
@@ -108,7 +116,8 @@ fn behind(door: &DoorStatus) -> String {
 fn entries(door: &DoorStatus, out: &mut impl Write) -> std::io::Result<()> {
     let paint = Paint::on(&stdout());
     for entry in &door.entries {
-        let until = entry.until.map_or_else(words::for_ever, |until| words::until_time(moment(until)));
+        let until =
+            entry.until.map_or_else(words::for_ever, |until| words::until_time(moment(until)));
         let port = entry.port.as_deref().unwrap_or(&door.ports);
         let who = paint.style(paint::WHO, &entry.addr.to_string());
         writeln!(out, "{}", words::is_in(who, door.name, port, until))?;

@@ -172,7 +172,7 @@ impl<W: Write> Face<'_, W> {
             return Ok(FAILED);
         }
         let conf = invocation.conf.as_deref().unwrap_or(Invocation::CONF);
-        let config = ConfigArgs { config: None, rules: None, fail2ban: Some(PathBuf::from(conf)) };
+        let config = ConfigArgs { fail2ban: Some(PathBuf::from(conf)), ..ConfigArgs::default() };
         let args = RunArgs { config, state: None, observe: false };
         match crate::run::run(&args, self.socket.as_deref()) {
             Ok(_) => Ok(0),

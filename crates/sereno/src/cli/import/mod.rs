@@ -83,7 +83,7 @@ fn make(folder: &Path) -> io::Result<()> {
 
 /// Whether what stands in the folder now is what was written, and says what it should.
 fn reads_back(files: &[Document], into: &Path) -> Result<(), Failure> {
-    let config = ConfigArgs { config: Some(into.join(MAIN)), rules: None, fail2ban: None };
+    let config = ConfigArgs { config: Some(into.join(MAIN)), ..ConfigArgs::default() };
     let read = policy::load(&config)?.outcome;
     let wrong = read.problems.iter().find(|problem| problem.severity == Severity::Error);
     if let Some(problem) = wrong {

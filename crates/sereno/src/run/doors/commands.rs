@@ -8,7 +8,7 @@ use sereno_core::gate::Name;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -90,14 +90,28 @@ impl Commands {
         self.pool.run(move |_, stop| Ran { door, addr, ended: run(&script, &[], TIMEOUT, stop) })
     }
 
+    /// Has iptables in its old form, which is no part of nftables, let pass packets with this mark.
+    pub(super) fn let_pass_legacy(&mut self, mark: u32) {
+        let rule = format!("INPUT -m mark --mark {mark:#x}/{mark:#x} -j ACCEPT");
+        let each = |old: &str, usual: &str| {
+            format!(
+                "t=$(command -v {old} || command -v {usual}) && \
+                 {{ $t -w -C {rule} 2>/dev/null || $t -w -I {rule}; }}"
+            )
+        };
+        let four = each("iptables-legacy", "iptables");
+        let six = each("ip6tables-legacy", "ip6tables");
+        self.run_script(Name::SERENO, IpAddr::V4(Ipv4Addr::LOCALHOST), format!("{four} && {six}"));
+    }
+
     /// Runs a line that came in a packet.
-    pub(super) fn run_as(&mut self, door: Name, addr: IpAddr, who: &As, line: String) -> bool {
+    pub(super) fn run_as(&mut self, door: Name, addr: IpAddr, who: &As, line: &str) -> bool {
         let value = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let script = who.script;
         let values = [
             value("SERENO_USER", &who.user),
             value("SERENO_GROUP", &who.group),
-            value("SERENO_LINE", &line),
+            value("SERENO_LINE", line),
         ];
         self.pool.run(move |_, stop| Ran { door, addr, ended: run(script, &values, TIMEOUT, stop) })
     }

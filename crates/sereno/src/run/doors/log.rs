@@ -47,11 +47,14 @@ fn open<'f>(file: &'f mut Option<File>, path: &Path) -> std::io::Result<&'f mut 
     let place = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
     let there = std::fs::metadata(path).ok().map(place);
     let ours = file.as_ref().and_then(|file| file.metadata().ok()).map(place);
+    if ours.is_none() || ours != there {
+        *file = None;
+    }
     match file {
-        Some(file) if ours.is_some() && ours == there => Ok(file),
-        file => {
+        Some(file) => Ok(file),
+        none => {
             let new = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
-            Ok(file.insert(new))
+            Ok(none.insert(new))
         }
     }
 }

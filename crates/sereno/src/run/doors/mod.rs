@@ -17,21 +17,24 @@ use commands::Commands;
 use log::Log;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
+use serde::{Deserialize, Serialize};
+use sereno_core::addr::Prefix;
 use sereno_core::door::{Hit, Manner, Packet};
 use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
-use sereno_core::addr::Prefix;
 use sereno_core::gate::{Doorway, Ears as Heard};
 use sereno_core::time::Time;
 use sereno_nft::{Ears, Why};
 use sereno_wire::orders::Order;
-use serde::{Deserialize, Serialize};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 pub(super) const EARS: Token = Token(6);
 /// The key under which is kept what doors have to remember.
 const KEY: &str = "doors";
+/// The bit by which another firewall knows whom a door let in.
+const MARK: u32 = 0x1000_0000;
 /// Packets taken in one round, before others have their turn.
 const ROUND: usize = 4096;
 /// How long everything is heard that begins something, after more came than the kernel can follow.
@@ -55,6 +58,8 @@ pub struct Attendance {
     ears: Option<Ears>,
     /// Why nothing is heard, where something should be.
     pub(super) deaf: Option<String>,
+    /// What keeps another firewall from letting pass whom a door let in.
+    pub(super) blocked: Option<String>,
     /// The ports that the gate was told of.
     hits: Vec<Hit>,
     signed: signed::Gatekeeper,
@@ -62,11 +67,6 @@ pub struct Attendance {
     log: Log,
     /// Until when everything is heard that begins something.
     flood: Time,
-    /// When a command is due.
-    pub(super) fn next_wake(&self) -> Option<Time> {
-        self.signed.next_wake()
-    }
-
     /// Packets that were lost because they came too fast.
     lost: u64,
 }
@@ -78,6 +78,7 @@ impl Attendance {
             doors: Doors::default(),
             ears: None,
             deaf: None,
+            blocked: None,
             hits: Vec::new(),
             signed: signed::Gatekeeper::default(),
             commands: Commands::new(wake),
@@ -86,10 +87,15 @@ impl Attendance {
             lost: 0,
         }
     }
+
+    /// When a command is due.
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        self.signed.next_wake()
+    }
 }
 
 /// What the gate does for these doors.
-pub(super) fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
+fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
     if doors.is_empty() {
         return Doorway::default();
     }
@@ -104,34 +110,32 @@ pub(super) fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
     };
     Doorway {
         openings: porter.openings().to_vec(),
-        single: !doors.signed.is_empty(),
+        single: !doors.signed.doors.is_empty(),
         ears: Some(ears),
-        mark: None,
+        mark: doors.others.then_some(MARK),
     }
 }
 
 impl Guard {
-    /// Takes up the doors of a policy; the gate is not told yet. `kept` is what was kept of them.
-    ///
-    /// # Errors
-    /// What is wrong with them as a whole.
+    /// Takes up the doors of a policy with their porter, and writes into the draft of the gate what
+    /// it does for them. `kept` is what was kept of them.
     pub(super) fn take_up_doors(
         &mut self,
-        doors: Doors,
+        (doors, mut porter): (Doors, Porter),
+        group: u16,
         kept: Option<&str>,
         now: Time,
-    ) -> Result<(), String> {
-        let mut porter = Porter::new(doors.policies.clone(), locals(), doors.manner, now)?;
+    ) {
         self.attendance.signed.take_up(&doors);
         if let Some(kept) = kept.and_then(|text| serde_json::from_str::<Kept>(text).ok()) {
             porter.recall(kept.porter, now);
             self.attendance.signed.recall(kept.signed);
         }
+        self.draft.doorway = doorway(&porter, &doors, group);
         self.attendance.log.open(doors.log.as_deref());
         self.attendance.commands.take_up(&doors);
         self.attendance.doors = doors;
         self.engine.post(porter);
-        Ok(())
     }
 
     /// Listens, if there are doors and the gate stands.
@@ -139,6 +143,8 @@ impl Guard {
         let at = &mut self.attendance;
         at.deaf = self.hands.shut().map(str::to_owned);
         at.hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
+        self.have_pass();
+        let at = &mut self.attendance;
         let able = self.hands.observing().is_none() && at.deaf.is_none();
         let wanted = self.draft.doorway.ears.as_ref().map(|ears| ears.group);
         let Some(group) = wanted.filter(|_| able) else {
@@ -151,7 +157,7 @@ impl Guard {
         at.ears = None;
         match Ears::open(group) {
             Ok(ears) => {
-                let fd = ears.as_raw_fd();
+                let fd = ears.as_fd().as_raw_fd();
                 let registry = self.poll.registry();
                 match registry.register(&mut SourceFd(&fd), EARS, Interest::READABLE) {
                     Ok(()) => at.ears = Some(ears),
@@ -165,6 +171,23 @@ impl Guard {
         }
     }
 
+    /// Has other firewalls let pass whom a door let in: now and again, for they forget.
+    pub(super) fn have_pass(&mut self) {
+        let at = &mut self.attendance;
+        if at.doors.others && self.hands.observing().is_none() && crate::discover::has_legacy() {
+            at.commands.let_pass_legacy(MARK);
+        }
+        match self.hands.let_pass() {
+            Ok(count) => {
+                at.blocked = None;
+                if count > 0 {
+                    self.notes.push(words::doors_pass(format!("{MARK:#x}")));
+                }
+            }
+            Err(why) => at.blocked = Some(words::doors_blocked(why, format!("{MARK:#x}"))),
+        }
+    }
+
     /// Takes what came to the doors; says whether there is more at once.
     pub(super) fn hear(&mut self, now: Time) -> bool {
         let Self { attendance: at, engine, actions, .. } = self;
@@ -172,7 +195,7 @@ impl Guard {
         let (mut full, mut signed) = (false, Vec::new());
         let heard = ears.drain(ROUND, |heard| match heard.why {
             Why::Datagram => {
-                signed.extend(at.signed.judge(&heard, now));
+                signed.extend(at.signed.judge(heard, now));
             }
             Why::Full => full = true,
             why => {
@@ -229,10 +252,10 @@ impl Guard {
         let note = at.log.note(action, &at.doors, now);
         self.notes.extend(note);
         match action {
-            Action::Run { door, addr, when } => {
-                if self.hands.observing().is_none() && !at.commands.run(*door, *addr, *when) {
-                    self.notes.push(words::door_busy(door));
-                }
+            Action::Run { door, addr, when }
+                if self.hands.observing().is_none() && !at.commands.run(*door, *addr, *when) =>
+            {
+                self.notes.push(words::door_busy(door));
             }
             Action::Used { door, sequence } => {
                 if let Some(file) = at.doors.once.get(door)
@@ -274,6 +297,15 @@ impl Guard {
             self.keeper.mark_now(KEY.to_owned(), text);
         }
     }
+}
+
+/// A porter for these doors.
+///
+/// # Errors
+/// What is wrong with them as a whole.
+pub(super) fn porter(doors: &Doors, now: Time) -> io::Result<Porter> {
+    let policies = doors.policies.clone();
+    Porter::new(policies, locals(), doors.manner, now).map_err(io::Error::other)
 }
 
 /// The addresses of this machine at this moment.

@@ -4,12 +4,12 @@ use super::commands::As;
 use crate::doors::{Doors, Signed};
 use crate::run::guard::Guard;
 use crate::words;
+use serde::{Deserialize, Serialize};
 use sereno_core::engine::Input;
 use sereno_core::gate::{Name, PortRange, Ports};
 use sereno_core::time::Time;
 use sereno_nft::Heard;
 use sereno_spa::{Blank, Datagram, Deed, Grant, Memory, Refusal, Seen, Verdict, judge};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) struct Granted {
 
 /// Judges packets.
 #[derive(Debug, Default)]
-pub struct Gatekeeper {
+pub(super) struct Gatekeeper {
     signed: Signed,
     memory: Memory,
     closings: BTreeMap<(Time, u64), Closing>,
@@ -75,7 +75,7 @@ impl Gatekeeper {
     }
 
     /// Packets that were granted something, and those refused, by the reason.
-    pub fn counts(&self) -> (u64, impl Iterator<Item = (Refusal, u64)>) {
+    pub(super) fn counts(&self) -> (u64, impl Iterator<Item = (Refusal, u64)>) {
         (self.memory.granted(), self.memory.refused())
     }
 
@@ -151,7 +151,7 @@ impl Guard {
                 let Some(who) = stanza.and_then(|stanza| stanza.commands.as_ref()) else { return };
                 let who = As::of(who);
                 if self.hands.observing().is_none()
-                    && !self.attendance.commands.run_as(door, addr, &who, line)
+                    && !self.attendance.commands.run_as(door, addr, &who, &line)
                 {
                     self.notes.push(words::door_busy(door));
                 }

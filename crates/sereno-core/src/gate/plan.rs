@@ -1,0 +1,215 @@
+//! The gate's sets, chains and rules as values. [`super::render`] writes them as text, the
+//! netlink crate as messages; the layout itself is decided here and in `plan/doors.rs` only.
+
+mod doors;
+
+pub(super) use doors::{ALL, KNOCKED, hits};
+
+use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};
+use crate::addr::Prefix;
+use std::time::Duration;
+
+/// The priority `raw`, before connection tracking.
+const RAW: i32 = -300;
+
+/// A chain of the filter type. Its policy is to accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// What it is called.
+    pub name: String,
+    /// Its priority at prerouting; `None`: it is only jumped to.
+    pub priority: Option<i32>,
+    /// Its rules, in their order.
+    pub rules: Vec<Rule>,
+}
+
+/// The tests and deeds of a rule, in their order: each is reached only if those before it held.
+pub type Rule = Vec<Part>;
+
+/// A test or a deed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It comes from this machine itself.
+    Loopback,
+    /// It comes from an interface that is not in the set.
+    NotOn(String),
+    /// It is to an address that is not this machine's.
+    Elsewhere,
+    /// It is on its way to one other machine, through this one.
+    Passing,
+    /// It is of this protocol.
+    Protocol(Proto),
+    /// It is of a protocol in the set.
+    ProtocolIn(String),
+    /// It is to these ports.
+    To(PortRange),
+    /// It is to a port in the set.
+    ToAnyOf(Proto, String),
+    /// Its source is in this network.
+    From(Prefix),
+    /// Its source, masked, is in the set.
+    FromAnyOf(Source, String),
+    /// Source, protocol and port together are in the set.
+    Single(Family, String),
+    /// A SYN without an ACK.
+    Syn,
+    /// It belongs to nothing that connection tracking knows.
+    Fresh,
+    /// It belongs to what is under way.
+    Known,
+    /// It answers what this machine began.
+    Answer,
+    /// Puts the masked source into the set for so long. The rule ends here if there is no room.
+    Remember(Source, String, Duration),
+    /// Counts it in the counter object of that name.
+    Count(String),
+    /// Sets these bits of its mark.
+    Mark(u32),
+    /// Hands it to the group of the kernel's log.
+    Log {
+        /// What is told with it.
+        prefix: &'static str,
+        /// Which group.
+        group: u16,
+        /// How many bytes of it; `None`: all.
+        bytes: Option<u32>,
+    },
+    /// Done with it in this base chain.
+    Accept,
+    /// Goes through another chain, and comes back.
+    Jump(String),
+    /// Goes through another chain, and does not come back.
+    Goto(String),
+    /// Stops it.
+    Stop(Verdict, Family),
+}
+
+/// A masked source address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Of this family only.
+    pub family: Family,
+    /// How many leading bits count.
+    pub bits: u8,
+}
+
+impl Source {
+    /// The whole address.
+    #[must_use]
+    pub fn host(family: Family) -> Self {
+        Self { family, bits: family.width() }
+    }
+}
+
+/// What the members of a set are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Addresses.
+    Addr(Family),
+    /// Ports.
+    Port,
+    /// Protocols.
+    Proto,
+    /// Interfaces.
+    Interface,
+    /// An address, a protocol and a port.
+    Single(Family),
+}
+
+/// A set as it is made: without what comes and goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// What it is called.
+    pub name: String,
+    /// What is in it.
+    pub kind: Kind,
+    /// Whether its members may end by themselves.
+    pub ends: bool,
+    /// Whether rules add to it, and up to how many members. No other set has a limit: a full set
+    /// would refuse bans, and expired members count until they are collected.
+    pub grows: Option<u32>,
+    /// What is always in it.
+    pub fixed: Vec<Member>,
+}
+
+impl Shape {
+    fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self { name: name.into(), kind, ends: false, grows: None, fixed: Vec::new() }
+    }
+
+    fn ending(self) -> Self {
+        Self { ends: true, ..self }
+    }
+
+    fn growing(self, most: u32) -> Self {
+        Self { ends: true, grows: Some(most), ..self }
+    }
+
+    fn with(self, fixed: Vec<Member>) -> Self {
+        Self { fixed, ..self }
+    }
+}
+
+/// A part of the gate, ready to be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Its counter objects.
+    pub counters: Vec<String>,
+    /// Its sets.
+    pub sets: Vec<Shape>,
+    /// Its chains, each behind those it jumps to.
+    pub chains: Vec<Chain>,
+}
+
+impl Gate {
+    /// What stops those who are banned.
+    #[must_use]
+    pub fn ban_plan(&self) -> Plan {
+        let mut chains: Vec<Chain> = self.scopes().iter().map(|scope| self.scope(scope)).collect();
+        chains.push(self.base());
+        Plan {
+            counters: self.scopes().iter().map(Scope::counter).collect(),
+            sets: self
+                .sets()
+                .map(|set| Shape::new(set.to_string(), Kind::Addr(set.family)).ending())
+                .collect(),
+            chains,
+        }
+    }
+
+    fn scope(&self, scope: &Scope) -> Chain {
+        let mut rules = Vec::new();
+        for set in self.sets_of(scope) {
+            for &verdict in self.block(scope).verdicts() {
+                rules.push(stop(set, verdict, scope.counter()));
+            }
+        }
+        Chain { name: scope.chain(), priority: None, rules }
+    }
+
+    fn base(&self) -> Chain {
+        let mut rules = vec![vec![Part::Loopback, Part::Accept]];
+        for scope in self.scopes() {
+            let jump = Part::Jump(scope.chain());
+            match &scope.ports {
+                Ports::All => rules.push(vec![jump]),
+                Ports::Only(ranges) => {
+                    rules.extend(ranges.iter().map(|&range| vec![Part::To(range), jump.clone()]));
+                }
+            }
+        }
+        Chain { name: BASE_CHAIN.to_owned(), priority: Some(RAW), rules }
+    }
+}
+
+fn stop(set: Set, verdict: Verdict, counter: String) -> Rule {
+    let source = Source { family: set.family, bits: set.bits };
+    // Nothing but TCP can be reset.
+    let only = (verdict == Verdict::Reset).then_some(Part::Protocol(Proto::Tcp));
+    let rest = [
+        Part::FromAnyOf(source, set.to_string()),
+        Part::Count(counter),
+        Part::Stop(verdict, set.family),
+    ];
+    only.into_iter().chain(rest).collect()
+}

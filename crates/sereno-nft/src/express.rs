@@ -1,0 +1,278 @@
+//! Rules as the expressions that `nft` itself would send for the text of
+//! `sereno_core::gate::render`, so that `nft list table` shows that text again.
+
+use crate::encode::Attributes;
+use crate::members::octets;
+use crate::numbers::*;
+use sereno_core::addr::Prefix;
+use sereno_core::gate::plan::{Part, Source};
+use sereno_core::gate::{Family, PortRange, Proto, Verdict};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// Writes one test or deed.
+pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
+    match part {
+        Part::Loopback => {
+            meta(a, NFT_META_IIF);
+            // The loopback interface has index 1 in every network namespace; host order.
+            compare(a, NFT_CMP_EQ, &1u32.to_ne_bytes());
+        }
+        Part::NotOn(set) => {
+            meta(a, NFT_META_IIFNAME);
+            look_up(a, set, NFT_LOOKUP_F_INV);
+        }
+        Part::Elsewhere => destination_type(a, NFT_CMP_NEQ, RTN_LOCAL),
+        Part::Passing => destination_type(a, NFT_CMP_EQ, RTN_UNICAST),
+        Part::Protocol(proto) => protocol(a, *proto),
+        Part::ProtocolIn(set) => {
+            meta(a, NFT_META_L4PROTO);
+            look_up(a, set, 0);
+        }
+        Part::To(range) => destination(a, *range),
+        Part::ToAnyOf(proto, set) => {
+            protocol(a, *proto);
+            payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
+            look_up(a, set, 0);
+        }
+        Part::From(prefix) => {
+            source(a, Source { family: Family::of(*prefix), bits: prefix.bits() });
+            compare(a, NFT_CMP_EQ, octets(prefix.addr()).as_slice());
+        }
+        Part::FromAnyOf(from, set) => {
+            source(a, *from);
+            look_up(a, set, 0);
+        }
+        Part::Single(family, set) => single(a, *family, set),
+        Part::Syn => {
+            protocol(a, Proto::Tcp);
+            // The flags are byte 13 of the header (RFC 9293, 3.1): SYN is 2, ACK 16.
+            payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
+            mask(a, &[0x12], &[0]);
+            compare(a, NFT_CMP_EQ, &[0x02]);
+        }
+        Part::Fresh => state(a, STATE_NEW | STATE_UNTRACKED),
+        Part::Known => state(a, STATE_ESTABLISHED | STATE_RELATED),
+        Part::Answer => {
+            track(a, NFT_CT_DIRECTION);
+            compare(a, NFT_CMP_EQ, &[IP_CT_DIR_REPLY]);
+        }
+        Part::Remember(from, set, span) => {
+            source(a, *from);
+            remember(a, set, *span);
+        }
+        Part::Count(counter) => expression(a, "objref", |a| {
+            a.u32(NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+            a.text(NFTA_OBJREF_IMM_NAME, counter);
+        }),
+        Part::Mark(bits) => mark(a, *bits),
+        Part::Log { prefix, group, bytes } => expression(a, "log", |a| {
+            a.text(NFTA_LOG_PREFIX, prefix);
+            a.u16(NFTA_LOG_GROUP, *group);
+            if let Some(bytes) = bytes {
+                a.u32(NFTA_LOG_SNAPLEN, *bytes);
+            }
+        }),
+        Part::Accept => verdict(a, NF_ACCEPT, None),
+        Part::Jump(chain) => verdict(a, NFT_JUMP, Some(chain)),
+        Part::Goto(chain) => verdict(a, NFT_GOTO, Some(chain)),
+        Part::Stop(what, family) => stop(a, *what, *family),
+    }
+}
+
+pub(crate) fn expression(
+    a: &mut Attributes<'_>,
+    name: &str,
+    fill: impl FnOnce(&mut Attributes<'_>),
+) {
+    a.nest(NFTA_LIST_ELEM, |a| {
+        a.text(NFTA_EXPR_NAME, name);
+        a.nest(NFTA_EXPR_DATA, fill);
+    });
+}
+
+fn meta_to(a: &mut Attributes<'_>, key: u32, register: u32) {
+    expression(a, "meta", |a| {
+        a.u32(NFTA_META_DREG, register);
+        a.u32(NFTA_META_KEY, key);
+    });
+}
+
+pub(crate) fn meta(a: &mut Attributes<'_>, key: u32) {
+    meta_to(a, key, NFT_REG_1);
+}
+
+pub(crate) fn compare(a: &mut Attributes<'_>, op: u32, value: &[u8]) {
+    expression(a, "cmp", |a| {
+        a.u32(NFTA_CMP_SREG, NFT_REG_1);
+        a.u32(NFTA_CMP_OP, op);
+        a.nest(NFTA_CMP_DATA, |a| a.bytes(NFTA_DATA_VALUE, value));
+    });
+}
+
+fn payload(a: &mut Attributes<'_>, base: u32, offset: u32, len: u32, register: u32) {
+    expression(a, "payload", |a| {
+        a.u32(NFTA_PAYLOAD_DREG, register);
+        a.u32(NFTA_PAYLOAD_BASE, base);
+        a.u32(NFTA_PAYLOAD_OFFSET, offset);
+        a.u32(NFTA_PAYLOAD_LEN, len);
+    });
+}
+
+/// Keeps the bits of `mask` of what is loaded, and flips those of `flip`.
+pub(crate) fn mask(a: &mut Attributes<'_>, mask: &[u8], flip: &[u8]) {
+    expression(a, "bitwise", |a| {
+        a.u32(NFTA_BITWISE_SREG, NFT_REG_1);
+        a.u32(NFTA_BITWISE_DREG, NFT_REG_1);
+        a.u32(NFTA_BITWISE_LEN, mask.len() as u32);
+        a.nest(NFTA_BITWISE_MASK, |a| a.bytes(NFTA_DATA_VALUE, mask));
+        a.nest(NFTA_BITWISE_XOR, |a| a.bytes(NFTA_DATA_VALUE, flip));
+    });
+}
+
+fn look_up(a: &mut Attributes<'_>, set: &str, flags: u32) {
+    expression(a, "lookup", |a| {
+        a.text(NFTA_LOOKUP_SET, set);
+        a.u32(NFTA_LOOKUP_SREG, NFT_REG_1);
+        if flags != 0 {
+            a.u32(NFTA_LOOKUP_FLAGS, flags);
+        }
+    });
+}
+
+pub(crate) fn verdict(a: &mut Attributes<'_>, code: i32, chain: Option<&str>) {
+    expression(a, "immediate", |a| {
+        a.u32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+        a.nest(NFTA_IMMEDIATE_DATA, |a| {
+            a.nest(NFTA_DATA_VERDICT, |a| {
+                a.i32(NFTA_VERDICT_CODE, code);
+                if let Some(chain) = chain {
+                    a.text(NFTA_VERDICT_CHAIN, chain);
+                }
+            });
+        });
+    });
+}
+
+/// What the routing table says an address is; a number of `linux/rtnetlink.h`, in host order.
+fn destination_type(a: &mut Attributes<'_>, op: u32, kind: u32) {
+    expression(a, "fib", |a| {
+        a.u32(NFTA_FIB_DREG, NFT_REG_1);
+        a.u32(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+        a.u32(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+    });
+    compare(a, op, &kind.to_ne_bytes());
+}
+
+fn track(a: &mut Attributes<'_>, key: u32) {
+    expression(a, "ct", |a| {
+        a.u32(NFTA_CT_DREG, NFT_REG_1);
+        a.u32(NFTA_CT_KEY, key);
+    });
+}
+
+/// Any of these states.
+fn state(a: &mut Attributes<'_>, bits: u32) {
+    track(a, NFT_CT_STATE);
+    mask(a, &bits.to_ne_bytes(), &[0; 4]);
+    compare(a, NFT_CMP_NEQ, &[0; 4]);
+}
+
+fn mark(a: &mut Attributes<'_>, bits: u32) {
+    meta(a, NFT_META_MARK);
+    // Cleared, then flipped: set.
+    mask(a, &(!bits).to_ne_bytes(), &bits.to_ne_bytes());
+    expression(a, "meta", |a| {
+        a.u32(NFTA_META_KEY, NFT_META_MARK);
+        a.u32(NFTA_META_SREG, NFT_REG_1);
+    });
+}
+
+fn remember(a: &mut Attributes<'_>, set: &str, span: Duration) {
+    expression(a, "dynset", |a| {
+        a.u32(NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+        a.u32(NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+        a.text(NFTA_DYNSET_SET_NAME, set);
+        a.u64(NFTA_DYNSET_TIMEOUT, u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    });
+}
+
+/// Where the source address stands in the header of its family, in bytes: offset and length.
+fn place(family: Family) -> (u8, u32, u32) {
+    match family {
+        Family::V4 => (NFPROTO_IPV4, 12, 4),
+        Family::V6 => (NFPROTO_IPV6, 8, 16),
+    }
+}
+
+fn address(a: &mut Attributes<'_>, family: Family) {
+    let (number, offset, len) = place(family);
+    meta(a, NFT_META_NFPROTO);
+    compare(a, NFT_CMP_EQ, &[number]);
+    payload(a, NFT_PAYLOAD_NETWORK_HEADER, offset, len, NFT_REG_1);
+}
+
+/// Loads the masked source address, of this family only.
+fn source(a: &mut Attributes<'_>, from: Source) {
+    address(a, from.family);
+    if from.bits == from.family.width() {
+        return;
+    }
+    let ones: IpAddr = match from.family {
+        Family::V4 => Ipv4Addr::BROADCAST.into(),
+        Family::V6 => Ipv6Addr::from_bits(u128::MAX).into(),
+    };
+    // The lengths of a gate are checked, so the prefix always exists.
+    let ones = octets(Prefix::new(ones, from.bits).map_or(ones, Prefix::addr));
+    mask(a, ones.as_slice(), &[0; 16][..ones.as_slice().len()]);
+}
+
+/// Loads address, protocol and port side by side. Registers of 4 bytes are numbered from 8 on;
+/// number 1 is the same as 8 to 11, and 2 as 12 to 15.
+fn single(a: &mut Attributes<'_>, family: Family, set: &str) {
+    address(a, family);
+    let (protocol, port) = match family {
+        Family::V4 => (NFT_REG32_01, NFT_REG32_02),
+        Family::V6 => (NFT_REG_2, NFT_REG32_05),
+    };
+    meta_to(a, NFT_META_L4PROTO, protocol);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port);
+    look_up(a, set, 0);
+}
+
+fn protocol(a: &mut Attributes<'_>, proto: Proto) {
+    meta(a, NFT_META_L4PROTO);
+    compare(a, NFT_CMP_EQ, &[proto.number()]);
+}
+
+/// Matches the protocol and, unless all ports are meant, the destination port.
+fn destination(a: &mut Attributes<'_>, range: PortRange) {
+    protocol(a, range.proto());
+    if range.is_whole() {
+        return;
+    }
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
+    if range.first() == range.last() {
+        compare(a, NFT_CMP_EQ, &range.first().to_be_bytes());
+    } else {
+        compare(a, NFT_CMP_GTE, &range.first().to_be_bytes());
+        compare(a, NFT_CMP_LTE, &range.last().to_be_bytes());
+    }
+}
+
+fn stop(a: &mut Attributes<'_>, what: Verdict, family: Family) {
+    match what {
+        Verdict::Drop => verdict(a, NF_DROP, None),
+        Verdict::Reset => expression(a, "reject", |a| {
+            a.u32(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST);
+            // The kernel wants none; the nft program sends one.
+            a.bytes(NFTA_REJECT_ICMP_CODE, &[0]);
+        }),
+        Verdict::Unreachable => expression(a, "reject", |a| {
+            a.u32(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
+            // "Port unreachable" is code 3 of ICMP (RFC 792) and 4 of ICMPv6 (RFC 4443).
+            let code = if family == Family::V4 { 3 } else { 4 };
+            a.bytes(NFTA_REJECT_ICMP_CODE, &[code]);
+        }),
+    }
+}
