@@ -301,8 +301,8 @@ pub struct DoorStatus {
     pub ports: String,
     /// Whether they are closed to all others here.
     pub closed: bool,
-    /// How long it stays open, in seconds.
-    pub hold: u64,
+    /// How long it stays open, in seconds; absent for ever.
+    pub hold: Option<u64>,
     /// Who is in.
     pub entries: Vec<EntryStatus>,
 }

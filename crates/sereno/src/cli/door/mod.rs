@@ -97,7 +97,7 @@ fn doors(doors: &[DoorStatus]) -> String {
             words::door_way(&door.way).to_owned(),
             behind(door),
             if door.closed { words::closed() } else { words::not_ours() },
-            words::seconds(door.hold),
+            door.hold.map_or_else(words::for_ever, words::seconds),
             door.entries.len().to_string(),
         ]
     };

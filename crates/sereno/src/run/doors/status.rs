@@ -29,6 +29,8 @@ fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
         Deed::Nothing if signed => "asked".to_owned(),
         Deed::Nothing | Deed::Run(_) => String::new(),
     };
+    let deeds = &policy.door.v4;
+    let holds = signed || deeds.ends() || deeds.stop != Deed::Nothing;
     let entries = porter.entries().filter(|entry| entry.door == policy.name);
     let entry = |entry: &sereno_core::engine::Entry| EntryStatus {
         addr: entry.pass.addr,
@@ -45,7 +47,7 @@ fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
         way: way.to_owned(),
         ports,
         closed: policy.closed,
-        hold: policy.door.hold.as_secs(),
+        hold: holds.then(|| policy.door.hold.as_secs()),
         entries: entries.map(entry).collect(),
     }
 }
