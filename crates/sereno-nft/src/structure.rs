@@ -11,6 +11,13 @@ use std::collections::BTreeMap;
 /// Packets and bytes stopped so far, by the counter's name.
 pub(crate) type Counts = BTreeMap<String, (u64, u64)>;
 
+/// A note of the nft program for itself, without which it shows no names of interfaces: the
+/// order of a key's bytes (type 0, 4 bytes) is that of the machine (1).
+const HOST_ORDER: [u8; 6] = {
+    let [a, b, c, d] = 1u32.to_ne_bytes();
+    [0, 4, a, b, c, d]
+};
+
 /// Removes the table, whether it is there or not.
 pub(crate) fn put_removal(batch: &mut Batch, table: &str) {
     batch.push(NEWTABLE, NLM_F_CREATE, |a| a.text(NFTA_TABLE, table));
@@ -97,6 +104,9 @@ fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32) {
         a.u32(NFTA_SET_ID, id);
         if let Some(most) = shape.grows {
             a.nest(NFTA_SET_DESC, |a| a.u32(NFTA_SET_DESC_SIZE, most));
+        }
+        if shape.kind == Kind::Interface {
+            a.bytes(NFTA_SET_USERDATA, &HOST_ORDER);
         }
     });
 }

@@ -1,12 +1,15 @@
 //! Two network namespaces of their own, joined by a cable: a server and its visitors.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
-use rustix::fd::AsFd;
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, SocketFlags, SocketType, bind, connect, sendto, socket, socket_with,
+};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -85,6 +88,70 @@ impl Net {
         })
     }
 
+    /// What `nft` lists at the server, without the passing of time.
+    pub(crate) fn listing(&self) -> String {
+        let text = self.nft(&["list", "table", "inet", "sereno"], "");
+        let lines = text.lines().map(|line| {
+            let mut words = line.split(' ').collect::<Vec<_>>();
+            while let Some(at) = words.iter().position(|w| *w == "expires") {
+                words.drain(at..(at + 2).min(words.len()));
+            }
+            words.retain(|w| !w.ends_with("ms"));
+            words.join(" ")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Has the server answer no TCP packet. Who would answer thousands of made-up neighbours looks
+    /// for each of them, and fills a table that all namespaces share.
+    pub(crate) fn hush(&self) {
+        let input = "chain c { type filter hook input priority 0; meta l4proto tcp drop; }";
+        self.nft(&["-f", "-"], &format!("table inet quiet {{ {input}; }}"));
+    }
+
+    /// Somebody who lives behind the server, at 10.8.0.2; visitors know the way.
+    pub(crate) fn lodger(&self) -> Lodger {
+        let name = self.server.replace("srn-s", "srn-l");
+        let (s, l) = (self.server.as_str(), name.as_str());
+        for words in [
+            &["netns", "add", l][..],
+            &[
+                "link", "add", "room", "netns", s, "type", "veth", "peer", "name", "room", "netns",
+                l,
+            ],
+            &["-n", s, "addr", "add", "10.8.0.1/24", "dev", "room"],
+            &["-n", l, "addr", "add", "10.8.0.2/24", "dev", "room"],
+            &["-n", s, "link", "set", "room", "up"],
+            &["-n", l, "link", "set", "room", "up"],
+            &["-n", l, "route", "add", "default", "via", "10.8.0.1"],
+            &["-n", &self.visitor, "route", "add", "10.8.0.0/24", "via", "10.9.0.1"],
+        ] {
+            assert!(ip(words), "{words:?}");
+        }
+        self.serve(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
+        Lodger(name)
+    }
+
+    /// Lets visitors send packets with any IPv4 source address.
+    pub(crate) fn forger(&self) -> Forger {
+        let raw = Some(rustix::net::ipproto::RAW);
+        let socket = self.visit(|| socket(AddressFamily::INET, SocketType::RAW, raw).unwrap());
+        Forger(socket)
+    }
+
+    /// A SYN from `from` to `port` of the server; nothing more comes of it.
+    pub(crate) fn syn(&self, from: &str, port: u16) {
+        let from: IpAddr = from.parse().unwrap();
+        self.visit(|| {
+            let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let flags = SocketFlags::NONBLOCK;
+            let socket = socket_with(family, SocketType::STREAM, flags, None).unwrap();
+            bind(&socket, &SocketAddr::new(from, 0)).unwrap();
+            let why = connect(&socket, &server(from, port)).unwrap_err();
+            assert!(why == Errno::INPROGRESS || why == Errno::CONNREFUSED, "{why}");
+        });
+    }
+
     /// A datagram socket at the server, on the address a visitor from `from` would use.
     pub(crate) fn listen(&self, from: IpAddr, port: u16) -> UdpSocket {
         let socket = self.serve(|| patiently(|| UdpSocket::bind(server(from, port))));
@@ -121,6 +188,61 @@ impl Net {
         server.set_read_timeout(Some(PATIENCE)).unwrap();
         visitor.set_read_timeout(Some(PATIENCE)).unwrap();
         (server, visitor)
+    }
+}
+
+/// A network namespace behind the server.
+pub(crate) struct Lodger(String);
+
+impl Lodger {
+    /// Runs `work` there.
+    pub(crate) fn at_home<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        within(&self.0, work)
+    }
+}
+
+impl Drop for Lodger {
+    fn drop(&mut self) {
+        ip(&["netns", "del", &self.0]);
+    }
+}
+
+/// Sends packets of its own making to the server, from port 4321.
+pub(crate) struct Forger(OwnedFd);
+
+impl Forger {
+    /// A datagram.
+    pub(crate) fn udp(&self, from: Ipv4Addr, port: u16, body: &[u8]) {
+        let len = (8 + body.len()) as u16;
+        // Without a checksum, which IPv4 allows.
+        let head = [4321, port, len, 0].map(u16::to_be_bytes).concat();
+        self.send(17, from, &[&head, body].concat());
+    }
+
+    /// A TCP packet with these flags.
+    pub(crate) fn tcp(&self, from: Ipv4Addr, port: u16, flags: u8) {
+        let mut packet = [0; 20];
+        packet[..2].copy_from_slice(&4321u16.to_be_bytes());
+        packet[2..4].copy_from_slice(&port.to_be_bytes());
+        packet[12..16].copy_from_slice(&[0x50, flags, 0xff, 0xff]);
+        let to: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+        let pseudo = [from.octets(), to.octets(), [0, 6, 0, 20]].concat();
+        let words = pseudo.chunks(2).chain(packet.chunks(2));
+        let sum: u32 = words.map(|w| u32::from(u16::from_be_bytes([w[0], w[1]]))).sum();
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
+        packet[16..18].copy_from_slice(&sum.to_be_bytes());
+        self.send(6, from, &packet);
+    }
+
+    fn send(&self, protocol: u8, from: Ipv4Addr, inner: &[u8]) {
+        let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
+        packet[2..4].copy_from_slice(&((20 + inner.len()) as u16).to_be_bytes());
+        packet.extend_from_slice(&from.octets());
+        packet.extend_from_slice(&[10, 9, 0, 1]);
+        packet.extend_from_slice(inner);
+        let to: SocketAddr = "10.9.0.1:0".parse().unwrap();
+        sendto(&self.0, &packet, SendFlags::empty(), &to).unwrap();
     }
 }
 
