@@ -47,7 +47,7 @@ fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
         way: way.to_owned(),
         ports,
         closed: policy.closed,
-        hold: holds.then(|| policy.door.hold.as_secs()),
+        hold: holds.then_some(policy.door.hold.as_secs()),
         entries: entries.map(entry).collect(),
     }
 }
