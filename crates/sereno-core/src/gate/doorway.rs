@@ -20,6 +20,10 @@ pub struct Doorway {
     /// Whether single ports may be opened to single addresses besides.
     #[serde(default)]
     pub single: bool,
+    /// Openings whose ports are closed on trial: only while the kernel says so, of itself and for
+    /// a while ([`Gate::trial`]).
+    #[serde(default)]
+    pub trial: Vec<Name>,
     /// What is heard.
     #[serde(default)]
     pub ears: Option<Ears>,
@@ -169,6 +173,9 @@ impl Doorway {
         }
         for opening in &self.openings {
             opening.check()?;
+        }
+        if let Some(none) = self.trial.iter().find(|name| !names.contains(name)) {
+            return Err(format!("{none} is closed on trial, and no opening"));
         }
         if self.mark == Some(0) {
             return Err("the mark 0 marks nothing; use a bit of its own such as 0x100".to_owned());

@@ -7,6 +7,7 @@ mod commands;
 mod log;
 mod signed;
 mod status;
+mod trial;
 
 use super::guard::Guard;
 use crate::doors::Doors;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::door::{Hit, Manner, Packet};
 use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
-use sereno_core::gate::{Doorway, Ears as Heard};
+use sereno_core::gate::{Doorway, Ears as Heard, Name};
 use sereno_core::time::Time;
 use sereno_nft::{Ears, Why};
 use sereno_wire::orders::Order;
@@ -65,6 +66,8 @@ pub struct Attendance {
     signed: signed::Gatekeeper,
     commands: Commands,
     log: Log,
+    /// The door that is closed on trial, and until when.
+    trial: Option<(Name, Time)>,
     /// Until when everything is heard that begins something.
     flood: Time,
     /// Packets that were lost because they came too fast.
@@ -83,6 +86,7 @@ impl Attendance {
             signed: signed::Gatekeeper::default(),
             commands: Commands::new(wake),
             log: Log::default(),
+            trial: None,
             flood: Time::MIN,
             lost: 0,
         }
@@ -90,7 +94,8 @@ impl Attendance {
 
     /// When a command is due.
     pub(super) fn next_wake(&self) -> Option<Time> {
-        self.signed.next_wake()
+        let trial = self.trial.map(|(_, until)| until);
+        [self.signed.next_wake(), trial].into_iter().flatten().min()
     }
 }
 
@@ -111,6 +116,7 @@ fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
     Doorway {
         openings: porter.openings().to_vec(),
         single: !doors.signed.doors.is_empty(),
+        trial: porter.trials(),
         ears: Some(ears),
         mark: doors.others.then_some(MARK),
     }
@@ -132,6 +138,7 @@ impl Guard {
             self.attendance.signed.recall(kept.signed);
         }
         self.draft.doorway = doorway(&porter, &doors, group);
+        self.attendance.trial = None;
         self.attendance.log.open(doors.log.as_deref());
         self.attendance.commands.take_up(&doors);
         self.attendance.doors = doors;
@@ -282,6 +289,7 @@ impl Guard {
     /// Does what is due, hears what became of commands, tells the gate which ports are heard now,
     /// and keeps what is to be remembered.
     pub(super) fn settle_doors(&mut self, now: Time) {
+        self.end_trial(now);
         self.close_cycles(now);
         self.hear_elsewhere(now);
         let at = &mut self.attendance;
