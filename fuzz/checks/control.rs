@@ -1,6 +1,6 @@
 //! Frames of the control socket, and of the pipe between the eyes and the hands.
 
-use sereno_core::gate::{Gate, render};
+use sereno_core::gate::{Contents, Gate, render};
 use sereno_core::time::Time;
 use sereno_wire::control::{Reply, Request};
 use sereno_wire::frame::{Frames, REPLY_CAP, REQUEST_CAP, frame};
@@ -24,7 +24,7 @@ pub fn check(data: &[u8]) {
     for order in said::<Order>(&stream, step, REPLY_CAP) {
         let Order::Install { gate, holds } = order else { continue };
         match Gate::try_from(gate) {
-            Ok(gate) => assert!(render(&gate, &holds, Time::default()).contains(gate.table())),
+            Ok(gate) => assert!(render(&gate, Contents::bans(&holds), Time::default()).contains(gate.table())),
             Err(why) => assert!(!why.is_empty()),
         }
     }
