@@ -161,12 +161,12 @@ fn a_thousand_passes_end_on_time_without_us() {
     let mut last = [Time::MIN; 1000];
     let until = end(1000).plus(Duration::from_millis(300));
     while now() < until {
-        for n in 0..1000 {
+        for (n, last) in last.iter_mut().enumerate() {
             forger.udp(from(n), 7000, b"x");
             // Nobody but us sends, and the cable is short: what arrives does so at once.
             listening.set_nonblocking(true).unwrap();
             if listening.recv(&mut [0; 4]).is_ok() {
-                last[n] = now();
+                *last = now();
             }
         }
     }
@@ -396,7 +396,7 @@ fn the_kernel_shows_the_text_that_render_writes() {
         ears(|_| ()),
         ears(|e| (e.strict, e.datagrams) = (true, vec![62201])),
         ears(|e| {
-            (e.all, e.elsewhere, e.interfaces) = (true, true, vec!["eth0.7".into(), "ppp+".into()])
+            (e.all, e.elsewhere, e.interfaces) = (true, true, vec!["eth0.7".into(), "ppp+".into()]);
         }),
     ];
     let hits = [Hit::tcp(7000), Hit::tcp(0), Hit::udp(65535)];

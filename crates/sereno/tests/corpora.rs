@@ -35,6 +35,7 @@ targets! {
     config: "../../../fuzz/checks/config.rs",
     control: "../../../fuzz/checks/control.rs",
     netlink: "../../../fuzz/checks/netlink.rs",
+    heard: "../../../fuzz/checks/heard.rs",
     knock: "../../../fuzz/checks/knock.rs",
     knockd: "../../../fuzz/checks/knockd.rs",
     journal: "../../../fuzz/checks/journal.rs",

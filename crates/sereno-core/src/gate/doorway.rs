@@ -130,8 +130,9 @@ fn followed() -> u32 {
 
 /// Where somebody is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Through {
-    /// At all ports of an opening.
+    /// At all ports of an [`Opening`].
     Opening(Name),
     /// At one port.
     Port(Proto, u16),
