@@ -186,6 +186,12 @@ impl Porter {
         self.knocks.ports()
     }
 
+    /// Grows whenever [`Porter::heard`] may be others than before.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.knocks.turns()
+    }
+
     /// Whether everything that begins something is to be heard: there is a door that who tries
     /// ports in their order may meet.
     #[must_use]

@@ -5,6 +5,7 @@ use sereno_config::Lang;
 use std::fmt::Display;
 
 words! {
+    doors_are(names) = "Doors: {names}" | "Puertas: {names}";
     no_doors() = "there are no doors; docs/guide/doors.md shows how to make one"
         | "no hay puertas; docs/guide/doors.md explica cómo hacer una";
     door_head() = "door" | "puerta";

@@ -108,6 +108,8 @@ words! {
         | "llamó bien a {door}, pero había tocado una trampa; no pasa";
     doors_full(door) = "not let in by {door}: too many are in" | "no pasa por {door}: hay demasiados";
     not_opened(door, why) = "{door} could not be opened: {why}" | "no se pudo abrir {door}: {why}";
+    stopped_shut() = "closed doors stay closed, and nobody hears who knocks; docs/guide/doors.md says how to open them"
+        | "las puertas cerradas siguen cerradas y nadie oye a quien llama; docs/guide/doors.md dice cómo abrirlas";
     doors_pass(mark) = "another firewall turns strangers away; it was told to let pass whom a door lets in (mark {mark})"
         | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
     doors_blocked(why, mark) = "{why}; add `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` to it, and the same for ip6tables"

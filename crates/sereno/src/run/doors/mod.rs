@@ -61,8 +61,9 @@ pub struct Attendance {
     pub(super) deaf: Option<String>,
     /// What keeps another firewall from letting pass whom a door let in.
     pub(super) blocked: Option<String>,
-    /// The ports that the gate was told of.
+    /// The ports that the gate was told of, and which turn of the sequences that was.
     hits: Vec<Hit>,
+    turn: u64,
     signed: signed::Gatekeeper,
     commands: Commands,
     log: Log,
@@ -83,6 +84,7 @@ impl Attendance {
             deaf: None,
             blocked: None,
             hits: Vec::new(),
+            turn: 0,
             signed: signed::Gatekeeper::default(),
             commands: Commands::new(wake),
             log: Log::default(),
@@ -150,6 +152,7 @@ impl Guard {
         let at = &mut self.attendance;
         at.deaf = self.hands.shut().map(str::to_owned);
         at.hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
+        at.turn = self.engine.porter().map(Porter::turns).unwrap_or_default();
         self.have_pass();
         let at = &mut self.attendance;
         let able = self.hands.observing().is_none() && at.deaf.is_none();
@@ -176,6 +179,12 @@ impl Guard {
         if let Some(why) = &self.attendance.deaf {
             self.notes.push(words::doors_deaf(why));
         }
+    }
+
+    /// Whether a door is closed to those who do not knock.
+    pub(super) fn shuts(&self) -> bool {
+        let porter = self.engine.porter().filter(|_| self.hands.observing().is_none());
+        porter.is_some_and(|porter| porter.openings().iter().any(|opening| opening.closed))
     }
 
     /// Has other firewalls let pass whom a door let in: now and again, for they forget.
@@ -246,7 +255,12 @@ impl Guard {
         let Some(porter) = self.engine.porter().filter(|_| self.attendance.ears.is_some()) else {
             return;
         };
+        let turn = porter.turns();
+        if turn == self.attendance.turn {
+            return;
+        }
         let hits = porter.heard();
+        self.attendance.turn = turn;
         if hits != self.attendance.hits {
             self.attendance.hits.clone_from(&hits);
             self.hands.carry(&[Order::Hear(hits)], now);
