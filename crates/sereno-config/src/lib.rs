@@ -9,6 +9,7 @@ mod amount;
 pub mod facts;
 mod filter_file;
 pub mod fwknop;
+pub mod invited;
 mod jail;
 pub mod knockd;
 mod machine;

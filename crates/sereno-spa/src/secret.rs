@@ -40,7 +40,9 @@ impl Secret {
         self.0.is_empty()
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The bytes, for who makes something of them. They are not to be shown.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

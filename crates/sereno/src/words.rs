@@ -76,8 +76,10 @@ macro_rules! words {
 }
 
 mod import;
+mod knock;
 mod run;
 pub use import::*;
+pub use knock::*;
 pub use run::*;
 
 /// `name = "thing", "things" | "cosa", "cosas";`: a number with its noun.
