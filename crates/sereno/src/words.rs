@@ -76,9 +76,11 @@ macro_rules! words {
 }
 
 mod import;
+mod invite;
 mod knock;
 mod run;
 pub use import::*;
+pub use invite::*;
 pub use knock::*;
 pub use run::*;
 

@@ -28,6 +28,8 @@ words! {
         | "no hay ninguna puerta {name} ({path} no existe), ni se da un puerto al que llamar: sereno knock {name} 7000 8000:udp";
     knock_other_host(door, host, other) = "the door {door} is one of {host}, not of {other}; sereno knock {door} knocks there"
         | "la puerta {door} es de {host}, no de {other}; sereno knock {door} llama allí";
+    knock_spa_ports() = "--spa knocks at no ports; what to open is said with -A: sereno knock --spa HOST -A tcp/22"
+        | "--spa no llama a puertos; lo que se abre se dice con -A: sereno knock --spa HOST -A tcp/22";
     knock_wait_for_what() = "the command starts when a port answers; say which: --wait 22"
         | "la orden empieza cuando un puerto responde; diga cuál: --wait 22";
     knock_no_home() = "neither HOME nor XDG_CONFIG_HOME is set, so that there is no place to look in"

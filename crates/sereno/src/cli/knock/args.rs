@@ -29,7 +29,8 @@ pub struct KnockArgs {
     #[arg(value_name = "HOST", required_unless_present = "spa")]
     pub host: Option<String>,
     /// The ports to knock at, in their order (7000, 8000:udp), or the name of a door.
-    #[arg(value_name = "DOOR|PORT", conflicts_with = "spa")]
+    // No conflict with `spa`: clap would then forgive options that need it.
+    #[arg(value_name = "DOOR|PORT")]
     pub knocks: Vec<String>,
     /// Use IPv4 only.
     #[arg(short = '4', long = "ipv4", conflicts_with = "v6")]
@@ -38,7 +39,7 @@ pub struct KnockArgs {
     #[arg(short = '6', long = "ipv6")]
     pub v6: bool,
     /// Knock over UDP where a port does not say how.
-    #[arg(short, long, conflicts_with = "spa")]
+    #[arg(short, long)]
     pub udp: bool,
     /// Milliseconds between two knocks, so that the network keeps their order
     /// [default: 50, or what the door's file says].

@@ -33,6 +33,9 @@ struct Errand {
 /// When there is no such door or server, or nothing can be sent. That the port does not answer is an
 /// exit code.
 pub fn run(args: &KnockArgs, out: &mut impl Write) -> Outcome {
+    if args.packet.spa && (args.udp || !args.knocks.is_empty()) {
+        return Err(Failure::usage(words::knock_spa_ports()));
+    }
     let errand = match args.packet.spa {
         true if args.packet.test => return spa::test(args, out),
         true => spa::errand(args)?,
