@@ -335,6 +335,7 @@ fn toml_text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZg==";
 
@@ -400,6 +401,29 @@ mod tests {
             let (read, problems) = read(text);
             assert!(read.is_none() && !problems.is_empty(), "{text}");
             assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_read_or_refused(
+            lines in proptest::collection::vec(
+                prop_oneof![
+                    "(host|wait|ports|delay|once|timed|secret|step|length|range|protocol) = [\\[\"0-9a-z:,=\\] {}']{0,24}",
+                    Just("[timed]".to_owned()),
+                    "\\PC{0,30}",
+                ],
+                0..4,
+            ),
+            whole in any::<bool>(),
+        ) {
+            let start = if whole { "host = \"a\"\nports = [\"7\"]\n" } else { "" };
+            let (door, problems) = read(&[start, &lines.join("\n")].concat());
+            prop_assert!(door.is_some() || !problems.is_empty());
+            if let Some(door) = door {
+                let (again, problems) = read(&door.render());
+                prop_assert_eq!((again.as_ref(), problems.len()), (Some(&door), 0));
+            }
         }
     }
 }

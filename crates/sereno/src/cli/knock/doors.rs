@@ -37,7 +37,7 @@ fn fixed(args: &KnockArgs, host: &str, ports: &[String]) -> Result<Errand, Failu
         return Err(Failure::usage(words::knock_too_many(MOST_HITS)));
     }
     let server = args.server(host, false)?;
-    let plan = args.plan(server, What::Fixed(hits), Said::default());
+    let plan = args.plan(server, What::Fixed(hits), &Said::default());
     Ok(Errand { host: host.to_owned(), door: None, plan })
 }
 
@@ -52,7 +52,7 @@ fn invited(args: &KnockArgs, host: Option<&str>, name: &str) -> Result<Errand, F
         Knock::Fixed { sequence, once } => (What::Fixed(sequence.hits().to_vec()), *once),
         Knock::Timed(timed) => (What::Timed(timed.timed().map_err(Failure::refused)?), false),
     };
-    let plan = args.plan(server, what, Said { wait: door.wait, delay: door.delay, once });
+    let plan = args.plan(server, what, &Said { wait: door.wait, delay: door.delay, once });
     Ok(Errand { host: door.host, door: Some(name.to_owned()), plan })
 }
 

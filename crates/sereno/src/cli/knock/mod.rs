@@ -42,7 +42,7 @@ pub fn run(args: &KnockArgs, out: &mut impl Write) -> Outcome {
         false => doors::errand(args)?,
     };
     if args.command.is_empty() {
-        return knock(&errand, args, out).map(|open| exit_code(open));
+        return knock(&errand, args, out).map(exit_code);
     }
     if errand.plan.wait.is_none() {
         return Err(Failure::usage(words::knock_wait_for_what()));
@@ -95,7 +95,7 @@ impl KnockArgs {
     }
 
     /// The plan, by what is asked and what a file says.
-    fn plan(&self, server: SocketAddr, what: What, said: Said) -> Plan {
+    fn plan(&self, server: SocketAddr, what: What, said: &Said) -> Plan {
         let delay = self.delay.map(Duration::from_millis).or(said.delay);
         Plan {
             server,

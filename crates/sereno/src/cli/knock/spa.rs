@@ -22,7 +22,7 @@ pub(super) fn errand(args: &KnockArgs) -> Result<Errand, Failure> {
     let (host, server, spa, _) = asked(args)?;
     let wait = spa.answering(server.ip()).map_err(|trouble| failure(&trouble))?;
     let said = Said { wait, ..Said::default() };
-    let plan = args.plan(server, What::Packet(Box::new(spa)), said);
+    let plan = args.plan(server, What::Packet(Box::new(spa)), &said);
     Ok(Errand { host, door: None, plan })
 }
 
