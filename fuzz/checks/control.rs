@@ -22,7 +22,7 @@ pub fn check(data: &[u8]) {
     said::<Reply>(&stream, step, REPLY_CAP);
     said::<Report>(&stream, step, REPLY_CAP);
     for order in said::<Order>(&stream, step, REPLY_CAP) {
-        let Order::Install { gate, holds } = order else { continue };
+        let Order::Install { gate, holds, .. } = order else { continue };
         match Gate::try_from(gate) {
             Ok(gate) => assert!(render(&gate, &holds, Time::default()).contains(gate.table())),
             Err(why) => assert!(!why.is_empty()),

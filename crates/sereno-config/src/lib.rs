@@ -6,6 +6,7 @@
 //! file. Nothing here touches a file, a clock or the network.
 
 mod amount;
+mod door;
 pub mod facts;
 mod filter_file;
 pub mod fwknop;
@@ -26,7 +27,7 @@ mod value;
 mod written;
 
 pub use machine::Machine;
-pub use policy::{FilterRule, JailConf, Policy, Settings, SourceConf};
+pub use policy::{DoorConf, FilterRule, JailConf, Policy, Settings, SourceConf, Way};
 pub use problem::{Problem, Severity};
 pub use rules::{shipped_rule, shipped_rules};
 pub use suggest::{Lang, suggest};
@@ -99,6 +100,7 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
     let mut dates = Dates::new(machine, settings.timezone.as_deref());
     let found = rules::rules(rules, config.len(), whose, &mut dates, &mut notes);
     let jails = jail::jails(&files, &found, &mut notes);
+    let doors = door::doors(&files, &mut notes);
     let (rules, rule_texts) = found.good.into_iter().map(|good| (good.rule, good.texts)).unzip();
     let filter_rules = found.filters;
     let filters = jails.iter().filter_map(|jail| {
@@ -106,7 +108,8 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
         Some((jail.policy.name, Arc::clone(&rule.filter)))
     });
     let filters = filters.collect();
-    let policy = Policy { settings, friends, rules, rule_texts, jails, filter_rules, filters };
+    let policy =
+        Policy { settings, friends, rules, rule_texts, doors, jails, filter_rules, filters };
     Outcome { policy, problems: notes.into_problems(&docs) }
 }
 

@@ -1,11 +1,14 @@
 //! What the files say once nothing is left to interpret.
 
+use sereno_core::addr::Prefix;
+use sereno_core::door::{Hit, Sequence};
 use sereno_core::filter::Filter;
-use sereno_core::gate::Name;
+use sereno_core::gate::{Name, Ports};
 use sereno_core::jail::{Friend, JailPolicy};
 use sereno_core::rule::Rule;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything the administrator decided.
 ///
@@ -21,6 +24,8 @@ pub struct Policy {
     pub rules: Vec<Arc<Rule>>,
     /// The documents each of the rules was made of, in the same order; that with its name first.
     pub rule_texts: Vec<Vec<crate::Document>>,
+    /// The doors that are enabled, sorted by name.
+    pub doors: Vec<DoorConf>,
     /// The jails that are enabled, sorted by name.
     pub jails: Vec<JailConf>,
     /// The rules that are made of fail2ban's expressions, sorted by name.
@@ -47,6 +52,7 @@ impl PartialEq for Policy {
             && self.rule_texts == other.rule_texts
             && self.filter_rules == other.filter_rules
             && self.jails == other.jails
+            && self.doors == other.doors
     }
 }
 
@@ -86,6 +92,17 @@ pub struct Settings {
     pub observe: bool,
     /// `[import] fail2ban`: the directory of a fail2ban configuration to guard by besides.
     pub fail2ban: Option<PathBuf>,
+    /// `[import] knockd`: a knockd.conf whose doors are here too.
+    pub knockd: Option<PathBuf>,
+    /// `[import] knockd-strict`: knocks are matched exactly as knockd does.
+    pub knockd_strict: bool,
+    /// `[import] fwknop`: an access.conf whose signed packets open doors here.
+    pub fwknop: Option<PathBuf>,
+    /// `[import] closed`: whether the ports of imported doors are closed to all others. `None`: where
+    /// no other firewall is.
+    pub closed: Option<bool>,
+    /// The group of the kernel's log in which packets are heard.
+    pub ears: u16,
 }
 
 impl Default for Settings {
@@ -99,6 +116,84 @@ impl Default for Settings {
             table: Name::SERENO,
             observe: false,
             fail2ban: None,
+            knockd: None,
+            knockd_strict: false,
+            fwknop: None,
+            closed: None,
+            ears: 7311,
+        }
+    }
+}
+
+/// How a door is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By an administrator only.
+    Hand,
+    /// By these ports in their order.
+    Knock(Sequence),
+    /// By the sequences of this file, each once.
+    Once(PathBuf),
+    /// By sequences that change with the time.
+    Timed {
+        /// The file of the secret.
+        secret: PathBuf,
+        /// How long each is good.
+        step: Duration,
+        /// How many ports each has.
+        length: u8,
+        /// From which to which.
+        range: (u16, u16),
+    },
+    /// By packets that are signed as this access.conf says.
+    Signed(PathBuf),
+}
+
+/// A door, as `[door.NAME]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoorConf {
+    /// Its name.
+    pub name: Name,
+    /// What is behind it; `None` for a command, and where a signed packet names the ports.
+    pub ports: Option<Ports>,
+    /// How it is opened.
+    pub way: Way,
+    /// How long a knock may take.
+    pub within: Duration,
+    /// How long it stays open; or when the end command is run.
+    pub open: Duration,
+    /// Ports that bar who touches them.
+    pub traps: Vec<Hit>,
+    /// For how long.
+    pub barred: Duration,
+    /// Whether its ports are closed to all others.
+    pub closed: bool,
+    /// Whether connections end with the opening.
+    pub cut: bool,
+    /// Who needs no knock.
+    pub free: Vec<Prefix>,
+    /// What is run for who knocked, with `%IP%` where his address belongs.
+    pub command: Option<String>,
+    /// What is run afterwards.
+    pub end_command: Option<String>,
+}
+
+impl DoorConf {
+    /// What holds before any file has spoken.
+    pub(crate) fn new(name: Name) -> Self {
+        Self {
+            name,
+            ports: None,
+            way: Way::Hand,
+            within: Duration::from_secs(15),
+            open: Duration::from_secs(30),
+            traps: Vec::new(),
+            barred: Duration::from_secs(60),
+            closed: true,
+            cut: false,
+            free: Vec::new(),
+            command: None,
+            end_command: None,
         }
     }
 }

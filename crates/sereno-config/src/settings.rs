@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 /// The keys at the top of a file.
-const TOP: [&str; 5] = ["ignoreip", "sereno", "import", "defaults", "jail"];
+const TOP: [&str; 6] = ["ignoreip", "sereno", "import", "defaults", "jail", "door"];
 
 /// The options of `[sereno]`, each with a right value.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("state", "\"/var/lib/sereno\""),
     ("socket", "\"/run/sereno/control.sock\""),
     ("group", "\"sereno\""),
@@ -23,10 +23,17 @@ const OPTIONS: [(&str, &str); 7] = [
     ("line-cap", "\"64KiB\""),
     ("table", "\"sereno\""),
     ("observe", "false"),
+    ("log-group", "7311"),
 ];
 
 /// The options of `[import]`, each with a right value.
-const IMPORTS: [(&str, &str); 1] = [("fail2ban", "\"/etc/fail2ban\"")];
+const IMPORTS: [(&str, &str); 5] = [
+    ("fail2ban", "\"/etc/fail2ban\""),
+    ("knockd", "\"/etc/knockd.conf\""),
+    ("knockd-strict", "false"),
+    ("fwknop", "\"/etc/fwknop/access.conf\""),
+    ("closed", "true"),
+];
 
 /// Notes keys at the top that mean nothing there.
 pub(crate) fn check_top(file: &Written<'_>, notes: &mut Notes) {
@@ -70,10 +77,7 @@ pub(crate) fn settings(
     for file in files {
         let mut own = |name: &str, value: &Value<'_>| take(&mut settings, name, value, knows);
         section(file, "sereno", &OPTIONS, &mut own, notes);
-        let mut import = |_: &str, value: &Value<'_>| {
-            settings.fail2ban = Some(PathBuf::from(value::path(value)?));
-            Ok(())
-        };
+        let mut import = |name: &str, value: &Value<'_>| import(&mut settings, name, value);
         section(file, "import", &IMPORTS, &mut import, notes);
     }
     settings
@@ -139,7 +143,19 @@ fn take(
         "timezone" => settings.timezone = Some(timezone(value, knows)?.to_owned()),
         "line-cap" => settings.line_cap = value::size(value, 1024, 1 << 20)?,
         "table" => settings.table = table(value)?,
+        "log-group" => settings.ears = value::whole(value, 1, u16::MAX)?,
         _ => settings.observe = value::flag(value)?,
+    }
+    Ok(())
+}
+
+fn import(settings: &mut Settings, name: &str, value: &Value<'_>) -> Read<()> {
+    match name {
+        "fail2ban" => settings.fail2ban = Some(PathBuf::from(value::path(value)?)),
+        "knockd" => settings.knockd = Some(PathBuf::from(value::path(value)?)),
+        "knockd-strict" => settings.knockd_strict = value::flag(value)?,
+        "fwknop" => settings.fwknop = Some(PathBuf::from(value::path(value)?)),
+        _ => settings.closed = Some(value::flag(value)?),
     }
     Ok(())
 }

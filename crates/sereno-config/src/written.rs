@@ -54,7 +54,11 @@ impl<'d> Written<'d> {
             DeValue::Table(table) => Some(table),
             _ => {
                 let message = format!("{name} is a section, not an option");
-                let header = if name == "jail" { "[jail.sshd]" } else { &format!("[{name}]") };
+                let header = match name {
+                    "jail" => "[jail.sshd]",
+                    "door" => "[door.ssh]",
+                    _ => &format!("[{name}]"),
+                };
                 let remedy =
                     format!("write {header} on a line of its own, and the options below it");
                 notes.error(self.doc, Wrong::new(key.span(), message).remedy(remedy));
@@ -69,8 +73,8 @@ fn headers(table: &DeTable<'_>) -> Vec<usize> {
     let mut starts = Vec::new();
     for (key, value) in table {
         if let DeValue::Table(inner) = value.get_ref() {
-            // `jail` has no header of its own: its place is inside that of the first jail.
-            if key.get_ref() == "jail" {
+            // `jail` and `door` have no header of their own: it is inside that of the first of them.
+            if matches!(key.get_ref().as_ref(), "jail" | "door") {
                 starts.extend(inner.values().map(|jail| jail.span().start));
             } else {
                 starts.push(value.span().start);

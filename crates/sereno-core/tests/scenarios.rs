@@ -157,6 +157,9 @@ fn shown(action: &Action) -> String {
         Action::Tell(Notice::Spared { jail, prefix, friend, count }) => {
             format!("spared {jail} {prefix}: {friend}, {count}")
         }
+        Action::Tell(Notice::Excused { jail, prefix, count }) => {
+            format!("excused {jail} {prefix}: {count}")
+        }
         Action::Tell(Notice::FarTimes { off, .. }) => format!("far times: {} s", off.as_secs()),
         Action::Tell(Notice::Refused { jail, prefix, why }) => {
             format!("refused {jail} {prefix}: {why}")
@@ -166,6 +169,8 @@ fn shown(action: &Action) -> String {
         }
         Action::Ask(ban) => format!("ask {}", ban.prefix),
         Action::Saw { .. } => "saw".to_owned(),
+        // Doors have tests of their own.
+        other => format!("{other:?}"),
     }
 }
 

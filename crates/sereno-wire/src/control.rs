@@ -150,15 +150,18 @@ impl Reply {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// When.
     pub time: Time,
-    /// `failure`, `success`, `ban`, `lift`, `note`, `evidence`.
+    /// `failure`, `success`, `ban`, `lift`, `note`, `evidence`, `knock`, `open`, `close`, `run`.
     pub kind: String,
     /// The jail, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jail: Option<Name>,
+    /// The door, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Name>,
     /// Who, where there is somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addr: Option<Prefix>,

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Draft, Hold, Name};
+use sereno_core::door::Hit;
+use sereno_core::gate::{Draft, Hold, Name, Pass, Through};
+use std::net::IpAddr;
 
 /// An order to the hands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +27,20 @@ pub enum Order {
         gate: Draft,
         /// The bans in force.
         holds: Vec<Hold>,
+        /// Who is let in.
+        passes: Vec<Pass>,
     },
+    /// Open something to somebody until a time.
+    Open(Pass),
+    /// Close it to him again.
+    Close {
+        /// What.
+        to: Through,
+        /// Who.
+        addr: IpAddr,
+    },
+    /// Hear knocks at these ports, and at no others.
+    Hear(Vec<Hit>),
 }
 
 /// What became of an order.

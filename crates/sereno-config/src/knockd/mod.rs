@@ -125,6 +125,20 @@ pub fn read(document: &Document, file: &dyn Fn(&str) -> Option<String>) -> Outco
     Outcome { options: reader.options, doors, problems }
 }
 
+/// The sequences of a file of one-time sequences that are still good, and where the line of each
+/// begins.
+///
+/// # Errors
+/// What is wrong, with its line, and what to write instead.
+#[allow(clippy::type_complexity, reason = "each part is said above")]
+pub fn once(text: &str) -> Result<(Vec<Sequence>, Vec<usize>), Vec<(String, String)>> {
+    let mut wrongs = Vec::new();
+    let found = values::good_once(text, &mut |line, wrong| {
+        wrongs.push((format!("line {line}: {}", wrong.message), wrong.remedy));
+    });
+    if wrongs.is_empty() { Ok(found) } else { Err(wrongs) }
+}
+
 /// Warns of doors that nothing closes.
 fn never_closed(doors: &[(Range<usize>, Section)], notes: &mut Notes) {
     let closed = |wanted| {

@@ -143,9 +143,26 @@ pub(super) fn once(
         wrong(format!("{path} cannot be read"), "make the file, with one sequence on each line");
         return None;
     };
+    let mut good = true;
+    let (list, places) = good_once(&text, &mut |line, inner| {
+        good = false;
+        wrong(format!("{path}, line {line}: {}", inner.message), &inner.remedy);
+    });
+    if list.is_empty() && good {
+        wrong(format!("no sequence is left in {path}"), "add sequences, one on each line");
+        good = false;
+    }
+    good.then_some((list, Once { path, places }))
+}
+
+/// The sequences of a file that are still good, and where the line of each begins; `wrong` is told
+/// of lines (from 1) that are none.
+pub(super) fn good_once(
+    text: &str,
+    wrong: &mut dyn FnMut(usize, Wrong),
+) -> (Vec<Sequence>, Vec<usize>) {
     let (mut list, mut places) = (Vec::new(), Vec::new());
     let mut at = 0;
-    let mut good = true;
     for (number, whole) in text.split_inclusive('\n').enumerate() {
         let begin = at;
         at += whole.len();
@@ -155,16 +172,12 @@ pub(super) fn once(
         }
         let sequence = ports(line, &(0..0), &mut |severe, inner| {
             if severe {
-                good = false;
-                wrong(format!("{path}, line {}: {}", number + 1, inner.message), &inner.remedy);
+                wrong(number + 1, inner);
             }
         });
         list.extend(sequence);
         places.push(begin);
     }
-    if list.is_empty() && good {
-        wrong(format!("no sequence is left in {path}"), "add sequences, one on each line");
-        good = false;
-    }
-    good.then_some((list, Once { path, places }))
+    (list, places)
 }
+

@@ -66,6 +66,24 @@ pub enum Action {
     Exhausted { door: DoorId },
 }
 
+impl Action {
+    /// The door it is about.
+    #[must_use]
+    pub const fn door(&self) -> DoorId {
+        match self {
+            Self::Stage { door, .. }
+            | Self::TimedOut { door, .. }
+            | Self::Knocked { door, .. }
+            | Self::Open { door, .. }
+            | Self::Close { door, .. }
+            | Self::Run { door, .. }
+            | Self::Barred { door, .. }
+            | Self::Used { door, .. }
+            | Self::Exhausted { door } => *door,
+        }
+    }
+}
+
 /// What was counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -287,6 +305,28 @@ impl Knocks {
             self.last += 1;
             self.waiting.insert((at, self.last), (door, addr));
         }
+    }
+
+    /// The stops that wait, and when they are due.
+    pub fn waiting(&self) -> impl Iterator<Item = (DoorId, IpAddr, Time)> {
+        self.waiting.iter().map(|((at, _), (door, addr))| (*door, *addr, *at))
+    }
+
+    /// Does for an address what follows from a right knock at a door.
+    pub fn let_in(&mut self, door: DoorId, addr: IpAddr, now: Time, actions: &mut Vec<Action>) {
+        self.start(door, canonical(addr), now, actions);
+    }
+
+    /// Does the stops of a door at once that wait for an address, or all of them.
+    pub fn put_out(&mut self, door: DoorId, addr: Option<IpAddr>, actions: &mut Vec<Action>) {
+        let addr = addr.map(canonical);
+        let mut out = Vec::new();
+        self.waiting.retain(|_, (of, about)| {
+            let meant = *of == door && addr.is_none_or(|addr| addr == *about);
+            out.extend(meant.then_some(*about));
+            !meant
+        });
+        out.into_iter().for_each(|about| self.stop(door, about, actions));
     }
 
     /// When [`Knocks::tick`] is wanted next, and what for.

@@ -1,10 +1,12 @@
 //! What the capture tells of a packet.
 
 use crate::time::Time;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// What can be knocked with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP, usually the SYN.
     Tcp,

@@ -2,6 +2,7 @@
 
 use super::packet::Protocol;
 use super::timed::Timed;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ pub const MOST_HITS: usize = 32;
 const NEAR: i32 = 64;
 
 /// A port and how it is knocked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hit {
     /// How.
     pub protocol: Protocol,

@@ -13,8 +13,6 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Questions at most that are open. Beyond, nobody is asked: a flood must not hold up all bans.
 const MOST: usize = 1024;
-/// What spared somebody, where no friend did.
-const WHY: &str = "ignorecommand";
 
 /// A ban that waits.
 #[derive(Debug)]
@@ -45,14 +43,16 @@ impl Court {
     ) {
         let Some(Asked { ban, .. }) = self.asked.remove(&(jail, prefix)) else { return };
         let friend = self.friends.hit_by(prefix).map(|friend| friend.why.clone());
-        let Some(friend) = friend.or_else(|| spare.then(|| WHY.to_owned())) else {
-            return self.impose(ban, actions);
+        let count = ban.count;
+        let notice = match friend {
+            Some(friend) => Notice::Spared { jail, prefix, friend, count },
+            None if spare => Notice::Excused { jail, prefix, count },
+            None => return self.impose(ban, actions),
         };
         if let Some(jail) = self.jails.iter_mut().find(|one| one.policy().name == jail) {
             jail.forget(prefix);
         }
-        let count = ban.count;
-        actions.push(Action::Tell(Notice::Spared { jail, prefix, friend, count }));
+        actions.push(Action::Tell(notice));
     }
 
     /// Bans those of whom nothing was said in time.
@@ -103,6 +103,7 @@ mod tests {
             let told = |action: &Action| match action {
                 Action::Ban(ban) => format!("ban {}", ban.prefix),
                 Action::Ask(ban) => format!("ask {}", ban.prefix),
+                Action::Tell(Notice::Excused { prefix, .. }) => format!("excused {prefix}"),
                 Action::Tell(Notice::Spared { prefix, friend, .. }) => {
                     format!("spared {prefix}: {friend}")
                 }
@@ -129,7 +130,7 @@ mod tests {
         assert!(scene.fail("192.0.2.1", 2).is_empty());
         assert_eq!(scene.fail("192.0.2.1", 1), ["ask 192.0.2.1"]);
         assert!(scene.fail("192.0.2.1", 3).is_empty(), "it is asked already");
-        assert_eq!(scene.answer("192.0.2.1", true), ["spared 192.0.2.1: ignorecommand"]);
+        assert_eq!(scene.answer("192.0.2.1", true), ["excused 192.0.2.1"]);
         assert!(scene.fail("192.0.2.1", 2).is_empty());
         assert_eq!(scene.fail("192.0.2.1", 1), ["ask 192.0.2.1"]);
         assert_eq!(scene.answer("192.0.2.1", false), ["ban 192.0.2.1"]);

@@ -1,13 +1,16 @@
 //! What goes into the engine and what comes out of it.
 
+use super::porter::Knock;
 use crate::addr::Prefix;
-use crate::gate::Name;
+use crate::door::{Packet, When};
+use crate::gate::{Name, Pass, PortRange, Through};
 use crate::jail::Friends;
 use crate::ledger::Ban;
 use crate::line::Record;
 use crate::rule::session::Verdict;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A source of lines, as the shell numbers them.
@@ -38,6 +41,16 @@ pub enum Input<'a> {
     Refused { jail: Name, prefix: Prefix, why: String },
     /// What was said of somebody that [`Action::Ask`] was about: whether he is left alone.
     Answer { jail: Name, prefix: Prefix, spare: bool },
+    /// A packet that may be part of a knock.
+    Packet(&'a Packet),
+    /// An administrator lets somebody in through a door, as long as it holds or for `length`.
+    LetIn { door: Name, addr: IpAddr, length: Option<Duration> },
+    /// A signed packet asked for these ports.
+    Grant { door: Name, addr: IpAddr, ports: &'a [PortRange], until: Time },
+    /// An administrator puts out who came in through a door: one, or all.
+    PutOut { door: Name, addr: Option<IpAddr> },
+    /// The addresses of this machine are these now.
+    Moved(Vec<IpAddr>),
     /// The friends changed: an administrator logged in, an address was added.
     Friends(Friends),
     /// Time passes.
@@ -54,6 +67,17 @@ pub enum Action {
     Ask(Ban),
     /// Let somebody in again.
     Lift { ban: Ban, why: Lifted },
+    /// Open something to somebody; opened before, this is its new end.
+    Open(Pass),
+    /// Close it to him again.
+    Close { to: Through, addr: IpAddr },
+    /// Run a door's command for an address.
+    Run { door: Name, addr: IpAddr, when: When },
+    /// A sequence of a door is not good for anything any more: its place in the file, or its
+    /// window.
+    Used { door: Name, sequence: u64 },
+    /// Somebody knocks.
+    Knock { door: Name, addr: IpAddr, what: Knock },
     /// Tell the administrator.
     Tell(Notice),
     /// Something was counted; only while somebody watches.
@@ -82,10 +106,24 @@ pub enum Lifted {
 pub enum Notice {
     /// A friend failed often enough to be banned; he was not.
     Spared { jail: Name, prefix: Prefix, friend: String, count: u32 },
+    /// The command that a jail asks said to leave somebody alone.
+    Excused { jail: Name, prefix: Prefix, count: u32 },
     /// Lines of a source carry times far from now; they are taken as now.
     FarTimes { source: SourceId, off: Duration },
     /// A ban could not be enforced.
     Refused { jail: Name, prefix: Prefix, why: String },
+    /// A door was opened to somebody, or his time was extended.
+    Opened { door: Name, prefix: Prefix, to: Through, until: Option<Time> },
+    /// It was closed to him, by itself when his time was `over`.
+    Closed { door: Name, prefix: Prefix, over: bool },
+    /// He knocked in the right way, but had touched a trap.
+    Barred { door: Name, prefix: Prefix },
+    /// He was not let in: too many are.
+    NoRoom { door: Name, prefix: Prefix },
+    /// All one-time sequences of a door are used.
+    UsedUp { door: Name },
+    /// A door could not be opened; it is tried again with the next knock.
+    Unopened { door: Name, prefix: Prefix, why: String },
     /// A banned address still reaches a service.
     StillTalking { jail: Name, prefix: Prefix },
 }

@@ -7,9 +7,11 @@ mod asked;
 mod court;
 mod filters;
 mod message;
+mod porter;
 mod source;
 
 pub use message::{Action, Input, Lifted, Notice, SourceId};
+pub use porter::{DoorMemory, DoorPolicy, Entry, Knock, Porter};
 pub use source::SourceHealth;
 
 use crate::addr::Prefix;
@@ -57,6 +59,7 @@ pub struct Engine {
     clock: Clock,
     sources: BTreeMap<SourceId, Source>,
     court: Court,
+    porter: Option<Porter>,
 }
 
 impl Engine {
@@ -64,7 +67,7 @@ impl Engine {
     #[must_use]
     pub fn new(policies: Vec<JailPolicy>, friends: Friends, clock: Clock, seed: u64) -> Self {
         let court = Court::new(policies, friends, clock == Clock::Log, seed);
-        Self { clock, sources: BTreeMap::new(), court }
+        Self { clock, sources: BTreeMap::new(), court, porter: None }
     }
 
     /// Adds a source read with `rules`; jails listen to the rule they name.
@@ -109,6 +112,22 @@ impl Engine {
         }
     }
 
+    /// Puts a porter at the doors, in place of the one that was there.
+    pub fn post(&mut self, porter: Porter) {
+        self.porter = Some(porter);
+    }
+
+    /// The porter, where there are doors.
+    #[must_use]
+    pub fn porter(&self) -> Option<&Porter> {
+        self.porter.as_ref()
+    }
+
+    /// The porter, to put back what he remembered or to write it down.
+    pub fn porter_mut(&mut self) -> Option<&mut Porter> {
+        self.porter.as_mut()
+    }
+
     /// Takes an input that happened at `now`; adds what follows from it to `actions`.
     pub fn handle(&mut self, input: Input<'_>, now: Time, actions: &mut Vec<Action>) {
         if self.clock == Clock::Wall {
@@ -134,6 +153,17 @@ impl Engine {
                 self.court.answered(jail, prefix, spare, actions);
             }
             Input::Friends(friends) => self.court.befriend(friends, actions),
+            Input::Packet(packet) => self.at_doors(|porter, _| porter.packet(packet, actions)),
+            Input::LetIn { door, addr, length } => {
+                self.at_doors(|porter, now| porter.let_in(door, addr, length, now, actions));
+            }
+            Input::Grant { door, addr, ports, until } => {
+                self.at_doors(|porter, now| porter.grant(door, addr, ports, until, now, actions));
+            }
+            Input::PutOut { door, addr } => {
+                self.at_doors(|porter, now| porter.put_out(door, addr, now, actions));
+            }
+            Input::Moved(locals) => self.at_doors(|porter, _| porter.moved(locals)),
             Input::Tick => self.tick(actions),
         }
     }
@@ -153,7 +183,8 @@ impl Engine {
         let retry = self.court.waiting.values().min().map(|(at, _)| (*at, "refused ban"));
         let asked = self.court.asked.values().map(|asked| asked.until).min();
         let asked = asked.map(|at| (at, "an answer is late"));
-        [desk, open, end, retry, asked].into_iter().flatten().min()
+        let door = self.porter.as_ref().and_then(Porter::next_wake);
+        [desk, open, end, retry, asked, door].into_iter().flatten().min()
     }
 
     /// The bans in force and the past.
@@ -230,9 +261,13 @@ impl Engine {
     }
 
     /// Takes over what another engine remembers: all bans, and what jails of the same name
-    /// know. For a change of policy.
+    /// know, and who was let in. For a change of policy.
     pub fn inherit(&mut self, old: Self) {
+        let last = old.court.now;
         self.court.inherit(old.court);
+        if let (Some(porter), Some(old)) = (&mut self.porter, &old.porter) {
+            porter.inherit(old, self.court.now.max(last));
+        }
     }
 
     /// Puts back a ban. It holds where its jail's bans hold now; that of a jail that is gone
@@ -281,7 +316,7 @@ impl Engine {
         now: Time,
         actions: &mut Vec<Action>,
     ) {
-        let Self { clock, sources, court } = self;
+        let Self { clock, sources, court, .. } = self;
         let Some(source) = sources.get_mut(&id) else { return };
         let moment = Moment { now, live, clock: *clock };
         let open = std::mem::take(&mut source.open);
@@ -299,7 +334,7 @@ impl Engine {
     }
 
     fn record(&mut self, id: SourceId, record: &Record<'_>, when: Time, actions: &mut Vec<Action>) {
-        let Self { clock, sources, court } = self;
+        let Self { clock, sources, court, .. } = self;
         let Some(source) = sources.get_mut(&id) else { return };
         let when = if *clock == Clock::Wall { when.min(court.now) } else { when };
         source.read_record(record, when, &mut judge(court, actions));
@@ -314,12 +349,19 @@ impl Engine {
         }
         self.court.retry(actions);
         self.court.unanswered(actions);
+        self.at_doors(|porter, now| porter.tick(now, actions));
+    }
+
+    fn at_doors(&mut self, work: impl FnOnce(&mut Porter, Time)) {
+        if let Some(porter) = &mut self.porter {
+            work(porter, self.court.now);
+        }
     }
 
     /// Lets the desks of a source decide what waited until `now`. A replay calls it at the end
     /// of a log, with the time of the last line and a bit.
     pub fn settle(&mut self, id: SourceId, now: Time, actions: &mut Vec<Action>) {
-        let Self { clock, sources, court } = self;
+        let Self { clock, sources, court, .. } = self;
         if let Some(source) = sources.get_mut(&id) {
             source.settle(now, *clock, &mut judge(court, actions));
         }

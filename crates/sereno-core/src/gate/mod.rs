@@ -11,11 +11,13 @@
 //! source up in one hash set per prefix length (masking the address first). Hash sets with
 //! per-element timeouts cost the same at any size and lift bans by themselves.
 
+mod doorway;
 mod hold;
 mod name;
 mod ports;
 mod render;
 
+pub use doorway::{Opening, Pass, Through};
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};
 pub use ports::{PortRange, Ports, Proto};

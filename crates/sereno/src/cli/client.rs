@@ -94,14 +94,16 @@ struct Happened<'a> {
     time: String,
     kind: &'a str,
     jail: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    door: Option<Name>,
     addr: Option<Prefix>,
     text: &'a str,
 }
 
 impl<'a> Happened<'a> {
     fn of(moment: &'a Moment) -> Self {
-        let Moment { time, kind, jail, addr, text } = moment;
-        Self { time: time.to_string(), kind, jail: *jail, addr: *addr, text }
+        let Moment { time, kind, jail, door, addr, text } = moment;
+        Self { time: time.to_string(), kind, jail: *jail, door: *door, addr: *addr, text }
     }
 }
 

@@ -180,7 +180,7 @@ impl Replay {
                     let spared = self.spared.entry((prefix, jail)).or_insert((friend, 0));
                     spared.1 = spared.1.max(count);
                 }
-                Action::Ask(_) | Action::Tell(_) | Action::Lift { .. } | Action::Saw { .. } => {}
+                _ => {}
             }
         }
         if said {

@@ -1,6 +1,6 @@
 //! Answers to clients, each in his language.
 
-use super::guard::{let_in, moment, tell};
+use super::moments::{let_in, moment, tell};
 use super::{After, Reload, Shell, clock, setup, status};
 use crate::words;
 use sereno_config::Lang;
@@ -121,6 +121,7 @@ impl Shell {
                 jail: Some(policy.name),
                 addr: Some(stranger),
                 text: line.to_string(),
+                ..Moment::default()
             };
             timeline.extend(track.evidence().iter().map(moment));
         }
@@ -164,9 +165,9 @@ fn told(event: &Event) -> Moment {
             Err(_) => Moment {
                 time: at,
                 kind: "note".to_owned(),
-                jail: None,
                 addr: *about,
                 text: text.clone(),
+                ..Moment::default()
             },
         },
         Event::Evidence { jail, prefix, line, .. } => Moment {
@@ -175,6 +176,7 @@ fn told(event: &Event) -> Moment {
             jail: Some(*jail),
             addr: Some(*prefix),
             text: line.clone(),
+            ..Moment::default()
         },
     }
 }

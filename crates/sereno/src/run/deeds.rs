@@ -4,9 +4,10 @@
 //! They run in threads of their own ([`super::commands`]): here they are only handed on, behind the
 //! gate's own orders, so that no command holds up a ban.
 
-use super::commands::{Asks, Begun, Failure, Outcome, Runner};
+use super::commands::{Begun, Failure, Outcome, Runner};
 use super::faults::{Faults, Key, about, first_line};
 use super::guard::Guard;
+use super::questions::Questions;
 use crate::fail2ban::House;
 use crate::words;
 use sereno_core::addr::Prefix;
@@ -14,7 +15,7 @@ use sereno_core::engine::{Action, Engine, Input};
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
-use sereno_fail2ban::act::{Commands, Kind, Operation, Script, Ticket};
+use sereno_fail2ban::act::{Commands, Kind, Operation, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +33,7 @@ pub struct Deeds {
     jails: BTreeMap<Name, Doer>,
     /// Bans for which an action had no room yet, by whom they are about.
     owed: BTreeMap<(Name, String), BTreeSet<Prefix>>,
-    /// What jails ask about everybody they would ban, and what they are called.
-    questions: BTreeMap<Name, (String, Arc<Script>)>,
-    asks: Asks<(Name, Prefix)>,
-    /// Jails whose question got no answer the last time, and why.
-    mute: BTreeMap<String, String>,
+    questions: Questions,
     faults: Faults,
     /// Nothing runs.
     observing: bool,
@@ -58,29 +55,40 @@ struct Doer {
 }
 
 impl Doer {
-    /// A ban as its actions are told of it. What the filter captured is not kept, and empty.
     fn ticket(&self, ban: &Ban, engine: &Engine, restored: bool) -> Ticket {
-        let seconds = |length: Duration| i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
-        let counts = engine.jails().find(|(policy, _)| policy.name == ban.jail);
-        let watching = engine.jail(ban.jail).map_or(0, |jail| jail.watching() as u64);
-        let found = counts.map_or(0, |(_, counts)| counts.failures);
-        Ticket {
-            failures: ban.count,
-            time: ban.since.0.div_euclid(1_000_000),
-            bantime: ban.until.map_or(-1, |until| seconds(until.since(ban.since))),
-            bancount: ban.before,
-            matches: ban.dated_lines().map(|(_, line)| line.to_owned()).collect(),
-            restored,
-            jail_counts: [engine.ledger().count(ban.jail) as u64, self.banned, watching, found],
-            ..self.end(ban.who())
-        }
+        ticket(&self.title, self.banned, (ban, restored), engine)
     }
+}
 
-    /// What is needed to end a ban: the action knows the rest.
-    fn end(&self, who: Prefix) -> Ticket {
-        let (jail, id) = (self.title.clone(), who.to_string());
-        Ticket { jail, id, addr: Some(who.addr()), ..Ticket::default() }
+/// A ban as a jail's commands are told of it, with the jail's name in the configuration, how many
+/// bans it told of before, and whether this one is from before. What the filter captured is not
+/// kept, and empty.
+pub(super) fn ticket(
+    title: &str,
+    banned: u64,
+    (ban, restored): (&Ban, bool),
+    engine: &Engine,
+) -> Ticket {
+    let seconds = |length: Duration| i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
+    let counts = engine.jails().find(|(policy, _)| policy.name == ban.jail);
+    let watching = engine.jail(ban.jail).map_or(0, |jail| jail.watching() as u64);
+    let found = counts.map_or(0, |(_, counts)| counts.failures);
+    Ticket {
+        failures: ban.count,
+        time: ban.since.0.div_euclid(1_000_000),
+        bantime: ban.until.map_or(-1, |until| seconds(until.since(ban.since))),
+        bancount: ban.before,
+        matches: ban.dated_lines().map(|(_, line)| line.to_owned()).collect(),
+        restored,
+        jail_counts: [engine.ledger().count(ban.jail) as u64, banned, watching, found],
+        ..end(title, ban.who())
     }
+}
+
+/// What is needed to end a ban: the action knows the rest.
+fn end(title: &str, who: Prefix) -> Ticket {
+    let (jail, id) = (title.to_owned(), who.to_string());
+    Ticket { jail, id, addr: Some(who.addr()), ..Ticket::default() }
 }
 
 impl Deeds {
@@ -88,9 +96,7 @@ impl Deeds {
     /// settle.
     pub fn new(wake: impl Fn() + Clone + Send + Sync + 'static) -> Self {
         Self {
-            asks: Asks::new(wake.clone()),
-            questions: BTreeMap::new(),
-            mute: BTreeMap::new(),
+            questions: Questions::new(wake.clone()),
             runner: Runner::new(wake),
             jails: BTreeMap::new(),
             owed: BTreeMap::new(),
@@ -108,15 +114,13 @@ impl Deeds {
         let before = std::mem::take(&mut self.jails);
         self.faults.refused.clear();
         self.questions.clear();
-        self.mute.clear();
         let mut new = Vec::new();
         for guarded in house.iter().flat_map(|house| &house.jails) {
             let Some((jail, _)) = house.and_then(|house| house.jail(guarded.name)) else {
                 continue;
             };
-            if let Some(question) = &guarded.question {
-                let question = (jail.name.clone(), Arc::clone(question));
-                self.questions.insert(guarded.name, question);
+            if let Some(script) = &guarded.question {
+                self.questions.put(guarded.name, jail.name.clone(), Arc::clone(script));
             }
             let banned = before.get(&guarded.name).map_or(0, |doer| doer.banned);
             let mut doer = Doer { title: jail.name.clone(), actions: Vec::new(), banned };
@@ -213,43 +217,14 @@ impl Deeds {
             }
             Action::Lift { ban, .. } => {
                 let doer = self.jails.get(&ban.jail)?;
-                self.runner.unban(&doer.end(ban.who()));
+                self.runner.unban(&end(&doer.title, ban.who()));
                 for (_, owed) in self.owed.iter_mut().filter(|((name, _), _)| *name == ban.jail) {
                     owed.remove(&ban.who());
                 }
             }
-            Action::Ask(_) | Action::Tell(_) | Action::Saw { .. } => {}
+            _ => {}
         }
         None
-    }
-
-    /// Asks whether a ban is to be; `false` if nobody can be asked.
-    fn ask(&mut self, ban: &Ban, engine: &Engine) -> bool {
-        let Some((title, script)) = self.questions.get(&ban.jail) else { return false };
-        let doer = Doer { title: title.clone(), actions: Vec::new(), banned: 0 };
-        self.asks.ask((ban.jail, ban.prefix), script, doer.ticket(ban, engine, false))
-    }
-
-    /// Who is to be left alone and who is not, by the answers that came. What cannot answer says
-    /// nothing for him.
-    fn answers(&mut self) -> Vec<Input<'static>> {
-        let mut inputs = Vec::new();
-        for answer in self.asks.take() {
-            let (jail, prefix) = answer.key;
-            let spare = match answer.spare {
-                Ok(spare) => {
-                    self.mute.remove(&answer.jail);
-                    spare
-                }
-                Err((failure, output)) => {
-                    let text = words::question_fails(&answer.jail, &failure, &first_line(&output));
-                    self.mute.insert(answer.jail, text);
-                    false
-                }
-            };
-            inputs.push(Input::Answer { jail, prefix, spare });
-        }
-        inputs
     }
 
     /// Takes note of what became of everything; gives the actions that fail now.
@@ -304,8 +279,7 @@ impl Deeds {
     /// What is wrong with actions: what it is about, and in words.
     pub(super) fn alarms(&self) -> Vec<(String, String)> {
         let mut all = self.faults.alarms();
-        let about = |jail: &String| format!("ignorecommand {jail}");
-        all.extend(self.mute.iter().map(|(jail, text)| (about(jail), text.clone())));
+        all.extend(self.questions.alarms());
         for ((name, action), owed) in &self.owed {
             let Some(doer) = self.jails.get(name) else { continue };
             let text = words::action_behind(action, &doer.title, owed.len());
@@ -335,7 +309,7 @@ impl Guard {
     /// Tells the actions of what happened, unless it hits a friend: the hands know best who is one.
     pub(super) fn do_deeds(&mut self, action: &Action) {
         if let Action::Ask(ban) = action
-            && !self.deeds.ask(ban, &self.engine)
+            && !self.deeds.questions.ask(ban, &self.engine)
         {
             let input = Input::Answer { jail: ban.jail, prefix: ban.prefix, spare: false };
             self.engine.handle(input, self.last, &mut self.actions);
@@ -349,7 +323,7 @@ impl Guard {
     /// Hears what became of commands. Who begins to fail is an alarm at once; whether it is over is
     /// seen at the next look, so that one that fails now and then does not fill the log.
     pub(super) fn settle_deeds(&mut self, now: Time) {
-        for answer in self.deeds.answers() {
+        for answer in self.deeds.questions.answers() {
             self.engine.handle(answer, now, &mut self.actions);
         }
         self.carry_out(now);

@@ -6,19 +6,18 @@ use super::deeds::Deeds;
 use super::fail2ban::Office;
 use super::hands::Hands;
 use super::keeper::Keeper;
+use super::moments::{is_told, moment};
 use super::sources::{Book, Feed, JournalFeed};
 use crate::fail2ban::House;
 use crate::words;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use sereno_core::addr::Prefix;
-use sereno_core::engine::{Action, Engine, Input, Lifted, Notice};
-use sereno_core::gate::{Draft, Hold, Name};
+use sereno_core::engine::{Action, Engine, Input, Lifted, Porter};
+use sereno_core::gate::{Draft, Hold};
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use sereno_store::Store;
 use sereno_tail::{Follow, Journal, Stdin};
-use sereno_wire::control::Moment;
 use sereno_wire::orders::{Order, Report};
 use std::collections::BTreeMap;
 use std::io;
@@ -181,7 +180,9 @@ impl Guard {
     pub fn install(&mut self, now: Time) {
         let held = self.engine.ledger().bans().filter(|ban| self.closes(ban));
         let holds = held.map(|ban| ban.hold()).collect();
-        let order = Order::Install { gate: self.draft.clone(), holds };
+        let passes = self.engine.porter().into_iter().flat_map(Porter::entries);
+        let passes = passes.map(|entry| entry.pass).collect();
+        let order = Order::Install { gate: self.draft.clone(), holds, passes };
         let reports = self.hands.carry(&[order], now);
         self.stands = matches!(reports.first(), Some(Report::Done));
         if let Some(Report::Refused { why, .. }) = reports.first() {
@@ -327,15 +328,15 @@ impl Guard {
                 Some(Order::Ban(Hold { until, ..ban.hold() }))
             }
             // The kernel ends an expired ban by itself.
-            Action::Lift { why: Lifted::Expired, .. }
-            | Action::Ask(_)
-            | Action::Tell(_)
-            | Action::Saw { .. } => None,
+            Action::Lift { why: Lifted::Expired, .. } => None,
+            Action::Open(pass) => Some(Order::Open(*pass)),
+            Action::Close { to, addr } => Some(Order::Close { to: *to, addr: *addr }),
             // Another jail may hold him there still.
             Action::Lift { ban, .. } => Some(match longest(self.others(ban)) {
                 Some(until) => Order::Ban(Hold { until, ..ban.hold() }),
                 None => Order::Lift { scope: ban.scope, prefix: ban.prefix },
             }),
+            _ => None,
         }
     }
 
@@ -366,9 +367,12 @@ impl Guard {
 
     /// Passes on what happened.
     fn announce(&mut self, action: &Action, now: Time) {
+        if !is_told(action) {
+            return;
+        }
         self.control.tell(|| moment(action, now));
         self.office.note(action, &self.engine, now);
-        if !matches!(action, Action::Saw { .. }) {
+        if !matches!(action, Action::Saw { .. } | Action::Knock { .. }) {
             let moment = moment(action, now);
             let who = moment.addr.map(|a| format!("{a} ")).unwrap_or_default();
             let text = format!("{} {who}{}", words::happened(&moment.kind), moment.text);
@@ -481,62 +485,4 @@ impl Guard {
 /// The end that counts of several, `None` being for ever.
 fn longest(ends: impl Iterator<Item = Option<Time>>) -> Option<Option<Time>> {
     ends.max_by_key(|until| (until.is_none(), *until))
-}
-
-/// An action as something that happened.
-pub(super) fn moment(action: &Action, now: Time) -> Moment {
-    let moment = |kind: &str, jail, addr, text| Moment {
-        time: now,
-        kind: kind.to_owned(),
-        jail,
-        addr,
-        text,
-    };
-    match action {
-        Action::Ban(ban) => {
-            let until = ban.until.map_or_else(words::for_ever, words::until_time);
-            let text = words::banned(ban.jail, until, ban.count, ban.because);
-            moment("ban", Some(ban.jail), Some(ban.prefix), text)
-        }
-        Action::Lift { ban, why } => let_in(ban.jail, ban.prefix, *why, now),
-        Action::Saw { jail, verdict } => {
-            let kind = if verdict.good { "success" } else { "failure" };
-            let addr = Prefix::host(verdict.addr);
-            let text = format!("{} {}", verdict.pattern, verdict.line);
-            Moment { time: verdict.at, ..moment(kind, Some(*jail), Some(addr), text) }
-        }
-        Action::Tell(notice) => tell(notice, now),
-        Action::Ask(ban) => {
-            moment("ask", Some(ban.jail), Some(ban.prefix), words::asked(ban.jail, ban.count))
-        }
-    }
-}
-
-/// The end of a ban as something that happened.
-pub(super) fn let_in(jail: Name, prefix: Prefix, why: Lifted, at: Time) -> Moment {
-    let why = match why {
-        Lifted::Expired => words::time_over(),
-        Lifted::Manual | Lifted::Pardoned => words::by_hand(),
-        Lifted::Friend => words::a_friend(),
-        Lifted::Room => words::for_room(),
-    };
-    let text = words::let_in(jail, why);
-    Moment { time: at, kind: "lift".to_owned(), jail: Some(jail), addr: Some(prefix), text }
-}
-
-/// A notice in words.
-pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
-    let (jail, addr, text) = match notice {
-        Notice::Spared { jail, prefix, friend, count } => {
-            (Some(*jail), Some(*prefix), words::spared_friend(count, friend))
-        }
-        Notice::FarTimes { off, .. } => (None, None, words::far_times(off.as_secs())),
-        Notice::Refused { jail, prefix, why } => {
-            (Some(*jail), Some(*prefix), words::not_in_force(why))
-        }
-        Notice::StillTalking { jail, prefix } => {
-            (Some(*jail), Some(*prefix), words::still_talking())
-        }
-    };
-    Moment { time: now, kind: "note".to_owned(), jail, addr, text }
 }

@@ -81,7 +81,7 @@ impl Hands {
         let mut reports = Vec::with_capacity(orders.len());
         let mut rest = orders;
         while let Some(order) = rest.first() {
-            if let Order::Install { gate, holds } = order {
+            if let Order::Install { gate, holds, .. } = order {
                 reports.push(self.install(gate, holds, now));
                 rest = &rest[1..];
             } else {
@@ -138,6 +138,10 @@ impl Hands {
                 },
                 Order::Lift { scope, prefix } => Change::Lift { scope: *scope, prefix: *prefix },
                 Order::Install { .. } => continue,
+                Order::Open(_) | Order::Close { .. } | Order::Hear(_) => {
+                    reports.push(Report::Done);
+                    continue;
+                }
             };
             reports.push(Report::Observed);
             changes.push(change);

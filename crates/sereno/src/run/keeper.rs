@@ -117,11 +117,11 @@ impl Keeper {
                 Event::Lift { jail: ban.jail, prefix: ban.prefix, at: now, why }
             }
             Action::Tell(notice) => {
-                let about = super::guard::tell(&notice, now).addr;
+                let about = super::moments::tell(&notice, now).addr;
                 let text = serde_json::to_string(&notice).unwrap_or_default();
                 Event::Told { about, at: now, text }
             }
-            Action::Ask(_) | Action::Saw { .. } => return,
+            _ => return,
         };
         self.urgent |= !matches!(event, Event::Told { .. });
         self.dirty = true;

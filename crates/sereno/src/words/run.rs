@@ -82,11 +82,32 @@ words! {
         | "el ignorecommand de la jaula {jail} no responde, y se veta a quien perdonaría: {why}";
     spared_friend(count, friend) = "not banned after {count}: a friend ({friend})"
         | "sin vetar tras {count}: es amigo ({friend})";
+    excused(count) = "not banned after {count}: the jail's ignorecommand says to leave it alone"
+        | "sin vetar tras {count}: el ignorecommand de la jaula dice que se deje en paz";
     far_times(seconds) = "lines carry times {seconds} s from now; they count as now: check clock and zone"
         | "las líneas llevan horas a {seconds} s de ahora; cuentan como ahora: revise el reloj y la zona";
     not_in_force(why) = "ban not in force: {why}" | "veto sin efecto: {why}";
     still_talking() = "is banned and still reaches a service: another port or way in?"
         | "está vetado y aún llega a un servicio: ¿otro puerto u otra entrada?";
+    // Doors.
+    knock_stage(door, stage) = "knocks at {door}: {stage} right" | "llama a {door}: {stage} bien";
+    knock_late(door, stage) = "was too slow at {door}, after {stage}"
+        | "tardó demasiado en {door}, tras {stage}";
+    knock_right(door) = "knocked at {door} in the right way" | "llamó bien a {door}";
+    knock_used(door) = "a sequence of {door} is used" | "una secuencia de {door} ya se usó";
+    door_open(door, until) = "let in by {door} {until}" | "pasa por {door} {until}";
+    door_open_port(door, port, until) = "let in by {door} at {port} {until}"
+        | "pasa por {door} a {port} {until}";
+    door_closed(door, why) = "{door} is closed to it: {why}" | "{door} se cierra: {why}";
+    before_time() = "before its time" | "antes de tiempo";
+    door_runs(door) = "the command of {door} is run" | "se ejecuta la orden de {door}";
+    door_runs_end(door) = "the end command of {door} is run" | "se ejecuta la orden final de {door}";
+    barred(door) = "knocked at {door} in the right way, but had touched a trap; not let in"
+        | "llamó bien a {door}, pero había tocado una trampa; no pasa";
+    doors_full(door) = "not let in by {door}: too many are in" | "no pasa por {door}: hay demasiados";
+    not_opened(door, why) = "{door} could not be opened: {why}" | "no se pudo abrir {door}: {why}";
+    knocks_used_up(door) = "the last one-time sequence of {door} is used: write new ones"
+        | "se usó la última secuencia de un solo uso de {door}: escriba otras";
     // The gate.
     gate_refused(why) = "the gate could not be put in place: {why}" | "no se pudo poner la puerta: {why}";
     gate_changed() = "the gate was changed; putting it back" | "la puerta fue cambiada; se repone";
@@ -253,6 +274,10 @@ pub fn happened(kind: &str) -> &str {
         (Lang::Spanish, "lift") => "vuelta",
         (Lang::Spanish, "note") => "nota",
         (Lang::Spanish, "evidence") => "prueba",
+        (Lang::Spanish, "knock") => "llamada",
+        (Lang::Spanish, "open") => "abre",
+        (Lang::Spanish, "close") => "cierra",
+        (Lang::Spanish, "run") => "orden",
         (_, kind) => kind,
     }
 }

@@ -5,9 +5,12 @@
 //! as Python 3.11 reads a `str` pattern (`parse`). A search is `re.search`: the same texts match,
 //! and the same groups are found.
 //!
-//! A search goes three ways down. A lazy automaton of a plain expression that matches more
-//! (`over`, `sieve`) turns most texts away in linear time. What passes is matched step by step
-//! in Python's order (`program`, `run`), where every place that led nowhere is marked and not
+//! A search goes several ways down. A lazy automaton of a plain expression that matches more (`over`,
+//! `sieve`) turns most texts away in linear time; an anchored expression does without, unless what
+//! follows takes too long. Then comes a try that keeps no marks (`Search::glance`) and may take as
+//! many steps as a text needs that leads nowhere twice; what an expression can begin with (`heads`)
+//! rules out most of its ways by the next byte. What that try does not decide is matched step by
+//! step in Python's order (`program`, `run`), where every place that led nowhere is marked and not
 //! tried again: that is linear too, with look-arounds and conditions. Only where a back-reference
 //! makes this impossible, or one of the rarer things [`Regex::is_linear`] tells, is there a budget
 //! of steps, and [`Exhausted`] when it is used up.
@@ -16,11 +19,8 @@
 //! between two turns it may read the whole line; and with it fail2ban's own expressions took eleven
 //! times the memory and twenty times as long to compile.
 //!
-//! Measured in release mode on two cores that others used as well: fail2ban's 359 own expressions
-//! compile in 20 ms, 13 of them not linear; a search of a log line takes 0.14 µs on average, 1.8 µs
-//! if it matches; with every sieve in use they hold 12 MiB. A line of 64 KiB made for the purpose
-//! cost at most 9 ms with these, and where the budget ends a search it does so in about 4 ms. The
-//! numbers are printed by `tests/python_regex.rs`.
+//! What fail2ban's own expressions take to compile, to search and to keep, and what the worst lines
+//! cost that were made for the purpose, `tests/python_regex.rs` measures and prints.
 
 mod ast;
 mod compile;

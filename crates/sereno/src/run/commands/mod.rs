@@ -8,15 +8,16 @@
 
 mod asks;
 mod names;
+mod pool;
 mod process;
 mod queue;
 mod worker;
 
-pub use asks::Asks;
-pub use process::Failure;
+pub use asks::ask;
+pub use names::Names;
+pub use pool::Pool;
+pub use process::{Ended, Failure, Stop, run};
 
-use names::Names;
-use process::Stop;
 use queue::{Job, LASTING, MESSAGES, Queue};
 use sereno_fail2ban::act::{Commands, Operation, Ticket};
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The names of this machine, asked for once.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub struct Names {
     full: Option<String>,
 }
 

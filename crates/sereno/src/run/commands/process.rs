@@ -50,18 +50,18 @@ pub enum Failure {
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub struct Ended {
     /// Whether it went well.
-    pub(super) result: Result<(), Failure>,
+    pub result: Result<(), Failure>,
     /// The beginning of what it printed on both outputs, up to 64 KiB.
-    pub(super) output: String,
+    pub output: String,
     /// How long it took.
-    pub(super) spent: Duration,
+    pub spent: Duration,
 }
 
 /// When everything has to be over, for all commands of an action.
 #[derive(Debug)]
-pub(super) struct Stop {
+pub struct Stop {
     began: Instant,
     wanted: AtomicBool,
     /// Milliseconds after `began`.
@@ -91,12 +91,7 @@ impl Stop {
 }
 
 /// Runs a script with `values` in its environment.
-pub(super) fn run(
-    script: &str,
-    values: &[(String, String)],
-    timeout: Duration,
-    stop: &Stop,
-) -> Ended {
+pub fn run(script: &str, values: &[(String, String)], timeout: Duration, stop: &Stop) -> Ended {
     let began = Instant::now();
     let mut output = Vec::new();
     if stop.left().is_some_and(|left| left.is_zero()) {

@@ -247,14 +247,18 @@ impl Office {
                 let text = format!("[{}] {who} already banned", desk.title);
                 self.say("actions", Level::Warning, &text);
             }
-            Action::Tell(Notice::Spared { jail, prefix, friend, .. }) => {
-                let Some(desk) = self.desks.get(jail) else { return };
-                let by = if friend == "ignorecommand" { "command" } else { "ip" };
-                let text = format!("[{}] Ignore {prefix} by {by}", desk.title);
-                self.say("filter", Level::Info, &text);
+            Action::Tell(Notice::Spared { jail, prefix, .. }) => self.ignored(*jail, *prefix, "ip"),
+            Action::Tell(Notice::Excused { jail, prefix, .. }) => {
+                self.ignored(*jail, *prefix, "command");
             }
-            Action::Ask(_) | Action::Tell(_) => {}
+            _ => {}
         }
+    }
+
+    fn ignored(&mut self, jail: Name, prefix: Prefix, by: &str) {
+        let Some(desk) = self.desks.get(&jail) else { return };
+        let text = format!("[{}] Ignore {prefix} by {by}", desk.title);
+        self.say("filter", Level::Info, &text);
     }
 
     /// Hands the lines over; gives what went wrong with them.

@@ -1,0 +1,431 @@
+//! The porter: who is let in through which door, and until when.
+
+use super::{Action, Notice};
+use crate::addr::Prefix;
+use crate::door::{
+    self, Counts, Deed, Door, DoorId, Hit, Knocks, Manner, Packet, Sequence, Sequences,
+};
+use crate::gate::{Name, Opening, Pass, PortRange, Ports, Through};
+use crate::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Openings at most that are in force. One more is refused: whoever opens so many knows a door's
+/// secret, and makes up addresses.
+const MOST_PASSES: usize = 16_384;
+
+/// A door as it is guarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoorPolicy {
+    /// What it is called in the gate, and by who commands; unique.
+    pub name: Name,
+    /// What can be knocked at, and what follows.
+    pub door: Door,
+    /// Whether its ports are closed to all others.
+    pub closed: bool,
+    /// Whether connections end with the opening.
+    pub cut: bool,
+    /// Who needs no knock.
+    pub free: Vec<Prefix>,
+}
+
+/// How far a knock came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knock {
+    /// So many hits are made.
+    Stage(usize),
+    /// It took too long, after so many hits.
+    TimedOut(usize),
+    /// It was right.
+    Done,
+}
+
+/// An opening in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The door that opened it.
+    pub door: Name,
+    /// What is open to whom, and until when.
+    pub pass: Pass,
+    /// Since when.
+    pub since: Time,
+}
+
+/// What doors have to remember over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorMemory {
+    /// The openings in force.
+    pub entries: Vec<Entry>,
+    /// Stops that are still to be done, and when.
+    pub stops: Vec<(Name, IpAddr, Time)>,
+    /// The last sequence of each door that was used, where sequences are used once.
+    pub used: Vec<(Name, u64)>,
+}
+
+/// Knows the doors and those who are in.
+#[derive(Debug)]
+pub struct Porter {
+    policies: Vec<DoorPolicy>,
+    openings: Vec<Opening>,
+    knocks: Knocks,
+    entries: BTreeMap<(IpAddr, Through), Entry>,
+    /// The same by their end.
+    ends: BTreeSet<(Time, IpAddr, Through)>,
+    used: BTreeMap<DoorId, u64>,
+    /// Whether what is to be remembered has changed.
+    changed: bool,
+}
+
+impl Porter {
+    /// With these doors; `locals` are the addresses of this machine.
+    ///
+    /// # Errors
+    /// Too many doors, two of one name, or sequences that knockd's manner does not know.
+    pub fn new(
+        policies: Vec<DoorPolicy>,
+        locals: impl IntoIterator<Item = IpAddr>,
+        manner: Manner,
+        now: Time,
+    ) -> Result<Self, String> {
+        let mut names: Vec<Name> = policies.iter().map(|policy| policy.name).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
+            return Err(format!("there are two doors named {}", twice[0]));
+        }
+        let doors = policies.iter().map(|policy| policy.door.clone()).collect();
+        Ok(Self {
+            openings: openings(&policies),
+            knocks: Knocks::new(doors, locals, manner, now)?,
+            policies,
+            entries: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            used: BTreeMap::new(),
+            changed: false,
+        })
+    }
+
+    /// The doors.
+    #[must_use]
+    pub fn policies(&self) -> &[DoorPolicy] {
+        &self.policies
+    }
+
+    /// What the gate opens and closes for them.
+    #[must_use]
+    pub fn openings(&self) -> &[Opening] {
+        &self.openings
+    }
+
+    /// The ports that are to be heard now; they change with the time and with what is used.
+    #[must_use]
+    pub fn heard(&self) -> Vec<Hit> {
+        self.knocks.ports()
+    }
+
+    /// Whether everything that begins something is to be heard: there is a door that who tries
+    /// ports in their order may meet.
+    #[must_use]
+    pub fn hears_all(&self) -> bool {
+        let weak = |sequence: &Sequence| sequence.is_weak();
+        self.policies.iter().any(|policy| match &policy.door.sequences {
+            Sequences::Fixed(sequence) => weak(sequence),
+            Sequences::Once(list) => list.iter().any(weak),
+            Sequences::Timed(_) => false,
+        })
+    }
+
+    /// Whether a door is at another address than this machine's.
+    #[must_use]
+    pub fn hears_elsewhere(&self) -> bool {
+        self.policies.iter().any(|policy| policy.door.target.is_some())
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.knocks.counts()
+    }
+
+    /// The openings in force, by address.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// When [`Porter::tick`] is wanted next, and what for.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<(Time, &'static str)> {
+        let end = self.ends.first().map(|(at, ..)| (*at, "a door closes"));
+        [end, self.knocks.next_wake()].into_iter().flatten().min()
+    }
+
+    /// What is to be remembered, if it changed since the last call.
+    pub fn take_memory(&mut self) -> Option<DoorMemory> {
+        std::mem::take(&mut self.changed).then(|| self.memory())
+    }
+
+    fn memory(&self) -> DoorMemory {
+        let name = |door: DoorId| self.policies.get(door).map(|policy| policy.name);
+        let stops = self.knocks.waiting();
+        DoorMemory {
+            entries: self.entries.values().copied().collect(),
+            stops: stops.filter_map(|(door, addr, at)| Some((name(door)?, addr, at))).collect(),
+            used: self.used.iter().filter_map(|(door, n)| Some((name(*door)?, *n))).collect(),
+        }
+    }
+
+    /// Takes back what was remembered, of doors that are still there. Openings that have no place
+    /// any more are left out.
+    pub fn recall(&mut self, memory: DoorMemory, now: Time) {
+        for (name, number) in memory.used {
+            if let Some(door) = self.place(name) {
+                self.knocks.use_up(door, number, now);
+                self.used.insert(door, number);
+            }
+        }
+        for (name, addr, at) in memory.stops {
+            if let Some(door) = self.place(name) {
+                self.knocks.recall(door, addr, at);
+            }
+        }
+        for entry in memory.entries {
+            let stands = match entry.pass.to {
+                Through::Opening(name) => self.openings.iter().any(|one| one.name == name),
+                Through::Port(..) => true,
+            };
+            let over = entry.pass.until.is_some_and(|until| until <= now);
+            if stands && !over && self.entries.len() < MOST_PASSES {
+                self.put(entry);
+            }
+        }
+        self.changed = true;
+    }
+
+    /// Takes over what another one remembers. For a change of policy.
+    pub(super) fn inherit(&mut self, old: &Self, now: Time) {
+        self.recall(old.memory(), now);
+    }
+
+    /// Takes over the addresses of this machine.
+    pub(super) fn moved(&mut self, locals: Vec<IpAddr>) {
+        self.knocks.moved(locals);
+    }
+
+    /// Takes a packet.
+    pub(super) fn packet(&mut self, packet: &Packet, actions: &mut Vec<Action>) {
+        let mut events = Vec::new();
+        self.knocks.packet(packet, &mut events);
+        self.follow(events, packet.at, actions);
+    }
+
+    /// Ends what is over and does what is due.
+    pub(super) fn tick(&mut self, now: Time, actions: &mut Vec<Action>) {
+        while let Some((_, addr, to)) = self.ends.first().filter(|(at, ..)| *at <= now).copied() {
+            // The kernel closes by itself.
+            if let Some(entry) = self.take(addr, to) {
+                let (door, prefix) = (entry.door, Prefix::host(addr));
+                actions.push(Action::Tell(Notice::Closed { door, prefix, over: true }));
+            }
+        }
+        let mut events = Vec::new();
+        self.knocks.tick(now, &mut events);
+        self.follow(events, now, actions);
+    }
+
+    /// Somebody is let in by another way than knocking: by hand, as long as the door holds, or for
+    /// `length`.
+    pub(super) fn let_in(
+        &mut self,
+        name: Name,
+        addr: IpAddr,
+        length: Option<Duration>,
+        now: Time,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(door) = self.place(name) else { return };
+        let mut events = Vec::new();
+        self.knocks.let_in(door, addr, now, &mut events);
+        for event in &mut events {
+            if let (door::Action::Open { until, .. }, Some(length)) = (event, length) {
+                *until = Some(now.plus(length));
+            }
+        }
+        self.follow(events, now, actions);
+    }
+
+    /// Somebody is let in at single ports.
+    pub(super) fn grant(
+        &mut self,
+        door: Name,
+        addr: IpAddr,
+        ports: &[PortRange],
+        until: Time,
+        now: Time,
+        actions: &mut Vec<Action>,
+    ) {
+        let until = Some(until);
+        for range in ports {
+            for port in range.first()..=range.last() {
+                let to = Through::Port(range.proto(), port);
+                self.open(door, Pass { to, addr, until }, now, actions);
+            }
+        }
+    }
+
+    /// Puts somebody out whom a door let in; everybody without an address.
+    pub(super) fn put_out(
+        &mut self,
+        name: Name,
+        addr: Option<IpAddr>,
+        now: Time,
+        actions: &mut Vec<Action>,
+    ) {
+        let of = |entry: &&Entry| entry.door == name && addr.is_none_or(|a| a == entry.pass.addr);
+        let passes: Vec<Pass> = self.entries.values().filter(of).map(|entry| entry.pass).collect();
+        passes.iter().for_each(|pass| self.close(name, pass.addr, pass.to, actions));
+        let Some(door) = self.place(name) else { return };
+        let mut events = Vec::new();
+        self.knocks.put_out(door, addr, &mut events);
+        self.follow(events, now, actions);
+    }
+
+    fn place(&self, name: Name) -> Option<DoorId> {
+        self.policies.iter().position(|policy| policy.name == name)
+    }
+
+    /// Makes of what the matching says what is to be done.
+    fn follow(&mut self, events: Vec<door::Action>, now: Time, actions: &mut Vec<Action>) {
+        for event in events {
+            let door = event.door();
+            let Some(name) = self.policies.get(door).map(|policy| policy.name) else { continue };
+            let knock = |addr, what| Action::Knock { door: name, addr, what };
+            match event {
+                door::Action::Stage { addr, stage, .. } => {
+                    actions.push(knock(addr, Knock::Stage(stage)));
+                }
+                door::Action::TimedOut { addr, stage, .. } => {
+                    actions.push(knock(addr, Knock::TimedOut(stage)));
+                }
+                door::Action::Knocked { addr, .. } => actions.push(knock(addr, Knock::Done)),
+                door::Action::Open { addr, ports, until, .. } => {
+                    if let Some(to) = self.opening(&ports) {
+                        self.open(name, Pass { to, addr, until }, now, actions);
+                    }
+                }
+                door::Action::Close { addr, ports, .. } => {
+                    if let Some(to) = self.opening(&ports) {
+                        self.close(name, addr, to, actions);
+                    }
+                }
+                door::Action::Run { addr, when, .. } => {
+                    self.changed = true;
+                    actions.push(Action::Run { door: name, addr, when });
+                }
+                door::Action::Barred { addr, .. } => {
+                    let prefix = Prefix::host(addr);
+                    actions.push(Action::Tell(Notice::Barred { door: name, prefix }));
+                }
+                door::Action::Used { sequence, .. } => {
+                    self.used.insert(door, sequence);
+                    self.changed = true;
+                    actions.push(Action::Used { door: name, sequence });
+                }
+                door::Action::Exhausted { .. } => {
+                    actions.push(Action::Tell(Notice::UsedUp { door: name }));
+                }
+            }
+        }
+    }
+
+    fn opening(&self, ports: &Ports) -> Option<Through> {
+        let opening = self.openings.iter().find(|opening| opening.ports == *ports);
+        opening.map(|opening| Through::Opening(opening.name))
+    }
+
+    /// Opens, or extends what is open: a second knock never shortens.
+    fn open(&mut self, door: Name, mut pass: Pass, now: Time, actions: &mut Vec<Action>) {
+        let before = self.take(pass.addr, pass.to);
+        let prefix = Prefix::host(pass.addr);
+        if before.is_none() && self.entries.len() >= MOST_PASSES {
+            actions.push(Action::Tell(Notice::NoRoom { door, prefix }));
+            return;
+        }
+        if let Some(before) = before {
+            pass.until = match (pass.until, before.pass.until) {
+                (Some(new), Some(old)) => Some(new.max(old)),
+                _ => None,
+            };
+        }
+        let since = before.map_or(now, |before| before.since);
+        self.put(Entry { door, pass, since });
+        actions.push(Action::Open(pass));
+        actions.push(Action::Tell(Notice::Opened { door, prefix, to: pass.to, until: pass.until }));
+    }
+
+    fn close(&mut self, door: Name, addr: IpAddr, to: Through, actions: &mut Vec<Action>) {
+        // Also where nothing is known to be open: the gate may know better.
+        let known = self.take(addr, to).is_some();
+        actions.push(Action::Close { to, addr });
+        if known {
+            let prefix = Prefix::host(addr);
+            actions.push(Action::Tell(Notice::Closed { door, prefix, over: false }));
+        }
+    }
+
+    fn put(&mut self, entry: Entry) {
+        let Pass { to, addr, until } = entry.pass;
+        self.entries.insert((addr, to), entry);
+        self.ends.extend(until.map(|until| (until, addr, to)));
+        self.changed = true;
+    }
+
+    fn take(&mut self, addr: IpAddr, to: Through) -> Option<Entry> {
+        let entry = self.entries.remove(&(addr, to))?;
+        if let Some(until) = entry.pass.until {
+            self.ends.remove(&(until, addr, to));
+        }
+        self.changed = true;
+        Some(entry)
+    }
+}
+
+/// One opening for each set of ports: doors that open the same share it.
+fn openings(policies: &[DoorPolicy]) -> Vec<Opening> {
+    let mut openings: Vec<Opening> = Vec::new();
+    for policy in policies {
+        let deeds = [&policy.door.v4, &policy.door.v6];
+        for deed in deeds.into_iter().flat_map(|deeds| [&deeds.start, &deeds.stop]) {
+            let (Deed::Open(ports) | Deed::Close(ports)) = deed else { continue };
+            if let Some(opening) = openings.iter_mut().find(|opening| opening.ports == *ports) {
+                opening.closed |= policy.closed;
+                opening.cut |= policy.cut;
+                let new = policy.free.iter().filter(|free| !opening.free.contains(free));
+                let new: Vec<Prefix> = new.copied().collect();
+                opening.free.extend(new);
+                continue;
+            }
+            openings.push(Opening {
+                name: free_name(policy.name, &openings),
+                ports: ports.clone(),
+                closed: policy.closed,
+                cut: policy.cut,
+                free: policy.free.clone(),
+            });
+        }
+    }
+    openings
+}
+
+/// The door's name, or one like it that no opening has.
+fn free_name(name: Name, openings: &[Opening]) -> Name {
+    let taken = |name: Name| openings.iter().any(|opening| opening.name == name);
+    let numbered = (2..).filter_map(|n: u32| {
+        let number = format!("-{n}");
+        let room = crate::gate::NAME_MAX - number.len();
+        let text = name.as_str();
+        Name::new(&format!("{}{number}", text.get(..room).unwrap_or(text))).ok()
+    });
+    std::iter::once(name).chain(numbered).find(|name| !taken(*name)).unwrap_or(name)
+}
