@@ -1,44 +1,38 @@
-//! A door as its guest knows it: the file that an invitation gives, and `sereno knock` reads.
+//! A door as its guest knows it: the file that an invitation gives, and `sereno knock` reads. The
+//! words are those of `[door.NAME]` at the server.
 //!
 //! ```toml
-//! host = "srv.example.org"     # where the door is
-//! wait = 22                    # the TCP port that answers once it is open; may be left out
-//! ports = ["7000", "8000:udp"] # what to knock at, or instead:
-//!
-//! [timed]
-//! secret = "..."               # base64
+//! host = "srv.example.org"   # where the door is
+//! wait = 22                  # the TCP port that answers once it is open; may be left out
+//! knock = [7311, "udp/2904"] # what to knock at; or, for ports that change with the time:
+//! secret = "..."             # base64
 //! ```
 
-use crate::Document;
 use crate::problem::{Notes, Problem, Severity, Wrong};
 use crate::value::{self, Read, Value};
 use crate::written::Written;
+use crate::{Document, door, near};
 use sereno_core::door::{Hit, MOST_HITS, Protocol, Sequence, Timed};
 use sereno_spa::Secret;
 use std::fmt::Write;
 use std::ops::Range;
 use std::time::Duration;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// What stands in such a file, each with a right value.
-const OPTIONS: [(&str, &str); 6] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("host", "\"srv.example.org\""),
     ("wait", "22"),
-    ("ports", "[\"7000\", \"8000:udp\", \"9000\"]"),
     ("delay", "50"),
+    ("knock", "[7311, 2904, 5127]"),
     ("once", "true"),
-    ("timed", "{ secret = \"...\" }"),
-];
-/// What stands in `[timed]`.
-const TIMED: [(&str, &str); 5] = [
     ("secret", "\"...\", the one that the invitation has"),
-    ("step", "30"),
+    ("step", "\"30s\""),
     ("length", "4"),
-    ("range", "[10000, 60000]"),
-    ("protocol", "\"tcp\""),
+    ("range", "\"20000-60999\""),
 ];
 /// Milliseconds between two knocks, at most.
-const LONGEST_DELAY: u64 = 60_000;
+const LONGEST_DELAY: i64 = 60_000;
 
 /// A door as its guest knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,29 +69,25 @@ pub struct TimedKnock {
     /// How long a sequence holds, in whole seconds.
     pub step: Duration,
     /// How many ports it has.
-    pub length: usize,
+    pub length: u8,
     /// The first and last of the ports it is chosen from.
     pub range: (u16, u16),
-    /// How to knock.
-    pub protocol: Protocol,
 }
 
 impl TimedKnock {
-    /// What stands where nothing is said: four TCP ports from 10000 to 60000, others every 30
-    /// seconds.
+    /// With what stands where nothing is said, here and at the server.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
-        let (step, range) = (Duration::from_secs(30), (10_000, 60_000));
-        Self { secret, step, length: 4, range, protocol: Protocol::Tcp }
+        Self { secret, step: door::STEP, length: door::LENGTH, range: door::RANGE }
     }
 
-    /// The sequences.
+    /// The sequences: over TCP, as the server listens.
     ///
     /// # Errors
     /// A sentence about what is wrong.
     pub fn timed(&self) -> Result<Timed, String> {
-        let secret = self.secret.bytes().to_vec();
-        Timed::new(secret, self.step, self.length, self.range, self.protocol)
+        let (secret, length) = (self.secret.bytes().to_vec(), usize::from(self.length));
+        Timed::new(secret, self.step, length, self.range, Protocol::Tcp)
     }
 }
 
@@ -107,7 +97,7 @@ impl TimedKnock {
 pub fn read_invited(document: &Document) -> (Option<Invited>, Vec<Problem>) {
     let mut notes = Notes::default();
     let file = Written::parse(0, document, &mut notes);
-    let read = invited(&file.table, &mut notes);
+    let read = Reader { table: &file.table, notes: &mut notes }.invited();
     let hidden = hidden(document);
     let mut problems = notes.into_problems(&[&hidden]);
     // What stands there instead of a text in quotes may be the secret.
@@ -120,80 +110,100 @@ pub fn read_invited(document: &Document) -> (Option<Invited>, Vec<Problem>) {
     (read.filter(|_| stands), problems)
 }
 
-/// What is said under a name.
-fn said<'v, 'd>(table: &'v DeTable<'d>, name: &str) -> Option<&'v Value<'d>> {
-    table.get(name)
+/// The options of a file, and what is wrong with them.
+struct Reader<'f, 'd> {
+    table: &'f DeTable<'d>,
+    notes: &'f mut Notes,
 }
 
-/// A value, if one is there and right.
-fn take<'v, T>(
-    table: &'v DeTable<'_>,
-    (name, example): (&str, &str),
-    notes: &mut Notes,
-    read: impl FnOnce(&'v Value<'_>) -> Read<T>,
-) -> Option<T> {
-    let wrongs = match read(said(table, name)?) {
-        Ok(value) => return Some(value),
-        Err(wrongs) => wrongs,
-    };
-    for mut wrong in wrongs {
-        if wrong.remedy.is_empty() {
-            wrong.remedy = format!("write {name} = {example}");
-        }
-        notes.error(0, wrong);
+impl<'f, 'd> Reader<'f, 'd> {
+    /// Where an option is written, if it is.
+    fn place(&self, name: &str) -> Option<Range<usize>> {
+        self.table.get(name).map(Value::span)
     }
-    None
-}
 
-/// Names that are not known.
-fn strangers(table: &DeTable<'_>, known: &[(&str, &str)], notes: &mut Notes) {
-    for (key, _) in table {
-        let name: &str = key.get_ref();
-        if known.iter().all(|(known, _)| *known != name) {
-            let names: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
-            let remedy = match crate::near::nearest(name, names.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are: {}", names.join(", ")),
-            };
-            notes.error(0, Wrong::new(key.span(), "there is no such option").remedy(remedy));
-        }
+    fn wrong(&mut self, place: Range<usize>, message: &str, remedy: &str) {
+        self.notes.error(0, Wrong::new(place, message).remedy(remedy));
     }
-}
 
-fn invited(table: &DeTable<'_>, notes: &mut Notes) -> Option<Invited> {
-    strangers(table, &OPTIONS, notes);
-    let [host, wait, ports, delay, once, timed] = OPTIONS;
-    let host = take(table, host, notes, self::host);
-    if said(table, "host").is_none() {
-        let wrong = Wrong::new(0..0, "it is not said where the door is");
-        notes.error(0, wrong.remedy("write host = \"srv.example.org\""));
-    }
-    let wait = take(table, wait, notes, |value| value::whole::<u16>(value, 1, u16::MAX));
-    let delay =
-        take(table, delay, notes, |value| value::whole::<i64>(value, 0, LONGEST_DELAY as i64));
-    let once = take(table, once, notes, value::flag).unwrap_or(false);
-    let fixed = take(table, ports, notes, sequence);
-    let knock = match (said(table, "ports"), said(table, "timed")) {
-        (Some(_), None) => Knock::Fixed { sequence: fixed?, once },
-        (None, Some(value)) => {
-            let section = take(table, timed, notes, |value| match value.get_ref() {
-                DeValue::Table(section) => Ok(section),
-                _ => Wrong::new(value.span(), "timed is a section, not an option").alone(),
-            });
-            Knock::Timed(self::timed(section?, &value.span(), notes)?)
+    /// A value, if one is there and right.
+    fn take<T>(&mut self, name: &str, read: impl FnOnce(&'f Value<'d>) -> Read<T>) -> Option<T> {
+        let wrongs = match read(self.table.get(name)?) {
+            Ok(value) => return Some(value),
+            Err(wrongs) => wrongs,
+        };
+        let example = OPTIONS.iter().find(|(option, _)| *option == name).map_or("", |one| one.1);
+        for mut wrong in wrongs {
+            if wrong.remedy.is_empty() {
+                wrong.remedy = format!("write {name} = {example}");
+            }
+            self.notes.error(0, wrong);
         }
-        (both, _) => {
-            let place = both.map_or(0..0, Value::span);
-            let wrong = Wrong::new(place, "a door has either ports or [timed]");
-            notes.error(
-                0,
-                wrong.remedy("write ports = [\"7000\", \"8000\"], or [timed] with a secret"),
+        None
+    }
+
+    fn strangers(&mut self) {
+        let names = OPTIONS.map(|(name, _)| name);
+        for (key, _) in self.table {
+            let name: &str = key.get_ref();
+            if !names.contains(&name) {
+                let remedy = match near::nearest(name, names) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("leave it out; there are: {}", names.join(", ")),
+                };
+                let wrong = Wrong::new(key.span(), "there is no such option");
+                self.notes.error(0, wrong.remedy(remedy));
+            }
+        }
+    }
+
+    fn invited(mut self) -> Option<Invited> {
+        self.strangers();
+        let host = self.take("host", host);
+        if self.place("host").is_none() {
+            self.wrong(
+                0..0,
+                "it is not said where the door is",
+                "write host = \"srv.example.org\"",
             );
-            return None;
         }
-    };
-    let delay = delay.and_then(|delay| u64::try_from(delay).ok()).map(Duration::from_millis);
-    Some(Invited { host: host?, wait, delay, knock })
+        let wait = self.take("wait", |value| value::whole::<u16>(value, 1, u16::MAX));
+        let delay = self.take("delay", |value| value::whole::<i64>(value, 0, LONGEST_DELAY));
+        let delay = delay.map(|delay| Duration::from_millis(delay.unsigned_abs()));
+        let knock = match (self.place("knock"), self.place("secret")) {
+            (Some(_), None) => self.fixed(),
+            (None, Some(place)) => self.timed(place),
+            (both, _) => {
+                let remedy = "write knock = [7311, 2904, 5127] with the door's ports, or secret";
+                self.wrong(both.unwrap_or(0..0), "a door has either knock or secret", remedy);
+                None
+            }
+        };
+        Some(Invited { host: host?, wait, delay, knock: knock? })
+    }
+
+    fn fixed(&mut self) -> Option<Knock> {
+        let sequence = self.take("knock", door::sequence);
+        let once = self.take("once", value::flag).unwrap_or(false);
+        sequence.map(|sequence| Knock::Fixed { sequence, once })
+    }
+
+    fn timed(&mut self, place: Range<usize>) -> Option<Knock> {
+        let secret = self.take("secret", |value| {
+            let secret = value::text(value).ok().and_then(Secret::from_base64);
+            secret
+                .ok_or_else(|| vec![Wrong::new(value.span(), "the secret is no base64 in quotes")])
+        });
+        let mut knock = TimedKnock::new(secret?);
+        knock.step = self.take("step", value::lasting).unwrap_or(knock.step);
+        let length = self.take("length", |value| value::whole(value, 2, MOST_HITS as u8));
+        knock.length = length.unwrap_or(knock.length);
+        knock.range = self.take("range", door::range).unwrap_or(knock.range);
+        if let Err(why) = knock.timed() {
+            self.wrong(place, &why, "write what the invitation has");
+        }
+        Some(Knock::Timed(knock))
+    }
 }
 
 /// A name or an address, in characters that no shell knows.
@@ -213,64 +223,11 @@ pub fn is_host(text: &str) -> bool {
     (1..=253).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with(['-', '.'])
 }
 
-fn sequence(value: &Value<'_>) -> Read<Sequence> {
-    let hits = value::each(value, |value| {
-        let hit = value::text(value)?.parse::<Hit>();
-        hit.or_else(|why| Wrong::new(value.span(), why).alone())
-    })?;
-    let wrong = Wrong::new(value.span(), format!("1 to {MOST_HITS} ports are needed"));
-    Sequence::new(hits).ok_or_else(|| vec![wrong])
-}
-
-fn timed(table: &DeTable<'_>, place: &Range<usize>, notes: &mut Notes) -> Option<TimedKnock> {
-    strangers(table, &TIMED, notes);
-    let [secret, step, length, range, protocol] = TIMED;
-    let read = take(table, secret, notes, |value| {
-        let secret = value::text(value).ok().and_then(Secret::from_base64);
-        secret.ok_or_else(|| vec![Wrong::new(value.span(), "the secret is no base64 in quotes")])
-    });
-    if said(table, "secret").is_none() {
-        let wrong = Wrong::new(place.clone(), "there is no secret");
-        notes.error(0, wrong.remedy("write secret = and the text that the invitation has"));
-    }
-    let mut knock = TimedKnock::new(read?);
-    let whole = |value: &Value<'_>| value::whole::<i64>(value, 1, 86_400);
-    if let Some(step) = take(table, step, notes, whole) {
-        knock.step = Duration::from_secs(step.unsigned_abs());
-    }
-    let most = i64::try_from(MOST_HITS).unwrap_or(32);
-    if let Some(length) = take(table, length, notes, |value| value::whole::<i64>(value, 2, most)) {
-        knock.length = usize::try_from(length).unwrap_or(4);
-    }
-    if let Some(range) = take(table, range, notes, |value| {
-        let ends = value::each(value, |value| value::whole::<u16>(value, 1, u16::MAX))?;
-        let two = <[u16; 2]>::try_from(ends);
-        two.map_err(|_| vec![Wrong::new(value.span(), "the first and the last port are needed")])
-    }) {
-        knock.range = (range[0], range[1]);
-    }
-    if let Some(protocol) = take(table, protocol, notes, |value| match value::text(value)? {
-        "tcp" => Ok(Protocol::Tcp),
-        "udp" => Ok(Protocol::Udp),
-        _ => Wrong::new(value.span(), "a port is knocked at over tcp or udp").alone(),
-    }) {
-        knock.protocol = protocol;
-    }
-    match knock.timed() {
-        Ok(_) => Some(knock),
-        Err(why) => {
-            notes.error(0, Wrong::new(place.clone(), why).remedy("write what the invitation has"));
-            None
-        }
-    }
-}
-
 /// A copy to be cited from: what may be a secret is stars.
 fn hidden(document: &Document) -> Document {
     let open = |line: &str| {
         let name = line.split('=').next().unwrap_or("").trim();
-        let known = OPTIONS.iter().chain(&TIMED).any(|(known, _)| *known == name);
-        (known && !matches!(name, "secret" | "timed")) || line.trim() == "[timed]"
+        name != "secret" && OPTIONS.iter().any(|(known, _)| *known == name)
     };
     let star = |c: char| {
         if c.is_whitespace() || c == '=' { c.to_string() } else { "*".repeat(c.len_utf8()) }
@@ -295,23 +252,18 @@ impl Invited {
         }
         match &self.knock {
             Knock::Fixed { sequence, once } => {
-                let hits: Vec<String> =
-                    sequence.hits().iter().map(|hit| format!("\"{}\"", short(*hit))).collect();
-                let _ = writeln!(text, "ports = [{}]", hits.join(", "));
+                let hits: Vec<String> = sequence.hits().iter().map(toml_hit).collect();
+                let _ = writeln!(text, "knock = [{}]", hits.join(", "));
                 if *once {
                     text.push_str("once = true\n");
                 }
             }
             Knock::Timed(timed) => {
                 let (first, last) = timed.range;
-                let _ = write!(
-                    text,
-                    "\n[timed]\nsecret = \"{}\"\nstep = {}\nlength = {}\nrange = [{first}, {last}]\nprotocol = \"{}\"\n",
-                    *timed.secret.to_base64(),
-                    timed.step.as_secs(),
-                    timed.length,
-                    timed.protocol.as_str(),
-                );
+                let (step, length) = (timed.step.as_secs(), timed.length);
+                let _ = writeln!(text, "secret = \"{}\"", *timed.secret.to_base64());
+                let _ =
+                    writeln!(text, "step = {step}\nlength = {length}\nrange = \"{first}-{last}\"");
             }
         }
         text
@@ -327,103 +279,17 @@ pub fn short(hit: Hit) -> String {
     }
 }
 
+fn toml_hit(hit: &Hit) -> String {
+    match hit.protocol {
+        Protocol::Tcp => hit.port.to_string(),
+        Protocol::Udp => format!("\"{hit}\""),
+    }
+}
+
 fn toml_text(text: &str) -> String {
     // Names and addresses have no character that has to be escaped.
     format!("\"{}\"", text.escape_default())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZg==";
-
-    fn read(text: &str) -> (Option<Invited>, Vec<Problem>) {
-        read_invited(&Document { name: "office.toml".to_owned(), text: text.to_owned() })
-    }
-
-    fn right(text: &str) -> Invited {
-        let (read, problems) = read(text);
-        assert_eq!(problems, [], "{text}");
-        read.unwrap()
-    }
-
-    #[test]
-    fn what_is_written_is_read_as_it_was() {
-        let hits = vec![Hit::tcp(7000), Hit::udp(8000), Hit::tcp(9000)];
-        let fixed = Knock::Fixed { sequence: Sequence::new(hits).unwrap(), once: true };
-        let secret = Secret::from_base64(SECRET).unwrap();
-        let timed = Knock::Timed(TimedKnock { length: 5, ..TimedKnock::new(secret) });
-        for (knock, wait) in [(fixed, Some(22)), (timed, None)] {
-            let delay = wait.map(|_| Duration::from_millis(70));
-            let door = Invited { host: "srv.example.org".to_owned(), wait, delay, knock };
-            assert_eq!(right(&door.render()), door, "{}", door.render());
-        }
-        let short =
-            right(&format!("host = \"2001:db8::1\"\ntimed = {{ secret = \"{SECRET}\" }}\n"));
-        assert!(matches!(short.knock, Knock::Timed(timed) if timed.length == 4));
-    }
-
-    #[test]
-    fn every_mistake_is_named_at_its_place() {
-        for (text, line, said) in [
-            ("ports = [\"7000\"]", 1, "where the door is"),
-            ("host = \"-oProxy\"\nports = [\"7000\"]", 1, "no name and no address"),
-            ("host = \"a b\"\nports = [\"7000\"]", 1, "no name and no address"),
-            ("host = \"a\"", 1, "either ports or [timed]"),
-            ("host = \"a\"\nports = []", 2, "1 to 32 ports"),
-            ("host = \"a\"\nports = [\"70000\"]", 2, "not a port"),
-            ("host = \"a\"\nports = [\"7000\"]\nwait = 0", 3, "from 1 to 65535"),
-            ("host = \"a\"\nport = [\"7000\"]", 2, "no such option"),
-            ("host = \"a\"\n[timed]\nstep = 30", 2, "there is no secret"),
-            ("host = \"a\"\n[timed]\nsecret = \"c2hvcnQ=\"", 2, "at least 16 bytes"),
-        ] {
-            let (read, problems) = read(text);
-            assert!(read.is_none(), "{text}");
-            let found = problems.iter().any(|p| p.line == line && p.message.contains(said));
-            assert!(found, "{text}: {problems:?}");
-            assert!(problems.iter().all(|problem| !problem.remedy.is_empty()), "{problems:?}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_not_cited() {
-        for text in [
-            "host = \"a\"\n[timed]\nsecret = hunter2hunter2hunter2",
-            "host = \"a\"\n[timed]\nsecret = \"hunter2!\"",
-            "host = \"a\"\n[timed]\nsecert = \"hunter2\"",
-            "host = \"a\"\ntimed = { secret = hunter2 }",
-            "host = \"a\"\nsecret = \"\"\"\nhunter2\n\"\"\"",
-            "host = \"a\"\ntimed = \"hunter2\"",
-            "host = \"a\"\n[timed]\nsecret = \"hunter2",
-        ] {
-            let (read, problems) = read(text);
-            assert!(read.is_none() && !problems.is_empty(), "{text}");
-            assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_written_is_read_or_refused(
-            lines in proptest::collection::vec(
-                prop_oneof![
-                    "(host|wait|ports|delay|once|timed|secret|step|length|range|protocol) = [\\[\"0-9a-z:,=\\] {}']{0,24}",
-                    Just("[timed]".to_owned()),
-                    "\\PC{0,30}",
-                ],
-                0..4,
-            ),
-            whole in any::<bool>(),
-        ) {
-            let start = if whole { "host = \"a\"\nports = [\"7\"]\n" } else { "" };
-            let (door, problems) = read(&[start, &lines.join("\n")].concat());
-            prop_assert!(door.is_some() || !problems.is_empty());
-            if let Some(door) = door {
-                let (again, problems) = read(&door.render());
-                prop_assert_eq!((again.as_ref(), problems.len()), (Some(&door), 0));
-            }
-        }
-    }
-}
+mod tests;

@@ -108,9 +108,9 @@ fn the_script_knows_the_ports_of_the_time() {
     if !own_loopback() || !installed("perl") {
         return;
     }
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
+    for range in [(20_000, 21_200), (1024, 65_535)] {
         let mut knock = TimedKnock::new(Secret::new((1..=33).collect()));
-        (knock.length, knock.range, knock.protocol) = (7, (20_000, 21_200), protocol);
+        (knock.length, knock.range) = (7, range);
         // No window ends while the script runs, as good as always.
         knock.step = Duration::from_secs(3600);
         let timed = knock.timed().unwrap();

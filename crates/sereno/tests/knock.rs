@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-const DOOR: &str = "host = \"127.0.0.1\"\nports = [\"7\", \"9:udp\"]\n";
+const DOOR: &str = "host = \"127.0.0.1\"\nknock = [7, \"9:udp\"]\n";
 const RC: &str = "[home]\nSPA_SERVER 127.0.0.1\nACCESS tcp/22\nKEY_BASE64 AQIDBAUGBwg=\n\
                   HMAC_KEY_BASE64 CQoLDA0ODxA=\n";
 const KEYS: [&str; 2] = ["AQIDBAUGBwg", "CQoLDA0ODxA"];
@@ -143,11 +143,11 @@ fn a_door_is_a_file_that_is_right_and_nobody_elses() {
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     let (_, why, code) = guest.says(&["office"]);
     assert!(why.contains("(mode 644): chmod 600") && code == 1, "{why}");
-    guest.door("attic", "host = \"127.0.0.1\"\nport = 7\n[timed]\nsecret = \"hunter2hunter2!\"\n");
+    guest.door("attic", "host = \"127.0.0.1\"\nport = 7\nsecret = \"hunter2hunter2!\"\n");
     let (_, why, code) = guest.says(&["attic"]);
     assert!(why.contains("attic.toml:2:1: there is no such option") && code == 1, "{why}");
     assert!(why.contains("no base64") && !why.contains("hunter2"), "{why}");
-    guest.door("cellar", "host = \"127.0.0.1\"\n[timed]\nsecret = \"MDEyMzQ1Njc4OWFiY2RlZg==\"\n");
+    guest.door("cellar", "host = \"127.0.0.1\"\nsecret = \"MDEyMzQ1Njc4OWFiY2RlZg==\"\n");
     assert_eq!(guest.says(&["cellar", "-d", "0"]).2, 0);
 }
 

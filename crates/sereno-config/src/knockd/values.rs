@@ -180,4 +180,3 @@ pub(super) fn good_once(
     }
     (list, places)
 }
-

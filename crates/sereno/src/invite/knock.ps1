@@ -1,5 +1,6 @@
-$o = @{}; Get-Content NAME.toml | ForEach-Object { if ($_ -match '^(\w+) = "?([^"]*)"?$') { $o[$Matches[1]] = $Matches[2] } }
-$first, $last = [int[]]($o['range'].Trim('[', ']') -split ', ')
+$o = @{ step = '30'; length = '4'; range = '20000-60999'; delay = '50' }
+Get-Content NAME.toml | ForEach-Object { if ($_ -match '^(\w+) = "?([^"]*)"?$') { $o[$Matches[1]] = $Matches[2] } }
+$first, $last = [int[]]($o['range'] -split '-')
 $mac = New-Object System.Security.Cryptography.HMACSHA256 (, [Convert]::FromBase64String($o['secret']))
 $window = [long][Math]::Floor([DateTimeOffset]::UtcNow.ToUnixTimeSeconds() / [int]$o['step'])
 $ports = @(); $block = 0; $length = [int]$o['length']
@@ -12,9 +13,7 @@ while ($ports.Count -lt $length) {
     if ($ports -notcontains $p) { $ports += $p }
   }
 }
-$delay = if ($o['delay']) { [int]$o['delay'] } else { 50 }
 foreach ($p in $ports) {
-  if ($o['protocol'] -eq 'udp') { $s = New-Object System.Net.Sockets.UdpClient; [void]$s.Send([byte[]](0), 1, $o['host'], $p) }
-  else { $s = New-Object System.Net.Sockets.TcpClient; [void]$s.BeginConnect($o['host'], $p, $null, $null) }
-  Start-Sleep -Milliseconds ([Math]::Max(200, $delay)); $s.Close()
+  $s = New-Object System.Net.Sockets.TcpClient; [void]$s.BeginConnect($o['host'], $p, $null, $null)
+  Start-Sleep -Milliseconds ([Math]::Max(200, [int]$o['delay'])); $s.Close()
 }
