@@ -283,7 +283,32 @@ def knockd():
             put("knock", f"{name}-{manner[0]}", manner + b"".join(hits))
 
 
+def invited():
+    """The doors of the guide, and slips in them."""
+    guide = (ROOT / "docs/guide/knock.md").read_text()
+    fixed, timed = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    secret = re.search(r"secret.*\n", timed)[0]
+    for name, text in {
+        "fixed": fixed,
+        "timed": timed,
+        "short": 'host = "::1"\nknock = [7]\n',
+        "both": fixed + secret,
+        "neither": 'host = "a"\n',
+        "nobody": "knock = [7, 8]\n",
+        "slip": fixed.replace("knock", "knok"),
+        "bare": timed.replace('"', ""),
+        "shell": fixed.replace("srv.example.org", "$(id)"),
+        "range": timed.replace("60999", "20100"),
+        "once": fixed.replace("true", "yes"),
+        "open": timed.replace('=="', "=="),
+    }.items():
+        put("invited", name, text)
+
+
 if __name__ == "__main__":
-    parts = (lines_and_blocks, patterns, configurations, frames, datagrams, heard, entries, fail2ban, packets, stanzas, knockd)
+    parts = (
+        invited, lines_and_blocks, patterns, configurations, frames, datagrams, heard, entries, fail2ban, packets,
+        stanzas, knockd,
+    )
     for write in parts:
         write()

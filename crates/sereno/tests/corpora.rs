@@ -44,6 +44,7 @@ targets! {
     date: "../../../fuzz/checks/date.rs",
     tree: "../../../fuzz/checks/tree.rs",
     filter: "../../../fuzz/checks/filter.rs",
+    invited: "../../../fuzz/checks/invited.rs",
 }
 
 /// Checks every input of a target, and names those that fail.

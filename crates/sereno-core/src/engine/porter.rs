@@ -221,7 +221,7 @@ impl Porter {
         self.entries.values()
     }
 
-    /// When [`Porter::tick`] is wanted next, and what for.
+    /// When `tick` is wanted next, and what for.
     #[must_use]
     pub fn next_wake(&self) -> Option<(Time, &'static str)> {
         let end = self.ends.first().map(|(at, ..)| (*at, "a door closes"));

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it. Help texts teach: each command says what it is for.
 
+use super::knock::args::KnockArgs;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 Exit codes:
   0  done            1  not done, or problems found
   2  wrong usage     3  no Sereno is running (or it does not answer)
+  4  knocked, but the port does not answer
 
 Examples:
   sereno run                      guard this machine, in the foreground
@@ -68,6 +70,12 @@ pub enum Command {
     /// Write another program's configuration as Sereno's own.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Knock at a server's door, wait until it is open, and start a command.
+    ///
+    /// Knocks are packets to ports in an agreed order (port knocking), or one encrypted and signed
+    /// packet (--spa). It works with Sereno's doors, with knockd and with fwknop, needs no rights,
+    /// and no Sereno has to run here.
+    Knock(Box<KnockArgs>),
     /// Make the running Sereno read its configuration again.
     Reload(Json),
     /// Stop the running Sereno; bans stay in force.
