@@ -24,7 +24,7 @@ pub fn check(data: &[u8]) {
     match &door.knock {
         Knock::Fixed { sequence, .. } => assert!(sequence.hits().iter().all(|hit| hit.port > 0)),
         Knock::Timed(timed) => {
-            assert!(timed.timed().is_ok_and(|timed| timed.sequence(7).is_some()))
+            assert!(timed.timed().is_ok_and(|timed| timed.sequence(7).is_some()));
         }
     }
     let (again, problems) = read(&door.render());
