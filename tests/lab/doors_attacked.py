@@ -1,0 +1,2 @@
+class Scans: pass
+class Floods: pass

@@ -1,0 +1,2 @@
+class Commands: pass
+class Strict: pass

@@ -1,0 +1,2 @@
+class Own: pass
+class Secret: pass

@@ -1,0 +1,2 @@
+class Fwknop: pass
+class Signed: pass
