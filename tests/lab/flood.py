@@ -6,7 +6,7 @@
 
 LIST is sent in its order, `all` is 1 to 65535 (in any order with --shuffle, another in each round). A `random`
 source is a new one for each packet (some repeat after a hundred million); with --each, for each round of the
-ports. Without --rounds it goes on until --seconds are over. Checksums are right.
+ports. Without --rounds it goes on until --seconds are over, or SIGINT. Checksums are right.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import ctypes
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -166,7 +167,9 @@ def main():
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 20)
     sock.bind(("eth0", 0))
     pace, rounds = Pace(args.rate), 0
-    over = lambda: time.monotonic() - pace.begun >= args.seconds
+    told = []
+    signal.signal(signal.SIGINT, lambda *_: told.append(True))
+    over = lambda: bool(told) or time.monotonic() - pace.begun >= args.seconds
     while not over() and (not args.rounds or rounds < args.rounds):
         if args.shuffle:
             batch.order(random.sample(range(batch.count), batch.count))
