@@ -3,7 +3,6 @@
 import os
 import re
 import time
-from datetime import datetime
 
 import fixture
 import house
@@ -292,5 +291,5 @@ DROPS = """table inet own {
 
 
 def seconds(moment):
-    """A moment of the status in seconds."""
-    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+    """A moment of the status, which are microseconds, in seconds."""
+    return moment / 1e6
