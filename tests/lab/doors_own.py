@@ -8,8 +8,8 @@ import struct
 import time
 
 import fixture
+import guard
 import house
-from guard import BINARY
 from house import BOTH, CLIENT, SERVER, STRANGER
 
 KNOCK = (7311, 2904, 5127)
@@ -149,7 +149,7 @@ class Secret(house.HouseCase):
     def setUp(self):
         super().setUp()
         folder = f"{self.work}/keys"
-        said = self.house.run(SERVER, BINARY, "door", "keygen", "ssh", "--knock", "--into", folder)
+        said = self.house.run(SERVER, guard.BINARY, "door", "keygen", "ssh", "--knock", "--into", folder)
         told = re.search(r'^secret = "([A-Za-z0-9+/=]+)"$', said, re.M)
         with open(f"{folder}/ssh.secret", encoding="ascii") as text:
             self.assertEqual(text.read().strip(), told[1])

@@ -5,9 +5,9 @@ import re
 import time
 
 import fixture
+import guard
 import house
 import net
-from guard import BINARY
 from house import CLIENT, SERVER, STRANGER
 
 # In base64; fwknop's keys.
@@ -20,7 +20,7 @@ class Spa(house.HouseCase):
     def keys(self, ports="tcp/22"):
         """The server's file and the client's, as `door keygen` makes them."""
         host = net.server_address(SERVER)
-        said = self.house.run(SERVER, BINARY, "door", "keygen", "ssh", "--into", f"{self.work}/keys",
+        said = self.house.run(SERVER, guard.BINARY, "door", "keygen", "ssh", "--into", f"{self.work}/keys",
                               "--ports", ports, "--host", host)  # fmt: skip
         stanza = said[said.index("[ssh]\nSPA_SERVER") :]
         self.rc = self.write("fwknoprc", stanza)
