@@ -19,31 +19,22 @@ MAXRETRY = 5  # as in guard.toml
 SOURCES = {"srv16": ("asterisk", "full"), "srv22": ("asterisk", "full"), "sshsrv": ("sshd", "auth.log")}
 
 
-class Guard:
-    """One guard for one server. Its state outlives stop() and kill(), so that start() is a restart."""
+class Program:
+    """Sereno in a server's namespace. Its state outlives stop() and kill(), so that start() is a restart."""
 
-    def __init__(self, lab, role, work, file=None, journal=False):
-        """file: a log other than the usual one; journal: read Asterisk's syslog in the journal, not a file."""
-        self.lab, self.role, self.work, self.journal = lab, role, work, journal
+    def __init__(self, net, role, work, *options):
+        """options: what `run` is told besides where its state is."""
+        self.net, self.role, self.work, self.options = net, role, work, options
         os.makedirs(f"{work}/state", exist_ok=True)
         self.socket = f"{work}/control.socket"
         self.process = None
-        server, (jail, name) = lab.server(role), SOURCES[role]
-        logs = server.work if role == "sshsrv" else f"{server.work}/log"
-        # A first start looks back a little; what earlier tests did is none of this guard's business.
-        if os.path.exists(f"{logs}/{file or name}"):
-            os.truncate(f"{logs}/{file or name}", 0)
-        with open(f"{servers.HERE}/guard.toml", encoding="ascii") as given, open(f"{work}/guard.toml", "w") as own:
-            source = 'journal = ["_COMM=asterisk"]' if journal else f'logpath = ["{logs}/{file or name}"]'
-            own.write(given.read().replace("@JAIL@", jail).replace("@SOURCE@", source))
 
     def command(self, *words):
-        """The words of a command of ours where the guard lives."""
-        words = [BINARY, "--socket", self.socket, *words]
-        return self.lab.net.command(self.role, *(self.lab.server(self.role).beside(*words) if self.journal else words))
+        """The words of a command of ours where the program lives."""
+        return self.net.command(self.role, BINARY, "--socket", self.socket, *words)
 
     def start(self):
-        words = self.command("run", "--config", f"{self.work}/guard.toml", "--state", f"{self.work}/state")
+        words = self.command("run", *self.options, "--state", f"{self.work}/state")
         # The zone of the servers' logs is the zone of the machine the guard believes to be on.
         environment = {**os.environ, "TZ": servers.ZONE}
         with open(f"{self.work}/guard.log", "ab") as log:
@@ -73,6 +64,39 @@ class Guard:
             raise AssertionError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def stop(self):
+        self._end(signal.SIGTERM)
+
+    def kill(self):
+        self._end(signal.SIGKILL)
+
+    def _end(self, signal_number):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal_number)
+            self.process.wait(10)
+
+
+class Guard(Program):
+    """One guard for one server."""
+
+    def __init__(self, lab, role, work, file=None, journal=False):
+        """file: a log other than the usual one; journal: read Asterisk's syslog in the journal, not a file."""
+        super().__init__(lab.net, role, work, "--config", f"{work}/guard.toml")
+        self.lab, self.journal = lab, journal
+        server, (jail, name) = lab.server(role), SOURCES[role]
+        logs = server.work if role == "sshsrv" else f"{server.work}/log"
+        # A first start looks back a little; what earlier tests did is none of this guard's business.
+        if os.path.exists(f"{logs}/{file or name}"):
+            os.truncate(f"{logs}/{file or name}", 0)
+        with open(f"{servers.HERE}/guard.toml", encoding="ascii") as given, open(f"{work}/guard.toml", "w") as own:
+            source = 'journal = ["_COMM=asterisk"]' if journal else f'logpath = ["{logs}/{file or name}"]'
+            own.write(given.read().replace("@JAIL@", jail).replace("@SOURCE@", source))
+
+    def command(self, *words):
+        """The words of a command of ours where the guard lives."""
+        words = [BINARY, "--socket", self.socket, *words]
+        return self.lab.net.command(self.role, *(self.lab.server(self.role).beside(*words) if self.journal else words))
+
     def bans(self):
         """Every address or prefix `bans --json` names, wherever in the answer it stands."""
         found, rest = set(), [json.loads(self.order("bans", "--json"))]
@@ -92,14 +116,3 @@ class Guard:
     def bans_address(self, address):
         address = ipaddress.ip_address(address)
         return any(address in ban for ban in self.bans())
-
-    def stop(self):
-        self._end(signal.SIGTERM)
-
-    def kill(self):
-        self._end(signal.SIGKILL)
-
-    def _end(self, signal_number):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal_number)
-            self.process.wait(10)

@@ -1,6 +1,6 @@
 """The lab's network: one bridge, a namespace for each server, one for all attackers, one for all phones.
 
-Addresses are those of the documentation blocks: servers 198.51.100.16 / .22 / .23 and 2001:db8:100::16 ...,
+Addresses are those of the documentation blocks: servers 198.51.100.16 / .22 / .23 / .24 and 2001:db8:100::16 ...,
 attackers anywhere in 203.0.113.0/24 and 2001:db8:bad::/48, phones in 10.20.30.0/24 and 2001:db8:900d::/64,
 and the victim of forgeries 192.0.2.66. Every address of a client block works without being configured one by
 one: the client's namespace holds the whole block as a local route, the servers reach it through the client's
@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 
-SERVERS = {"srv16": 16, "srv22": 22, "sshsrv": 23}
+SERVERS = {"srv16": 16, "srv22": 22, "sshsrv": 23, "doorsrv": 24}
+GUARDED = ("srv16", "srv22", "sshsrv")
 ATTACKERS = ("203.0.113.0/24", "2001:db8:bad::/48", "192.0.2.0/24")
 PHONES = ("10.20.30.0/24", "2001:db8:900d::/64")
 CLIENTS = {"attack": (201, ATTACKERS), "phones": (202, PHONES)}
@@ -26,9 +27,9 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def server_address(server, family=socket.AF_INET):
-    """The address of a server's namespace (a key of SERVERS), as text."""
-    host = SERVERS[server]
+def server_address(role, family=socket.AF_INET):
+    """The address of a namespace (a key of SERVERS or CLIENTS), as text."""
+    host = SERVERS.get(role) or CLIENTS[role][0]
     return f"2001:db8:100::{host}" if family == socket.AF_INET6 else f"198.51.100.{host}"
 
 
@@ -68,7 +69,7 @@ def _run(*words):
 class Net:
     """Namespaces named ROLE-PID. Use as a context manager: leaving it kills what runs inside and removes them."""
 
-    def __init__(self, servers=tuple(SERVERS)):
+    def __init__(self, servers=GUARDED):
         self.suffix = f"-{os.getpid()}"
         self.servers = tuple(servers)
         self.roles = ("net", *CLIENTS, *self.servers)

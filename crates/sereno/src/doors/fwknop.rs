@@ -6,7 +6,7 @@ use sereno_config::Document;
 use sereno_config::fwknop::{Server, read_server};
 use sereno_core::door::{Deeds, Door, Sequences};
 use sereno_core::engine::DoorPolicy;
-use sereno_core::gate::{Name, Ports};
+use sereno_core::gate::{Name, PortRange, Ports};
 use std::path::Path;
 
 /// What a fwknopd.conf beside an access.conf is called.
@@ -30,12 +30,22 @@ impl Reader {
         self.signed(server, names);
     }
 
-    /// An access.conf whose packets open one door.
-    pub(super) fn signed_by(&mut self, path: &Path, name: Name, ports: Option<Ports>) {
-        let Some(server) = self.server(path) else { return };
-        let door = SignedDoor { name, ports };
-        let doors = vec![door; server.access.stanzas.len()];
+    /// An access.conf whose packets open one door; gives what is behind it: its own ports, or all
+    /// that the file names.
+    pub(super) fn signed_by(
+        &mut self,
+        path: &Path,
+        name: Name,
+        ports: Option<Ports>,
+    ) -> Option<Ports> {
+        let server = self.server(path)?;
+        let stanzas = &server.access.stanzas;
+        let opened = stanzas.iter().filter(|stanza| stanza.cycle.is_none());
+        let named: Vec<PortRange> = opened.flat_map(|stanza| stanza.open_ports.clone()).collect();
+        let behind = ports.clone().or_else(|| set(&named));
+        let doors = vec![SignedDoor { name, ports }; stanzas.len()];
         self.signed(server, doors);
+        behind
     }
 
     fn signed(&mut self, server: Server, doors: Vec<SignedDoor>) {

@@ -9,8 +9,12 @@ use std::path::Path;
 
 impl Reader {
     pub(super) fn own(&mut self, conf: &DoorConf) {
-        let deeds = deeds(conf);
         let Some(sequences) = self.sequences(conf) else { return };
+        let ports = match &conf.way {
+            Way::Signed(path) => self.signed_by(path, conf.name, conf.ports.clone()),
+            _ => conf.ports.clone(),
+        };
+        let deeds = deeds(conf, ports.as_ref());
         let door = Door {
             within: conf.within,
             // Others are answers and noise; a knock begins something.
@@ -21,7 +25,7 @@ impl Reader {
             sequences,
             ..signed_door(conf.name.as_str(), deeds)
         };
-        let closed = conf.closed && conf.ports.as_ref().is_some_and(|ports| *ports != Ports::All);
+        let closed = conf.closed && ports.is_some_and(|ports| ports != Ports::All);
         let (name, cut, free) = (conf.name, conf.cut, conf.free.clone());
         self.doors.policies.push(DoorPolicy { name, door, closed, cut, free });
     }
@@ -29,7 +33,7 @@ impl Reader {
     /// What is knocked; `None` if a file of it cannot be used, which is told.
     fn sequences(&mut self, conf: &DoorConf) -> Option<Sequences> {
         match &conf.way {
-            Way::Hand => Some(Sequences::Once(Vec::new())),
+            Way::Hand | Way::Signed(_) => Some(Sequences::Once(Vec::new())),
             Way::Knock(sequence) => Some(Sequences::Fixed(sequence.clone())),
             Way::Once(path) => self.once(conf, path),
             Way::Timed { secret, step, length, range } => {
@@ -48,10 +52,6 @@ impl Reader {
                         None
                     }
                 }
-            }
-            Way::Signed(path) => {
-                self.signed_by(path, conf.name, conf.ports.clone());
-                Some(Sequences::Once(Vec::new()))
             }
         }
     }
@@ -87,8 +87,8 @@ impl Reader {
     }
 }
 
-fn deeds(conf: &DoorConf) -> Deeds {
-    if let Some(ports) = &conf.ports {
+fn deeds(conf: &DoorConf, ports: Option<&Ports>) -> Deeds {
+    if let Some(ports) = ports {
         return Deeds::open(ports.clone());
     }
     let deed =

@@ -497,6 +497,7 @@ impl Guard {
         }
         self.actions.extend(actions.iter().cloned());
         self.carry_out(now);
+        self.settle_doors(now);
         self.flush(now);
         actions
     }

@@ -29,10 +29,14 @@ impl Log {
     /// Writes what knockd would; gives what kept it from that, once.
     pub(super) fn note(&mut self, action: &Action, doors: &Doors, now: Time) -> Option<String> {
         let path = self.path.as_deref()?;
-        let text = line(action, doors)?;
+        let lines = lines(action, doors);
+        if lines.is_empty() {
+            return None;
+        }
         let time = jiff::Timestamp::from_microsecond(now.0).unwrap_or_default();
         let time = time.to_zoned(jiff::tz::TimeZone::system());
-        let text = format!("[{}] {text}\n", time.strftime("%Y-%m-%d %H:%M"));
+        let stamp = time.strftime("%Y-%m-%d %H:%M").to_string();
+        let text: String = lines.iter().map(|line| format!("[{stamp}] {line}\n")).collect();
         let written = open(&mut self.file, path).and_then(|file| file.write_all(text.as_bytes()));
         let error = written.err()?;
         self.file = None;
@@ -59,33 +63,37 @@ fn open<'f>(file: &'f mut Option<File>, path: &Path) -> std::io::Result<&'f mut 
     }
 }
 
-/// A line of knockd's, from behind the date on.
-fn line(action: &Action, doors: &Doors) -> Option<String> {
+/// Lines of knockd's, from behind the date on.
+fn lines(action: &Action, doors: &Doors) -> Vec<String> {
     let door = |name: &Name| doors.policies.iter().find(|policy| policy.name == *name);
+    let (Action::Knock { door: name, addr, .. } | Action::Run { door: name, addr, .. }) = action
+    else {
+        return Vec::new();
+    };
+    let Some(door) = door(name).map(|policy| &policy.door) else { return Vec::new() };
+    let title = &door.name;
     match action {
-        Action::Knock { door: name, addr, what } => {
-            let title = &door(name)?.door.name;
-            Some(match what {
-                Knock::Stage(stage) => format!("{addr}: {title}: Stage {stage}"),
-                // Two of knockd's lines end twice.
-                Knock::TimedOut(stage) => {
-                    format!("{addr}: {title}: sequence timeout (stage {stage})\n")
-                }
-                Knock::Done => format!("{addr}: {title}: OPEN SESAME"),
-            })
-        }
-        Action::Run { door: name, addr, when } => {
-            let door = &door(name)?.door;
+        Action::Knock { what, .. } => vec![match what {
+            Knock::Stage(stage) => format!("{addr}: {title}: Stage {stage}"),
+            // Two of knockd's lines end twice.
+            Knock::TimedOut(stage) => {
+                format!("{addr}: {title}: sequence timeout (stage {stage})\n")
+            }
+            Knock::Done => format!("{addr}: {title}: OPEN SESAME"),
+        }],
+        Action::Run { when, .. } => {
             let deeds = door.deeds(*addr);
-            let Deed::Run(text) = (match when {
-                When::Start => &deeds.start,
-                When::Stop => return Some(format!("{addr}: {}: command timeout", door.name)),
-            }) else {
-                return None;
+            let (over, deed) = match when {
+                When::Start => (None, &deeds.start),
+                When::Stop => (Some(format!("{addr}: {title}: command timeout")), &deeds.stop),
             };
-            let text = text.replace("%IP%", &addr.to_string());
-            Some(format!("{}: running command: {text}\n", door.name))
+            let command = match deed {
+                Deed::Run(text) => Some(text.replace("%IP%", &addr.to_string())),
+                _ => None,
+            };
+            let command = command.map(|text| format!("{title}: running command: {text}\n"));
+            over.into_iter().chain(command).collect()
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
