@@ -90,6 +90,27 @@ fn an_action_starts_bans_lifts_and_stops() {
 }
 
 #[test]
+fn what_the_filter_captured_reaches_commands_and_questions() {
+    const USER: &str =
+        "[Definition]\nactionban = printf '%%s says %%s\\n' <ip> \"<F-USER>\" >> @DIR@/told\n";
+    if !own_network() {
+        return;
+    }
+    let ask = "ignorecommand = printf '%%s asks %%s\\n' <ip> \"<F-USER>\" >> @DIR@/asked; exit 1\n";
+    let jails = format!("[one]\naction = user\n[two]\naction = user\n{ask}");
+    let guard = House::new(&jails, &[("user", USER)]).start();
+    let evil = "$(touch @/canary) `id` \"'; %s".replace('@', guard.folder().to_str().unwrap());
+    fail(&guard, "one", "192.0.2.1", &evil);
+    fail(&guard, "two", "192.0.2.2", "carlos");
+    guard.until(|home| told(home).len() == 2);
+    let mut all = told(&guard);
+    all.sort();
+    assert_eq!(all, [format!("192.0.2.1 says {evil}"), "192.0.2.2 says carlos".to_owned()]);
+    assert_eq!(text(&guard, "asked"), "192.0.2.2 asks carlos\n");
+    assert!(!guard.path("canary").exists(), "{}", guard.said());
+}
+
+#[test]
 fn letters_are_sent_and_not_repeated_after_a_restart() {
     if !own_network() {
         return;

@@ -27,7 +27,7 @@ pub use fields::Fields;
 pub use reader::{Counts, Finding, Who};
 pub use scan::Scan;
 pub use session::Story;
-pub use trial::{Manner, Trace};
+pub use trial::{Manner, Trace, captured};
 
 use crate::rule::Rule;
 use date::Detector;

@@ -99,6 +99,12 @@ impl Commands {
         both.map_or(&NONE, |both| &both[usize::from(family == Family::V6)])
     }
 
+    /// Whether a script of it needs what the filter captured.
+    #[must_use]
+    pub fn captures(&self) -> bool {
+        self.scripts.iter().flatten().any(Script::captures)
+    }
+
     /// Whether there is anything to lift: if not, a ban is a message, and is forgotten when it
     /// was sent.
     #[must_use]

@@ -67,6 +67,12 @@ pub(super) struct Fault {
 }
 
 impl Script {
+    /// Whether it needs what the filter captured.
+    #[must_use]
+    pub fn captures(&self) -> bool {
+        self.needs.iter().any(|variable| variable.capture().is_some())
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {

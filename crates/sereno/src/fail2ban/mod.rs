@@ -8,6 +8,7 @@ mod jails;
 
 use crate::cli::fail2ban::config::Disk;
 use sereno_config::{Policy, Problem, Severity, SourceConf};
+use sereno_core::filter::Filter;
 use sereno_core::gate::Name;
 use sereno_core::time::Time;
 use sereno_fail2ban::act::{Acts, Script, acts, question};
@@ -36,6 +37,8 @@ pub struct Guarded {
     pub acts: Acts,
     /// What it asks about everybody it would ban.
     pub question: Option<Arc<Script>>,
+    /// What it looks for.
+    pub filter: Arc<Filter>,
     /// Whether it reads the journal rather than files.
     pub reads_journal: bool,
 }
@@ -97,8 +100,8 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
             let text = jail.options.get(option).cloned().unwrap_or_default();
             tree.problem(Severity::Warning, (&text, 0, 1), why, "see docs/guide/from-fail2ban.md")
         }));
-        policy.filters.push((name, filter));
-        guarded.push(Guarded { name, place, acts, question, reads_journal });
+        policy.filters.push((name, Arc::clone(&filter)));
+        guarded.push(Guarded { name, place, acts, question, filter, reads_journal });
     }
     policy.friends.extend(ignored.everywhere(guarded.len()));
     policy.jails.sort_by_key(|jail| jail.policy.name);

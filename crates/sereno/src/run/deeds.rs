@@ -12,6 +12,7 @@ use crate::fail2ban::House;
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine, Input};
+use sereno_core::filter::{Filter, captured};
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
@@ -52,20 +53,23 @@ struct Doer {
     actions: Vec<String>,
     /// Bans told so far.
     banned: u64,
+    /// The jail's filter, if its commands want to know what it captured.
+    filter: Option<Arc<Filter>>,
 }
 
 impl Doer {
     fn ticket(&self, ban: &Ban, engine: &Engine, restored: bool) -> Ticket {
-        ticket(&self.title, self.banned, (ban, restored), engine)
+        ticket(&self.title, self.banned, self.filter.as_ref(), (ban, restored), engine)
     }
 }
 
 /// A ban as a jail's commands are told of it, with the jail's name in the configuration, how many
-/// bans it told of before, and whether this one is from before. What the filter captured is not
-/// kept, and empty.
+/// bans it told of before, and whether this one is from before. What the filter captured is read
+/// again from the lines that were kept.
 pub(super) fn ticket(
     title: &str,
     banned: u64,
+    filter: Option<&Arc<Filter>>,
     (ban, restored): (&Ban, bool),
     engine: &Engine,
 ) -> Ticket {
@@ -73,12 +77,15 @@ pub(super) fn ticket(
     let counts = engine.jails().find(|(policy, _)| policy.name == ban.jail);
     let watching = engine.jail(ban.jail).map_or(0, |jail| jail.watching() as u64);
     let found = counts.map_or(0, |(_, counts)| counts.failures);
+    let lines = || ban.dated_lines().map(|(_, line)| line);
+    let captures = filter.map(|filter| captured(filter, lines(), ban.prefix, ban.since));
     Ticket {
         failures: ban.count,
         time: ban.since.0.div_euclid(1_000_000),
         bantime: ban.until.map_or(-1, |until| seconds(until.since(ban.since))),
         bancount: ban.before,
-        matches: ban.dated_lines().map(|(_, line)| line.to_owned()).collect(),
+        matches: lines().map(str::to_owned).collect(),
+        captures: captures.into_iter().flatten().collect(),
         restored,
         jail_counts: [engine.ledger().count(ban.jail) as u64, banned, watching, found],
         ..end(title, ban.who())
@@ -120,10 +127,16 @@ impl Deeds {
                 continue;
             };
             if let Some(script) = &guarded.question {
-                self.questions.put(guarded.name, jail.name.clone(), Arc::clone(script));
+                let filter = script.captures().then(|| Arc::clone(&guarded.filter));
+                self.questions.put(guarded.name, jail.name.clone(), (Arc::clone(script), filter));
             }
             let banned = before.get(&guarded.name).map_or(0, |doer| doer.banned);
-            let mut doer = Doer { title: jail.name.clone(), actions: Vec::new(), banned };
+            let filter = guarded.acts.actions.iter().any(|(_, kind)| match kind {
+                Kind::Command(commands) => commands.captures(),
+                Kind::Gate(_) | Kind::Refused(_) => false,
+            });
+            let filter = filter.then(|| Arc::clone(&guarded.filter));
+            let mut doer = Doer { title: jail.name.clone(), actions: Vec::new(), banned, filter };
             for (action, kind) in &guarded.acts.actions {
                 let key = (doer.title.clone(), action.clone());
                 match kind {
