@@ -70,6 +70,7 @@ pub use settings::{IgnoreCache, Length, LogPath, Settings};
 pub use text::{Place, Text};
 pub use time::{TimeError, seconds};
 pub use tree::{Action, Family, Filter, Jail, Tree};
+pub use words::shell as shell_words;
 
 use files::{Loader, join};
 use ini::{Config, Entry, Section};

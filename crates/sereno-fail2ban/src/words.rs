@@ -12,7 +12,8 @@ pub(crate) fn list(text: &Text) -> Vec<Text> {
 
 /// Words as a POSIX shell cuts them, without its substitutions (`journalmatch` is given so to
 /// `journalctl(1)`). `None` if a quote is not closed, or nothing follows a backslash.
-pub(crate) fn shell(text: &str) -> Option<Vec<String>> {
+#[must_use]
+pub fn shell(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = text.chars();

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const SAMPLES: &str = "/usr/lib/python3/dist-packages/fail2ban/tests/files/logs";
 const AUTH: &str = "\
@@ -78,6 +79,70 @@ impl Pair {
         assert!(!told.contains("Traceback"), "{args:?}\n{told}");
         assert_eq!(steady(&ours), steady(&real), "{args:?}");
         assert_eq!(ours.status.code(), real.status.code(), "{args:?}");
+    }
+}
+
+/// Entries of a journal, in systemd's export format, as `systemd-journal-remote` takes them.
+const ENTRIES: [(&str, u32, &str); 5] = [
+    ("sshd", 42, "Failed password for root from 203.0.113.9 port 51001 ssh2"),
+    ("sshd", 43, "Accepted publickey for deploy from 198.51.100.4 port 51003 ssh2"),
+    ("sshd", 44, "Invalid user test from 192.0.2.7 port 51004"),
+    ("cron", 9, "started"),
+    ("sshd", 45, "Failed password for x from 2001:db8::7 port 5 ssh2"),
+];
+
+/// Makes a journal in a folder; false when the program for it is missing.
+fn journal(folder: &Path) -> bool {
+    const REMOTE: &str = "/usr/lib/systemd/systemd-journal-remote";
+    if !Path::new(REMOTE).exists() {
+        println!("skipped: systemd-journal-remote is not installed");
+        return false;
+    }
+    let entry = |(at, (name, pid, message)): (usize, &(&str, u32, &str))| {
+        let micros = 1_700_000_000_000_000 + at * 1_000_000;
+        format!(
+            "__REALTIME_TIMESTAMP={micros}\n__MONOTONIC_TIMESTAMP={at}\n_HOSTNAME=pbx\n_PID={pid}\n\
+             _BOOT_ID=2123456789abcdef0123456789abcdef\n_COMM={name}\n_UID=0\n\
+             _SYSTEMD_UNIT={name}.service\nSYSLOG_IDENTIFIER={name}\nMESSAGE={message}\n\n"
+        )
+    };
+    let entries: String = ENTRIES.iter().enumerate().map(entry).collect();
+    let mut child = Command::new(REMOTE)
+        .args(["-o", "system.journal", "-"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+    child.wait().unwrap().success()
+}
+
+#[test]
+fn the_journal() {
+    let Some(pair) = Pair::new() else { return };
+    let folder = pair.folder.path().join("journal");
+    fs::create_dir(&folder).unwrap();
+    if !journal(&folder) {
+        return;
+    }
+    let log = format!("systemd-journal[journalpath={}, journalflags=0]", folder.display());
+    let regex = "^\\s*\\S+ \\S+ Invalid user \\S+ from <HOST>";
+    for (options, sought) in [
+        (&["--print-all-matched", "--print-all-missed"][..], "sshd"),
+        (&["-m", "_SYSTEMD_UNIT=sshd.service + _COMM='cron'", "--print-all-missed"], "sshd"),
+        (&["-m", "_COMM=nobody"], "sshd"),
+        (&["-v"], regex),
+        (&["-o", "<time> <ip> <F-USER>"], "sshd"),
+    ] {
+        let args: Vec<&str> = options.iter().copied().chain([log.as_str(), sought]).collect();
+        pair.compare(&args);
+    }
+    let all = pair.ours(&["--print-all-matched", &log, "sshd"]);
+    let all = String::from_utf8_lossy(&all.stdout).into_owned();
+    assert!(all.contains("\nLines: 4 lines, 1 ignored, 3 matched, 0 missed\n"), "{all}");
+    for wrong in ["systemd-journal[nix=1]", "systemd-journalx"] {
+        assert!(!pair.ours(&[wrong, "sshd"]).status.success(), "{wrong}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::source::{Moment, Source};
 use crate::addr::Prefix;
-use crate::filter::{Counts, Filter, Finding, Scan, Story, Who};
+use crate::filter::{Counts, Filter, Finding, Scan, Story, Who, entry_line};
 use crate::line::Record;
 use crate::rule::session::{Line, Verdict, account};
 use crate::time::Time;
@@ -88,19 +88,7 @@ impl Source {
         if jails.is_empty() {
             return;
         }
-        let name = if record.tag.is_empty() { record.program } else { record.tag };
-        entry.clear();
-        for (text, behind) in [(record.host, &b" "[..]), (name, b"")] {
-            entry.extend_from_slice(text);
-            entry.extend_from_slice(if text.is_empty() { b"" } else { behind });
-        }
-        if !record.pid.is_empty() {
-            entry.push(b'[');
-            entry.extend_from_slice(record.pid);
-            entry.push(b']');
-        }
-        entry.extend_from_slice(if name.is_empty() { b"" } else { b": " });
-        entry.extend_from_slice(&record.text);
+        entry_line(record, entry);
         scan.entry(entry, when, &mut |place, finding| {
             *last_match = Some(when);
             told(&jails[place], finding, when, judge);

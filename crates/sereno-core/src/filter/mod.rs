@@ -25,7 +25,7 @@ mod witness;
 
 pub use fields::Fields;
 pub use reader::{Counts, Finding, Who};
-pub use scan::Scan;
+pub use scan::{Scan, entry_line};
 pub use session::Story;
 pub use trial::{Manner, Trace, captured};
 

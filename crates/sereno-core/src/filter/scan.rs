@@ -5,6 +5,7 @@ use super::date::{Detector, State};
 use super::reader::{Counts, Cut, Finding, Reader};
 use super::trial::{Manner, Trace};
 use super::{Filter, gate};
+use crate::line::Record;
 use crate::time::Time;
 use aho_corasick::AhoCorasick;
 use std::borrow::Cow;
@@ -151,6 +152,24 @@ impl Scan {
             clock.tell(cut, emit);
         }
     }
+}
+
+/// An entry of the journal as the line it would be in a file, without its date: what fail2ban makes of
+/// it.
+pub fn entry_line(record: &Record<'_>, line: &mut Vec<u8>) {
+    let name = if record.tag.is_empty() { record.program } else { record.tag };
+    line.clear();
+    for (text, behind) in [(record.host, &b" "[..]), (name, b"")] {
+        line.extend_from_slice(text);
+        line.extend_from_slice(if text.is_empty() { b"" } else { behind });
+    }
+    if !record.pid.is_empty() {
+        line.push(b'[');
+        line.extend_from_slice(record.pid);
+        line.push(b']');
+    }
+    line.extend_from_slice(if name.is_empty() { b"" } else { b": " });
+    line.extend_from_slice(&record.text);
 }
 
 /// A line as Python reads it: what is no UTF-8 is replaced, and the line's end is off.

@@ -341,23 +341,34 @@ pub struct JournalFeed<'a> {
     pub source: SourceId,
 }
 
+/// An entry's process, as text; empty if it is not known.
+#[must_use]
+pub fn pid(entry: &JournalEntry) -> String {
+    entry.trusted.pid.map(|pid| pid.to_string()).unwrap_or_default()
+}
+
+/// An entry of the journal as a record. What the kernel calls the program beats what it calls itself:
+/// anybody may say "sshd".
+#[must_use]
+pub fn record<'e>(entry: &'e JournalEntry, pid: &'e str) -> Record<'e> {
+    let program = entry.trusted.comm.as_deref().or(entry.identifier.as_deref()).unwrap_or_default();
+    Record {
+        host: entry.trusted.hostname.as_deref().unwrap_or_default().as_bytes(),
+        program: program.as_bytes(),
+        tag: entry.identifier.as_deref().unwrap_or_default().as_bytes(),
+        pid: pid.as_bytes(),
+        text: Cow::Borrowed(&entry.message),
+        style: Style::Syslog,
+        ..Record::default()
+    }
+}
+
 impl JournalSink for JournalFeed<'_> {
     fn entry(&mut self, entry: JournalEntry) {
         self.feed.book.fed = true;
         self.over("");
-        let pid = entry.trusted.pid.map(|pid| pid.to_string()).unwrap_or_default();
-        // What the kernel calls the program beats what it calls itself: anybody may say "sshd".
-        let program =
-            entry.trusted.comm.as_deref().or(entry.identifier.as_deref()).unwrap_or_default();
-        let record = Record {
-            host: entry.trusted.hostname.as_deref().unwrap_or_default().as_bytes(),
-            program: program.as_bytes(),
-            tag: entry.identifier.as_deref().unwrap_or_default().as_bytes(),
-            pid: pid.as_bytes(),
-            text: Cow::Borrowed(&entry.message),
-            style: Style::Syslog,
-            ..Record::default()
-        };
+        let pid = pid(&entry);
+        let record = record(&entry, &pid);
         let input = Input::Record { source: self.source, record: &record, when: entry.time };
         self.feed.engine.handle(input, self.feed.now, self.feed.actions);
     }

@@ -11,6 +11,7 @@ pub(super) struct Options {
     /// Names stay names.
     pub(super) raw: bool,
     pub(super) usedns: Option<String>,
+    pub(super) journalmatch: Option<String>,
     pub(super) maxlines: u32,
     /// Try only up to the first expression that matches.
     pub(super) first: bool,
@@ -182,7 +183,8 @@ impl Options {
             "--help" => return Err(Stop::Help),
             "--version" => return Err(Stop::Version { short: false }),
             "-V" => return Err(Stop::Version { short: true }),
-            // What is said while it works: there is no log here, and no journal is read.
+            "-m" | "--journalmatch" => self.journalmatch = Some(value),
+            // What is said while it works: there is no log here.
             _ => {}
         }
         Ok(())

@@ -2,10 +2,10 @@
 //! its options, its layout and its exit codes.
 //!
 //! Other than there, an expression behind the filter's name that says what to ignore takes the
-//! place of the filter's own (as in fail2ban 1.1), a prefregex is shown as it is written, and no
-//! journal is read.
+//! place of the filter's own (as in fail2ban 1.1), and a prefregex is shown as it is written.
 
 mod args;
+mod journal;
 mod out;
 mod report;
 mod source;
@@ -205,10 +205,17 @@ impl<W: Write> Session<'_, W> {
             })?;
             return Ok(None);
         }
-        if log.starts_with("systemd-journal") {
-            let message =
-                "Error: no journal is read here: give a file, or lines of journalctl -o short";
-            return self.fail(message).map(Some);
+        if let Some(source) = journal::Source::of(log) {
+            let read = source.and_then(|source| {
+                let own = options.journalmatch.as_deref();
+                Ok((source, journal::matches(own, &sought.journalmatch)?))
+            });
+            // The journal says when its entries were written.
+            trial.dated = options.datepattern.is_some() || sought.datepattern.is_some();
+            return match read {
+                Ok((source, matches)) => self.journal(&source, &matches, trial),
+                Err(message) => self.fail(&message).map(Some),
+            };
         }
         if trial::lines(options, sought) <= 1 && !log.contains('\n') {
             self.say(&format!("Use      single line : {}\n", short(log)))?;
@@ -228,6 +235,33 @@ impl<W: Write> Session<'_, W> {
             self.line(line, trial)?;
         }
         Ok(None)
+    }
+
+    /// Tries all entries of the journal that have these fields.
+    fn journal(
+        &mut self,
+        source: &journal::Source,
+        matches: &[String],
+        trial: &mut Trial<'_>,
+    ) -> Result<Option<ExitCode>, super::failure::Failure> {
+        let encoding = self.options.encoding.as_deref().unwrap_or("UTF-8");
+        self.say("Use         systemd journal")?;
+        self.say(&format!("Use         encoding : {encoding}"))?;
+        if !matches.is_empty() {
+            self.say(&format!("Use    journal match : {}", matches.join(" ")))?;
+        }
+        self.say("")?;
+        let read = source.read(matches, |entry| {
+            let found = trial.entry(&entry.line, entry.when, &entry.shown());
+            match &self.options.out {
+                Some(format) => out::print(format, &found, self.out),
+                None => Ok(()),
+            }
+        });
+        match read {
+            Ok(()) => Ok(None),
+            Err(e) => self.fail(&format!("Error: {e}")).map(Some),
+        }
     }
 
     fn line(&mut self, line: &str, trial: &mut Trial<'_>) -> std::io::Result<()> {
@@ -326,7 +360,7 @@ Options:
   -L NUMBER, --maxlines=NUMBER
                         how many lines are looked at together
   -m MATCH, --journalmatch=MATCH
-                        taken and not used: no journal is read
+                        which entries of the journal, if the log is systemd-journal
   -l LEVEL, --log-level=LEVEL
                         taken and not used
   -v, --verbose         show all expressions, and what each found

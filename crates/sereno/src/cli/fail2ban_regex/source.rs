@@ -16,6 +16,8 @@ pub(super) struct Sought {
     pub(super) ignored: Vec<String>,
     pub(super) maxlines: Option<u32>,
     pub(super) datepattern: Option<String>,
+    /// What to ask the journal for: any of these.
+    pub(super) journalmatch: Vec<Vec<String>>,
     /// What is told of it.
     pub(super) told: Vec<String>,
 }
@@ -49,6 +51,7 @@ impl Sought {
             ignored: filter.ignoreregex.iter().map(text).collect(),
             maxlines: filter.maxlines,
             datepattern: filter.datepattern.as_ref().map(text),
+            journalmatch: filter.journalmatch.clone(),
             told,
         })
     }

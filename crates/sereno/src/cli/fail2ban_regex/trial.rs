@@ -109,6 +109,8 @@ pub(super) struct Trial<'o> {
     pub(super) scan: Scan,
     place: usize,
     now: Time,
+    /// Whether dates are looked for.
+    pub(super) dated: bool,
     /// Whether a prefregex is asked.
     pub(super) prefixed: bool,
     /// How many lines are looked at together.
@@ -133,6 +135,7 @@ impl<'o> Trial<'o> {
             scan,
             place,
             now,
+            dated: true,
             prefixed: sought.prefix.is_some(),
             together: lines(options, sought) as usize,
             tally: Tally {
@@ -147,11 +150,21 @@ impl<'o> Trial<'o> {
 
     /// The dates' standing.
     pub(super) fn dates(&self) -> Option<(&Detector, &sereno_core::filter::date::State)> {
-        self.scan.dates(self.place)
+        self.scan.dates(self.place).filter(|_| self.dated)
     }
 
     /// Tries a line; gives its failures, unless the line is ignored.
     pub(super) fn line(&mut self, line: &str) -> Vec<Found> {
+        self.try_out(line, None)
+    }
+
+    /// Tries an entry of the journal, of which is known when it was written; `shown` is how it is
+    /// shown.
+    pub(super) fn entry(&mut self, line: &[u8], when: Time, shown: &str) -> Vec<Found> {
+        self.try_out(shown, Some((line, when)))
+    }
+
+    fn try_out(&mut self, line: &str, entry: Option<(&[u8], Time)>) -> Vec<Found> {
         let several = self.together > 1;
         let waiting = self.scan.waiting(self.place).filter(|_| several);
         let mut waiting: Vec<String> = waiting.map(str::to_owned).collect();
@@ -160,7 +173,11 @@ impl<'o> Trial<'o> {
             waiting.remove(0);
         }
         let mut told = Vec::new();
-        self.scan.line(line.as_bytes(), self.now, &mut |_, one| told.push(Found::of(one)));
+        let mut tell = |_: usize, one: &Finding<'_>| told.push(Found::of(one));
+        match entry {
+            Some((entry, when)) => self.scan.entry(entry, when, &mut tell),
+            None => self.scan.line(line.as_bytes(), self.now, &mut tell),
+        }
         if !self.options.raw {
             told = told.into_iter().flat_map(Found::resolved).collect();
         }
