@@ -3,6 +3,7 @@
 guide, and the formats' documents. What the fuzzer added to them stays."""
 
 import base64
+import ipaddress
 import json
 import pathlib
 import re
@@ -152,6 +153,28 @@ def datagrams():
         put("netlink", name, data)
 
 
+def heard():
+    """Packets behind the letter that says why: IPv4 with options, IPv6 with headers between, fragments, odd lengths."""
+    tcp = struct.pack(">HHIIBBHHH", 4321, 7000, 1, 0, 0x50, 2, 65535, 0, 0)
+    udp = lambda body, length=None: struct.pack(">HHHH", 4321, 62201, length or 8 + len(body), 0) + body
+    def v4(number, inner, options=b"", where=0):
+        words = 5 + len(options) // 4
+        head = struct.pack(">BBHHHBBH", 0x40 | words, 0, words * 4 + len(inner), 0, where, 64, number, 0)
+        return head + bytes([192, 0, 2, 7, 10, 9, 0, 1]) + options + inner
+    def v6(number, inner, source="fd09::2"):
+        addrs = ipaddress.ip_address(source).packed + ipaddress.ip_address("fd09::1").packed
+        return struct.pack(">IHBB", 6 << 28, len(inner), number, 64) + addrs + inner
+    between = b"\x2b\0" + bytes(6) + b"\x2c\0" + bytes(6) + b"\x33\0" + bytes(6) + b"\x06\x04" + bytes(22) + tcp
+    for name, data in {
+        "syn": b"n" + v4(6, tcp), "options": b"f" + v4(6, tcp, bytes(8)), "first": b"h" + v4(6, tcp, where=0x2000),
+        "later": b"h" + v4(6, tcp, where=5), "datagram": b"s" + v4(17, udp(b"x" * 40)),
+        "short": b"s" + v4(17, udp(b"x" * 40, 20)), "long": b"s" + v4(17, udp(b"x" * 40, 99)),
+        "six": b"n" + v6(6, tcp), "between": b"n" + v6(0, between), "whole": b"s" + v6(17, udp(b"y" * 30)),
+        "mapped": b"n" + v6(6, tcp, "::ffff:192.0.2.7"),
+    }.items():
+        put("heard", name, data)
+
+
 def entries():
     base = {"__CURSOR": "s=1;i=2", "__REALTIME_TIMESTAMP": "1795357358000001", "_PID": "42", "_COMM": "sshd"}
     for number, text in enumerate(["Failed password", "a\n\0", None, [104, 255], ["one", "two"], [[1, 2], "two"], []]):
@@ -260,7 +283,32 @@ def knockd():
             put("knock", f"{name}-{manner[0]}", manner + b"".join(hits))
 
 
+def invited():
+    """The doors of the guide, and slips in them."""
+    guide = (ROOT / "docs/guide/knock.md").read_text()
+    fixed, timed = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    secret = re.search(r"secret.*\n", timed)[0]
+    for name, text in {
+        "fixed": fixed,
+        "timed": timed,
+        "short": 'host = "::1"\nknock = [7]\n',
+        "both": fixed + secret,
+        "neither": 'host = "a"\n',
+        "nobody": "knock = [7, 8]\n",
+        "slip": fixed.replace("knock", "knok"),
+        "bare": timed.replace('"', ""),
+        "shell": fixed.replace("srv.example.org", "$(id)"),
+        "range": timed.replace("60999", "20100"),
+        "once": fixed.replace("true", "yes"),
+        "open": timed.replace('=="', "=="),
+    }.items():
+        put("invited", name, text)
+
+
 if __name__ == "__main__":
-    parts = (lines_and_blocks, patterns, configurations, frames, datagrams, entries, fail2ban, packets, stanzas, knockd)
+    parts = (
+        invited, lines_and_blocks, patterns, configurations, frames, datagrams, heard, entries, fail2ban, packets,
+        stanzas, knockd,
+    )
     for write in parts:
         write()

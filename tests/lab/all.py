@@ -4,7 +4,7 @@
     SERENO_BIN=/path/to/sereno all.py [MODULE...]          (root; tests/lab/setup has run)
 
 Every process has servers, network and folders of its own. What it says is shown whole when it ends; the exit
-code is 1 when any test failed. Without names: the tests of the guard.
+code is 1 when any test failed. Without names: the tests of the guard and of the client of doors.
 """
 
 import os
@@ -15,7 +15,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ("e2e", "machine", "takeover", "doors")
+MODULES = ("e2e", "machine", "takeover", "knocking", "doors")
 AT_ONCE = 3
 # Seconds after which a class hangs: many times what any takes.
 PATIENCE = 900

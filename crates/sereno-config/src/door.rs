@@ -9,7 +9,7 @@ use crate::settings;
 use crate::value::{self, Read, Value};
 use crate::written::Written;
 use sereno_core::addr::Prefix;
-use sereno_core::door::{Hit, MOST_HITS, Protocol, Sequence};
+use sereno_core::door::{Hit, MOST_HITS, Sequence};
 use sereno_core::gate::Name;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,10 +18,10 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 /// Ports of one timed sequence, and those they are taken from, where nobody says.
-const LENGTH: u8 = 4;
-const RANGE: (u16, u16) = (20_000, 60_999);
+pub(crate) const LENGTH: u8 = 4;
+pub(crate) const RANGE: (u16, u16) = (20_000, 60_999);
 /// How long one timed sequence is good where nobody says: RFC 6238's step.
-const STEP: Duration = Duration::from_secs(30);
+pub(crate) const STEP: Duration = Duration::from_secs(30);
 
 /// One option: its name, a right value, and how it is taken.
 struct DoorOption {
@@ -266,7 +266,7 @@ fn network(value: &Value<'_>) -> Read<Prefix> {
 }
 
 /// Ports in their order.
-fn sequence(value: &Value<'_>) -> Read<Sequence> {
+pub(crate) fn sequence(value: &Value<'_>) -> Read<Sequence> {
     let hits = value::each(value, hit)?;
     Sequence::new(hits).map_or_else(
         || {
@@ -291,24 +291,11 @@ fn hit(value: &Value<'_>) -> Read<Hit> {
         DeValue::String(text) => text.as_ref(),
         _ => return bad(),
     };
-    let (protocol, port) = match (text.split_once('/'), text.split_once(':')) {
-        (Some((protocol, port)), _) | (None, Some((port, protocol))) => (protocol, port),
-        (None, None) => ("tcp", text),
-    };
-    let protocol = match protocol {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        _ => return bad(),
-    };
-    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse::<u16>() {
-        Ok(port) if digits && port > 0 => Ok(Hit { protocol, port }),
-        _ => bad(),
-    }
+    text.parse().or_else(|_| bad())
 }
 
 /// `"20000-60999"`.
-fn range(value: &Value<'_>) -> Read<(u16, u16)> {
+pub(crate) fn range(value: &Value<'_>) -> Read<(u16, u16)> {
     let text = value::text(value)?;
     let parsed = text
         .split_once('-')

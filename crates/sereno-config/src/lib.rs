@@ -10,6 +10,7 @@ mod door;
 pub mod facts;
 mod filter_file;
 pub mod fwknop;
+pub mod invited;
 mod jail;
 pub mod knockd;
 mod machine;

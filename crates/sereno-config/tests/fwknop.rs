@@ -181,6 +181,26 @@ fn a_stanza_that_the_client_saved_is_read() {
     let keys = client.keys.as_ref().unwrap();
     assert_eq!((keys.mode, keys.hmac.as_ref().unwrap().1), (Mode::Ctr, Digest::Sha512));
     assert_eq!(client.user.as_deref(), Some("alice"));
+    // What is written is read as it was, and without any other stanza `[default]` is one.
+    let again = read_client(&document("rc", &client.render()));
+    assert_eq!((&again.clients[..], &again.problems[..]), (&[client.clone()][..], &[][..]));
+    let alone = client.render().replace("[home]", "[default]");
+    assert_eq!(read_client(&document("rc", &alone)).clients[0].keys, client.keys);
+}
+
+#[test]
+fn a_stanza_with_everything_is_written_as_it_is_read() {
+    let text = "[home]\nSPA_SERVER 192.0.2.1\nSPA_SOURCE_PORT 7\nSERVER_RESOLVE_IPV4 Y\nACCESS tcp/22\n\
+                KEY_BASE64 AQID\nTIME_OFFSET -120\nDIGEST_TYPE SHA1\nNAT_LOCAL Y\nNAT_PORT 55000\n\
+                HMAC_KEY_BASE64 BQYH\nHMAC_DIGEST_TYPE SHA3_256\nALLOW_IP dyn.example.org\n";
+    let first = read_client(&document("rc", text)).clients;
+    assert_eq!(first[0].allow, Allow::Name("dyn.example.org".to_owned()));
+    assert_eq!(read_client(&document("rc", &first[0].render())).clients, first);
+    let resolve =
+        text.replace("dyn.example.org", "resolve").replace("NAT_LOCAL Y", "NAT_ACCESS a:22");
+    let first = read_client(&document("rc", &resolve)).clients;
+    assert_eq!((&first[0].allow, first[0].nat_port), (&Allow::Resolve, None));
+    assert_eq!(read_client(&document("rc", &first[0].render())).clients, first);
 }
 
 #[test]

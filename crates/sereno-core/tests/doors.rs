@@ -1,4 +1,5 @@
 //! Doors through the engine: packets and commands in, openings out, with a scripted clock.
+#![allow(clippy::unwrap_used)]
 
 use sereno_core::door::{Deed, Deeds, Door, Flags, Hit, Manner, Packet, Sequence, Sequences};
 use sereno_core::engine::{Action, Clock, DoorPolicy, Engine, Input, Knock, Notice, Porter};

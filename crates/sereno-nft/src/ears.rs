@@ -14,10 +14,6 @@ use std::fmt;
 /// Room for packets that wait to be read, in bytes.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
-/// What the kernel takes for each packet at least, in bytes. Headers and the rest of a message
-/// fit; a larger packet gets a larger piece.
-const PIECE: u32 = 512;
-
 /// A packet is at most 64 KiB, and what is told of it is little.
 const INBOX: usize = 128 << 10;
 
@@ -62,7 +58,6 @@ impl Ears {
             a.bytes(NFULA_CFG_CMD, &[NFULNL_CFG_CMD_BIND]);
             // A range of 32 bits, the mode, a byte of padding. Rules say where less is enough.
             a.bytes(NFULA_CFG_MODE, &[0, 0, 0xff, 0xff, NFULNL_COPY_PACKET, 0]);
-            a.u32(NFULA_CFG_NLBUFSIZ, PIECE);
             a.u32(NFULA_CFG_QTHRESH, 1);
             a.u16(NFULA_CFG_FLAGS, NFULNL_CFG_F_SEQ);
         });

@@ -61,18 +61,9 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             source(a, *from);
             remember(a, set, *span);
         }
-        Part::Count(counter) => expression(a, "objref", |a| {
-            a.u32(NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
-            a.text(NFTA_OBJREF_IMM_NAME, counter);
-        }),
+        Part::Count(counter) => count(a, counter),
         Part::Mark(bits) => mark(a, *bits),
-        Part::Log { prefix, group, bytes } => expression(a, "log", |a| {
-            a.text(NFTA_LOG_PREFIX, prefix);
-            a.u16(NFTA_LOG_GROUP, *group);
-            if let Some(bytes) = bytes {
-                a.u32(NFTA_LOG_SNAPLEN, *bytes);
-            }
-        }),
+        Part::Log { prefix, group, bytes } => log(a, prefix, *group, *bytes),
         Part::Accept => verdict(a, NF_ACCEPT, None),
         Part::Jump(chain) => verdict(a, NFT_JUMP, Some(chain)),
         Part::Goto(chain) => verdict(a, NFT_GOTO, Some(chain)),
@@ -176,6 +167,23 @@ fn state(a: &mut Attributes<'_>, bits: u32) {
     track(a, NFT_CT_STATE);
     mask(a, &bits.to_ne_bytes(), &[0; 4]);
     compare(a, NFT_CMP_NEQ, &[0; 4]);
+}
+
+fn count(a: &mut Attributes<'_>, counter: &str) {
+    expression(a, "objref", |a| {
+        a.u32(NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+        a.text(NFTA_OBJREF_IMM_NAME, counter);
+    });
+}
+
+fn log(a: &mut Attributes<'_>, prefix: &str, group: u16, bytes: Option<u32>) {
+    expression(a, "log", |a| {
+        a.text(NFTA_LOG_PREFIX, prefix);
+        a.u16(NFTA_LOG_GROUP, group);
+        if let Some(bytes) = bytes {
+            a.u32(NFTA_LOG_SNAPLEN, bytes);
+        }
+    });
 }
 
 fn mark(a: &mut Attributes<'_>, bits: u32) {

@@ -9,7 +9,9 @@ use crate::structure::{Counts, put_plan, put_removal, put_table, rule_counts, se
 use crate::words::{Cause, Doing, Refusal};
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
-use sereno_core::gate::{Contents, Gate, Hold, Left, Misplaced, Name, Pass, Proto, Through};
+use sereno_core::gate::{
+    Contents, Gate, Hold, Left, Member, Misplaced, Name, Pass, Proto, Through,
+};
 use sereno_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -201,8 +203,26 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses it.
     pub fn flood(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
+        self.for_a_while(gate, gate.switch(), span)
+    }
+
+    /// Closes for so long from now what the gate closes on trial; it opens by itself. Nothing if it
+    /// closes nothing so.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn try_closed(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
+        self.for_a_while(gate, gate.trial(), span)
+    }
+
+    fn for_a_while(
+        &mut self,
+        gate: &Gate,
+        switch: Option<(&'static str, [Member; 2])>,
+        span: Duration,
+    ) -> Result<(), Refusal> {
         let batch = self.exchange.begin();
-        if let Some((set, members)) = gate.switch() {
+        if let Some((set, members)) = switch {
             let left = Left::of(Some(Time::default().plus(span)), Time::default());
             for member in &members {
                 put_in(batch, gate.table(), set, key(member), left);

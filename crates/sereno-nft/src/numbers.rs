@@ -198,7 +198,6 @@ pub(crate) const NFULA_PREFIX: u16 = 10;
 pub(crate) const NFULA_SEQ: u16 = 12;
 pub(crate) const NFULA_CFG_CMD: u16 = 1;
 pub(crate) const NFULA_CFG_MODE: u16 = 2;
-pub(crate) const NFULA_CFG_NLBUFSIZ: u16 = 3;
 pub(crate) const NFULA_CFG_QTHRESH: u16 = 5;
 pub(crate) const NFULA_CFG_FLAGS: u16 = 6;
 pub(crate) const NFULNL_CFG_CMD_BIND: u8 = 1;

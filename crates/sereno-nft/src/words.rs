@@ -147,14 +147,14 @@ impl fmt::Display for Refusal {
 }
 
 fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
+    if let Some(reason) = reason_of_doors(doing, errno, whole) {
+        return Some(reason);
+    }
     let element = doing.is_change() || doing == Doing::Hear;
     Some(match errno {
         libc::EPERM | libc::EACCES if whole => {
             "this process may not change the firewall; run it as root or give it CAP_NET_ADMIN \
              (in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN)"
-        }
-        libc::EBUSY | libc::EPERM if matches!(doing, Doing::Listen(_)) => {
-            "another program listens to it; choose another group, from 1 to 65535"
         }
         libc::EPERM => {
             "another program owns a table of that name; stop that program or give Sereno's \
@@ -165,19 +165,6 @@ fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
              again"
         }
         libc::ENOENT if matches!(doing, Doing::Look) => "the table is not there",
-        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT
-            if doing == Doing::InstallDoors =>
-        {
-            "this kernel lacks a part of nf_tables that doors need; load the modules nft_ct, \
-             nft_fib_inet, nft_log and nfnetlink_log, outside of the container if this is one, or \
-             leave the doors out"
-        }
-        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EINVAL
-            if matches!(doing, Doing::Listen(_)) =>
-        {
-            "this kernel cannot hand over packets; load the module nfnetlink_log, outside of the \
-             container if this is one"
-        }
         libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT => {
             "this kernel lacks nf_tables or a part of it; load the modules nf_tables, \
              nft_counter and nft_reject_inet, use kernel 4.18 or newer, and on kernels before \
@@ -209,6 +196,26 @@ fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// What numbers mean where it is about doors only.
+fn reason_of_doors(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
+    let lacking = [libc::ENOENT, libc::EOPNOTSUPP, libc::EPROTONOSUPPORT, libc::EAFNOSUPPORT];
+    match doing {
+        Doing::InstallDoors if lacking.contains(&errno) => Some(
+            "this kernel lacks a part of nf_tables that doors need; load the modules nft_ct, \
+             nft_fib_inet, nft_log and nfnetlink_log, outside of the container if this is one, or \
+             leave the doors out",
+        ),
+        Doing::Listen(_) if errno == libc::EBUSY || (errno == libc::EPERM && !whole) => {
+            Some("another program listens to it; choose another group, from 1 to 65535")
+        }
+        Doing::Listen(_) if errno == libc::EINVAL || lacking.contains(&errno) => Some(
+            "this kernel cannot hand over packets; load the module nfnetlink_log, outside of the \
+             container if this is one",
+        ),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -120,6 +120,20 @@ fn other_packets_to_knock_ports_are_heard_but_not_those_under_way() {
 }
 
 #[test]
+fn datagrams_that_nobody_tracks_begin_something() {
+    let Some(mut post) = Post::new(|_| (), &[Hit::udp(8000)]) else { return };
+    let rule = "udp dport 8000-8001 notrack";
+    let chain = format!("chain c {{ type filter hook prerouting priority raw; {rule}; }}");
+    post.net.nft(&["-f", "-"], &format!("table inet early {{ {chain}; }}"));
+    let told = post.told(|net| {
+        net.forger().udp([10, 9, 3, 1].into(), 8001, b"x");
+        net.forger().udp([10, 9, 3, 1].into(), 8000, b"x");
+        net.forger().udp([10, 9, 3, 1].into(), 8001, b"x");
+    });
+    assert_eq!(told.iter().map(|(_, _, port)| *port).collect::<Vec<_>>(), [8000, 8001]);
+}
+
+#[test]
 fn in_the_strict_manner_every_packet_to_a_knock_port_is_heard_and_nothing_else() {
     let hits = [Hit::tcp(7000), Hit::udp(8000)];
     let Some(mut post) = Post::new(|ears| ears.strict = true, &hits) else { return };

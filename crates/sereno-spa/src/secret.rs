@@ -40,7 +40,7 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// The key itself.
+    /// The bytes, for who makes something of them. They are not to be shown.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0

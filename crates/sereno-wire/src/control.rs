@@ -64,6 +64,23 @@ pub enum Ask {
         /// Who.
         addr: Option<IpAddr>,
     },
+    /// Close the ports of a door to all others, on trial: it opens again by itself unless that is
+    /// confirmed.
+    Guard {
+        /// Which.
+        door: Name,
+        /// Who must have knocked there in the right way before; nobody without it.
+        session: Option<IpAddr>,
+        /// For how long on trial, in seconds.
+        seconds: u64,
+    },
+    /// Keep a door closed that is so on trial; or, with `open`, leave it to its file again.
+    Confirm {
+        /// Which.
+        door: Name,
+        /// Whether it is to be as its file says.
+        open: bool,
+    },
     /// What is known of an address.
     Why {
         /// Who.

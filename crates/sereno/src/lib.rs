@@ -7,6 +7,7 @@ pub mod cli;
 pub mod discover;
 pub mod doors;
 pub mod fail2ban;
+pub mod invite;
 pub mod policy;
 pub mod run;
 pub mod words;

@@ -77,9 +77,13 @@ macro_rules! words {
 
 mod door;
 mod import;
+mod invite;
+mod knock;
 mod run;
 pub use door::*;
 pub use import::*;
+pub use invite::*;
+pub use knock::*;
 pub use run::*;
 
 /// `name = "thing", "things" | "cosa", "cosas";`: a number with its noun.

@@ -416,7 +416,14 @@ fn the_shell_and_the_manual_know_every_command() {
     assert!(said.contains(".TH sereno 1") && code == 0, "{said}");
     let folder = folder();
     assert_eq!(says(&["man", "--to", text(folder.path())]), (String::new(), 0));
-    for page in ["sereno", "sereno-scan", "sereno-replay", "sereno-rules-test", "sereno-why"] {
+    for page in [
+        "sereno",
+        "sereno-scan",
+        "sereno-replay",
+        "sereno-rules-test",
+        "sereno-why",
+        "sereno-knock",
+    ] {
         assert!(folder.path().join(format!("{page}.1")).exists(), "{page}");
     }
 }

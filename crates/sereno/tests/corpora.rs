@@ -35,6 +35,7 @@ targets! {
     config: "../../../fuzz/checks/config.rs",
     control: "../../../fuzz/checks/control.rs",
     netlink: "../../../fuzz/checks/netlink.rs",
+    heard: "../../../fuzz/checks/heard.rs",
     knock: "../../../fuzz/checks/knock.rs",
     knockd: "../../../fuzz/checks/knockd.rs",
     journal: "../../../fuzz/checks/journal.rs",
@@ -43,6 +44,7 @@ targets! {
     date: "../../../fuzz/checks/date.rs",
     tree: "../../../fuzz/checks/tree.rs",
     filter: "../../../fuzz/checks/filter.rs",
+    invited: "../../../fuzz/checks/invited.rs",
 }
 
 /// Checks every input of a target, and names those that fail.

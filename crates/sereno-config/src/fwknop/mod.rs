@@ -7,12 +7,15 @@ mod client;
 mod daemon;
 mod keys;
 mod line;
+mod rc;
 mod said;
 mod stanza;
 mod tree;
 
-pub use client::{Allow, Client, Clients, read_client};
+pub use client::{Allow, Client, PORT};
 pub use daemon::Daemon;
+pub use rc::{Clients, read_client};
+pub use stanza::port;
 
 use crate::Document;
 use crate::problem::{Notes, Problem, Severity};

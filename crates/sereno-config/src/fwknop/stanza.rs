@@ -393,7 +393,8 @@ fn prefix(text: &str) -> Option<Prefix> {
 }
 
 /// A single port of TCP or UDP.
-pub(super) fn port(text: &str) -> Option<PortRange> {
+#[must_use]
+pub fn port(text: &str) -> Option<PortRange> {
     let port: PortRange = text.parse().ok()?;
     let single = port.first() == port.last() && port.first() > 0;
     (single && matches!(port.proto(), Proto::Tcp | Proto::Udp)).then_some(port)

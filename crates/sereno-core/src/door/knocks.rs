@@ -200,6 +200,8 @@ pub struct Knocks {
     last: u64,
     /// When other sequences are in force.
     turn: Option<Time>,
+    /// How often other sequences came into force.
+    turns: u64,
     counts: Counts,
 }
 
@@ -235,6 +237,7 @@ impl Knocks {
             waiting: BTreeMap::new(),
             last: 0,
             turn: None,
+            turns: 0,
             counts: Counts::default(),
         };
         knocks.turn(now);
@@ -268,6 +271,12 @@ impl Knocks {
         ports.sort_unstable();
         ports.dedup();
         ports
+    }
+
+    /// Grows whenever [`Knocks::ports`] may be others than before.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// Takes over the addresses of this machine; knockd's manner keeps those it began with.
@@ -444,6 +453,7 @@ impl Knocks {
     }
 
     fn changed(&mut self) {
+        self.turns += 1;
         if let Matcher::Fair(fair) = &mut self.matcher {
             fair.learn(&self.doors);
         }

@@ -4,6 +4,7 @@ use super::packet::Protocol;
 use super::timed::Timed;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// Ports in a sequence at most.
 pub const MOST_HITS: usize = 32;
@@ -36,6 +37,25 @@ impl Hit {
 impl fmt::Display for Hit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.protocol.as_str(), self.port)
+    }
+}
+
+impl FromStr for Hit {
+    type Err = String;
+
+    /// A port that somebody can knock at: `7000`, `7000:udp` as knock's users write it, or `udp/7000`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is not a port such as 7000, 7000:udp or udp/7000");
+        let (port, how) = match (text.split_once(':'), text.split_once('/')) {
+            (Some((port, how)), _) | (None, Some((how, port))) => (port, how),
+            (None, None) => (text, "tcp"),
+        };
+        let protocol = [Protocol::Tcp, Protocol::Udp];
+        let protocol = protocol.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(how));
+        // `parse` would take a sign; nobody can send to port 0.
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|port| digits && *port > 0);
+        protocol.zip(port).map(|(protocol, port)| Self { protocol, port }).ok_or_else(bad)
     }
 }
 
@@ -90,4 +110,27 @@ pub enum Sequences {
     Once(Vec<Sequence>),
     /// Others all the time, made of a secret. Each is used once.
     Timed(Timed),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_read_as_people_write_them() {
+        for (text, hit) in [
+            ("7000", Hit::tcp(7000)),
+            ("7000:tcp", Hit::tcp(7000)),
+            ("7000:UDP", Hit::udp(7000)),
+            ("udp/65535", Hit::udp(65535)),
+            (&Hit::udp(9).to_string(), Hit::udp(9)),
+        ] {
+            assert_eq!(text.parse(), Ok(hit), "{text}");
+        }
+        for bad in
+            ["", "0", "65536", "+7", "-1", "7000:", ":7000", "7000:sctp", "7:tcp:9", "ssh", "70 00"]
+        {
+            assert!(bad.parse::<Hit>().is_err(), "{bad}");
+        }
+    }
 }

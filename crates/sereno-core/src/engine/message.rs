@@ -120,6 +120,10 @@ pub enum Notice {
     Barred { door: Name, prefix: Prefix },
     /// He was not let in: too many are.
     NoRoom { door: Name, prefix: Prefix },
+    /// A door is closed to all others: on trial until then, or for good.
+    Shut { door: Name, until: Option<Time> },
+    /// Nobody confirmed it in time: it is as its file says again.
+    Unshut { door: Name },
     /// All one-time sequences of a door are used.
     UsedUp { door: Name },
     /// A door could not be opened; it is tried again with the next knock.

@@ -11,7 +11,7 @@ mod porter;
 mod source;
 
 pub use message::{Action, Input, Lifted, Notice, SourceId};
-pub use porter::{DoorMemory, DoorPolicy, Entry, Knock, Porter};
+pub use porter::{DoorMemory, DoorPolicy, Entry, Knock, Porter, Shut};
 pub use source::SourceHealth;
 
 use crate::addr::Prefix;

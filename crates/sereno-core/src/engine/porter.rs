@@ -2,6 +2,7 @@
 
 use super::{Action, Notice};
 use crate::addr::Prefix;
+use crate::cap::Capped;
 use crate::door::{
     self, Counts, Deed, Door, DoorId, Hit, Knocks, Manner, Packet, Sequence, Sequences,
 };
@@ -15,6 +16,9 @@ use std::time::Duration;
 /// Openings at most that are in force. One more is refused: whoever opens so many knows a door's
 /// secret, and makes up addresses.
 const MOST_PASSES: usize = 16_384;
+
+/// Those who knocked in the right way that are remembered.
+const MOST_LATELY: usize = 1024;
 
 /// A door as it is guarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,17 @@ pub enum Knock {
     Done,
 }
 
+/// Whether the ports of a door are closed, other than its file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shut {
+    /// As the file says.
+    AsSaid,
+    /// On trial.
+    Trial,
+    /// For good.
+    Confirmed,
+}
+
 /// An opening in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +76,9 @@ pub struct DoorMemory {
     pub entries: Vec<Entry>,
     /// Stops that are still to be done, and when.
     pub stops: Vec<(Name, IpAddr, Time)>,
+    /// Doors that an administrator closed for good.
+    #[serde(default)]
+    pub shut: Vec<Name>,
     /// The last sequence of each door that was used, where sequences are used once.
     pub used: Vec<(Name, u64)>,
 }
@@ -75,6 +93,9 @@ pub struct Porter {
     /// The same by their end.
     ends: BTreeSet<(Time, IpAddr, Through)>,
     used: BTreeMap<DoorId, u64>,
+    /// Who knocked in the right way lately, and when.
+    lately: Capped<(Name, IpAddr), Time>,
+    shut: BTreeMap<Name, Shut>,
     /// Whether what is to be remembered has changed.
     changed: bool,
 }
@@ -97,12 +118,14 @@ impl Porter {
         }
         let doors = policies.iter().map(|policy| policy.door.clone()).collect();
         Ok(Self {
-            openings: openings(&policies),
+            openings: openings(&policies, &BTreeMap::new()),
             knocks: Knocks::new(doors, locals, manner, now)?,
             policies,
             entries: BTreeMap::new(),
             ends: BTreeSet::new(),
             used: BTreeMap::new(),
+            lately: Capped::new(MOST_LATELY),
+            shut: BTreeMap::new(),
             changed: false,
         })
     }
@@ -119,10 +142,54 @@ impl Porter {
         &self.openings
     }
 
+    /// The openings that are closed on trial.
+    #[must_use]
+    pub fn trials(&self) -> Vec<Name> {
+        let on_trial = |policy: &&DoorPolicy| self.shut.get(&policy.name) == Some(&Shut::Trial);
+        let doors = self.policies.iter().filter(on_trial);
+        let ports = doors.filter_map(|policy| ports(&policy.door).next());
+        let names = ports.filter_map(|ports| match self.opening(ports)? {
+            Through::Opening(name) => Some(name),
+            Through::Port(..) => None,
+        });
+        names.collect()
+    }
+
+    /// Closes the ports of a door to all others, or leaves that to what its file says; `false` if
+    /// there is no such door, or nothing that can be closed.
+    pub fn shut(&mut self, name: Name, shut: Shut) -> bool {
+        let closes = |policy: &DoorPolicy| ports(&policy.door).any(|ports| *ports != Ports::All);
+        if !self.policies.iter().any(|policy| policy.name == name && closes(policy)) {
+            return false;
+        }
+        self.shut.insert(name, shut);
+        self.openings = openings(&self.policies, &self.shut);
+        self.changed = true;
+        true
+    }
+
+    /// Whether a door's ports are closed to all others.
+    #[must_use]
+    pub fn is_shut(&self, policy: &DoorPolicy) -> bool {
+        is_shut(policy, &self.shut)
+    }
+
+    /// When an address last knocked at a door in the right way, as long as that is remembered.
+    #[must_use]
+    pub fn knocked(&self, name: Name, addr: IpAddr) -> Option<Time> {
+        self.lately.peek(&(name, addr)).copied()
+    }
+
     /// The ports that are to be heard now; they change with the time and with what is used.
     #[must_use]
     pub fn heard(&self) -> Vec<Hit> {
         self.knocks.ports()
+    }
+
+    /// Grows whenever [`Porter::heard`] may be others than before.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.knocks.turns()
     }
 
     /// Whether everything that begins something is to be heard: there is a door that who tries
@@ -154,7 +221,7 @@ impl Porter {
         self.entries.values()
     }
 
-    /// When [`Porter::tick`] is wanted next, and what for.
+    /// When `tick` is wanted next, and what for.
     #[must_use]
     pub fn next_wake(&self) -> Option<(Time, &'static str)> {
         let end = self.ends.first().map(|(at, ..)| (*at, "a door closes"));
@@ -173,14 +240,23 @@ impl Porter {
         let stops = self.knocks.waiting();
         DoorMemory {
             entries: self.entries.values().copied().collect(),
+            shut: self.confirmed().collect(),
             stops: stops.filter_map(|(door, addr, at)| Some((name(door)?, addr, at))).collect(),
             used: self.used.iter().filter_map(|(door, n)| Some((name(*door)?, *n))).collect(),
         }
     }
 
+    fn confirmed(&self) -> impl Iterator<Item = Name> {
+        let confirmed = self.shut.iter().filter(|(_, shut)| **shut == Shut::Confirmed);
+        confirmed.map(|(name, _)| *name)
+    }
+
     /// Takes back what was remembered, of doors that are still there. Openings that have no place
     /// any more are left out.
     pub fn recall(&mut self, memory: DoorMemory, now: Time) {
+        for name in memory.shut {
+            self.shut(name, Shut::Confirmed);
+        }
         for (name, number) in memory.used {
             if let Some(door) = self.place(name) {
                 self.knocks.use_up(door, number, now);
@@ -267,6 +343,7 @@ impl Porter {
         now: Time,
         actions: &mut Vec<Action>,
     ) {
+        *self.lately.entry((door, addr)).0 = now;
         let until = Some(until);
         for range in ports {
             for port in range.first()..=range.last() {
@@ -310,7 +387,10 @@ impl Porter {
                 door::Action::TimedOut { addr, stage, .. } => {
                     actions.push(knock(addr, Knock::TimedOut(stage)));
                 }
-                door::Action::Knocked { addr, .. } => actions.push(knock(addr, Knock::Done)),
+                door::Action::Knocked { addr, .. } => {
+                    *self.lately.entry((name, addr)).0 = now;
+                    actions.push(knock(addr, Knock::Done));
+                }
                 door::Action::Open { addr, ports, until, .. } => {
                     if let Some(to) = self.opening(&ports) {
                         self.open(name, Pass { to, addr, until }, now, actions);
@@ -393,15 +473,29 @@ impl Porter {
     }
 }
 
+fn is_shut(policy: &DoorPolicy, shut: &BTreeMap<Name, Shut>) -> bool {
+    let closable = ports(&policy.door).any(|ports| *ports != Ports::All);
+    let wanted = shut.get(&policy.name).is_some_and(|shut| *shut != Shut::AsSaid);
+    policy.closed || wanted && closable
+}
+
+/// The ports that a door opens or closes.
+fn ports(door: &Door) -> impl Iterator<Item = &Ports> {
+    let deeds = [&door.v4, &door.v6].into_iter().flat_map(|deeds| [&deeds.start, &deeds.stop]);
+    deeds.filter_map(|deed| match deed {
+        Deed::Open(ports) | Deed::Close(ports) => Some(ports),
+        Deed::Nothing | Deed::Run(_) => None,
+    })
+}
+
 /// One opening for each set of ports: doors that open the same share it.
-fn openings(policies: &[DoorPolicy]) -> Vec<Opening> {
+fn openings(policies: &[DoorPolicy], shut: &BTreeMap<Name, Shut>) -> Vec<Opening> {
     let mut openings: Vec<Opening> = Vec::new();
     for policy in policies {
-        let deeds = [&policy.door.v4, &policy.door.v6];
-        for deed in deeds.into_iter().flat_map(|deeds| [&deeds.start, &deeds.stop]) {
-            let (Deed::Open(ports) | Deed::Close(ports)) = deed else { continue };
+        let closed = is_shut(policy, shut);
+        for ports in ports(&policy.door) {
             if let Some(opening) = openings.iter_mut().find(|opening| opening.ports == *ports) {
-                opening.closed |= policy.closed;
+                opening.closed |= closed && *ports != Ports::All;
                 opening.cut |= policy.cut;
                 let new = policy.free.iter().filter(|free| !opening.free.contains(free));
                 let new: Vec<Prefix> = new.copied().collect();
@@ -411,7 +505,7 @@ fn openings(policies: &[DoorPolicy]) -> Vec<Opening> {
             openings.push(Opening {
                 name: free_name(policy.name, &openings),
                 ports: ports.clone(),
-                closed: policy.closed,
+                closed: closed && *ports != Ports::All,
                 cut: policy.cut,
                 free: policy.free.clone(),
             });

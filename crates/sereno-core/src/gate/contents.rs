@@ -1,6 +1,6 @@
 //! What comes and goes in a gate: bans, passes, ports that are knocked at.
 
-use super::plan::{ALL, KNOCKED, hits};
+use super::plan::{ALL, KNOCKED, TRIAL, hits};
 use super::{Gate, Hold, Left, Member, Misplaced, Pass, Proto};
 use crate::door::{Hit, Protocol};
 use crate::time::Time;
@@ -74,6 +74,13 @@ impl Gate {
             (hits(proto), ports.into_iter().map(Member::Port).collect())
         };
         KNOCKED.map(of).to_vec()
+    }
+
+    /// The set whose members keep closed what is closed on trial, and those members; `None` if
+    /// nothing is.
+    #[must_use]
+    pub fn trial(&self) -> Option<(&'static str, [Member; 2])> {
+        (!self.doorway().trial.is_empty()).then_some((TRIAL, KNOCKED.map(Member::Proto)))
     }
 
     /// The set that makes everything be heard that begins something, and its members; `None` if

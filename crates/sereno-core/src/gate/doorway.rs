@@ -10,6 +10,9 @@ use std::net::IpAddr;
 /// The kernel's longest interface name, in bytes.
 const INTERFACE_MAX: usize = 15;
 
+/// The kernel makes room for all of them at once, 16 bytes each, and 100 when they come.
+const FOLLOWED_MOST: u32 = 1 << 20;
+
 /// What the gate does for doors. Nothing, unless it is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +23,10 @@ pub struct Doorway {
     /// Whether single ports may be opened to single addresses besides.
     #[serde(default)]
     pub single: bool,
+    /// Openings whose ports are closed on trial: only while the kernel says so, of itself and for
+    /// a while ([`Gate::trial`]).
+    #[serde(default)]
+    pub trial: Vec<Name>,
     /// What is heard.
     #[serde(default)]
     pub ears: Option<Ears>,
@@ -126,8 +133,9 @@ fn followed() -> u32 {
 
 /// Where somebody is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Through {
-    /// At all ports of an opening.
+    /// At all ports of an [`Opening`].
     Opening(Name),
     /// At one port.
     Port(Proto, u16),
@@ -170,6 +178,9 @@ impl Doorway {
         for opening in &self.openings {
             opening.check()?;
         }
+        if let Some(none) = self.trial.iter().find(|name| !names.contains(name)) {
+            return Err(format!("{none} is closed on trial, and no opening"));
+        }
         if self.mark == Some(0) {
             return Err("the mark 0 marks nothing; use a bit of its own such as 0x100".to_owned());
         }
@@ -180,8 +191,12 @@ impl Doorway {
                      as `ip link` shows them, no patterns"
                 ));
             }
-            if ears.followed == 0 {
-                return Err("no source would be followed; the usual limit is 131072".to_owned());
+            if !(1..=FOLLOWED_MOST).contains(&ears.followed) {
+                return Err(format!(
+                    "{} sources cannot be followed; write 1 to {FOLLOWED_MOST}, the usual limit \
+                     is 131072",
+                    ears.followed
+                ));
             }
             ears.interfaces.sort_unstable();
             ears.interfaces.dedup();
@@ -315,6 +330,10 @@ mod tests {
             refused(|d| d.openings[0].free = vec!["0.0.0.0/0".parse().unwrap()]).contains("free")
         );
         assert!(refused(|d| d.mark = Some(0)).contains("0x100"));
+        for wrong in [0, u32::MAX] {
+            let follow = |d: &mut Doorway| d.ears.as_mut().unwrap().followed = wrong;
+            assert!(refused(follow).contains("131072"));
+        }
         for bad in ["", "sixteen-letters-", "a b", "a\"b", "a/b", "eth*", "..", "a\\", "ü"] {
             let named = |d: &mut Doorway| d.ears.as_mut().unwrap().interfaces = vec![bad.into()];
             assert!(refused(named).contains("ip link"), "{bad}");

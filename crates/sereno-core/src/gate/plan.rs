@@ -3,7 +3,7 @@
 
 mod doors;
 
-pub(super) use doors::{ALL, KNOCKED, hits};
+pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
 
 use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};
 use crate::addr::Prefix;

@@ -256,6 +256,7 @@ mod tests {
                 opening("other", "all", false, &[]),
             ],
             single: true,
+            trial: vec!["sip".parse().unwrap()],
             ears: Some(Ears {
                 interfaces: vec!["eth0".to_owned()],
                 datagrams: vec![62201],

@@ -11,6 +11,7 @@ fwknopd and iptables. The client sends nothing.
 """
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -82,6 +83,31 @@ def client():
     return {"rc": stanza[stanza.index("[home]"):], "packets": answers}
 
 
+def rules(within=()):
+    return subprocess.run([*within, "iptables", "-w", "-S"], capture_output=True, text=True).stdout
+
+
+@contextlib.contextmanager
+def daemon(folder, access, conf, within=()):
+    """fwknopd while it hears packets; the words of `within` stand in front of its command."""
+    for name, text in (("access", access), ("conf", conf)):
+        with open(f"{folder}/{name}", "w", opener=lambda path, how: os.open(path, how, 0o600)) as file:
+            file.write(text)
+    command = [*within, "fwknopd", "-f", "-c", folder + "/conf", "-a", folder + "/access", "-r", folder,
+               "-d", folder + "/digests", "-p", folder + "/pid"]
+    with open(folder + "/log", "w") as log:
+        guard = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        end = time.time() + 20
+        while "FWKNOP_INPUT" not in rules(within) and time.time() < end:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        yield guard
+    finally:
+        guard.terminate()
+        guard.wait(10)
+
+
 def server(cases):
     if os.environ.get("REAL_NETNS") != "own":
         command = ["unshare", "--net", "--mount", sys.executable, os.path.abspath(__file__), "server"]
@@ -90,20 +116,8 @@ def server(cases):
         sys.exit(done.stdout) if done.returncode else None
         return json.loads(done.stdout)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    rules = lambda: subprocess.run(["iptables", "-w", "-S"], capture_output=True, text=True).stdout
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("access", "conf"):
-            with open(f"{folder}/{name}", "w", opener=lambda path, how: os.open(path, how, 0o600)) as file:
-                file.write(cases[name])
-        command = ["fwknopd", "-f", "-c", folder + "/conf", "-a", folder + "/access", "-r", folder,
-                   "-d", folder + "/digests", "-p", folder + "/pid"]
-        with open(folder + "/log", "w") as log:
-            guard = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            end = time.time() + 20
-            while "FWKNOP_INPUT" not in rules() and time.time() < end:
-                time.sleep(0.1)
-            time.sleep(0.5)
+        with daemon(folder, cases["access"], cases["conf"]):
             out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             answers = {}
             for name, address, packet in cases["packets"]:
@@ -115,9 +129,6 @@ def server(cases):
                     time.sleep(0.05)
                 mine = [rule for rule in rules().splitlines() if f" {address}/32 " in rule]
                 answers[name] = mine[before:]
-        finally:
-            guard.terminate()
-            guard.wait(10)
         if not any(answers.values()):
             with open(folder + "/log") as log:
                 sys.stderr.write(log.read())

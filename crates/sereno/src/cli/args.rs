@@ -1,5 +1,6 @@
 //! The command line, as clap reads it. Help texts teach: each command says what it is for.
 
+use super::knock::args::KnockArgs;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 Exit codes:
   0  done            1  not done, or problems found
   2  wrong usage     3  no Sereno is running (or it does not answer)
+  4  knocked, but the port does not answer
 
 Examples:
   sereno run                      guard this machine, in the foreground
@@ -68,6 +70,12 @@ pub enum Command {
     /// Write another program's configuration as Sereno's own.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Knock at a server's door, wait until it is open, and start a command.
+    ///
+    /// Knocks are packets to ports in an agreed order (port knocking), or one encrypted and signed
+    /// packet (--spa). It works with Sereno's doors, with knockd and with fwknop, needs no rights,
+    /// and no Sereno has to run here.
+    Knock(Box<KnockArgs>),
     /// Make the running Sereno read its configuration again.
     Reload(Json),
     /// Stop the running Sereno; bans stay in force.
@@ -234,11 +242,54 @@ pub enum DoorCommand {
         #[command(flatten)]
         json: Json,
     },
+    /// Close a door's ports to all who do not knock: on trial, and for good once confirmed.
+    ///
+    /// Whose session this is has to knock first, so that it is known that he can. The session goes
+    /// on. Unless `sereno door confirm` comes in time, the ports open again, in the kernel, by
+    /// themselves, whatever became of Sereno. A door of this name that is not there yet is made,
+    /// with a knock of its own: for ssh and web, or for --ports.
+    Guard(GuardArgs),
+    /// Keep closed what is closed on trial; or leave the ports to the door's file again.
+    Confirm {
+        /// The door.
+        name: String,
+        /// Open: what was closed by `guard` is so no longer.
+        #[arg(long)]
+        open: bool,
+        /// For people or programs.
+        #[command(flatten)]
+        json: Json,
+    },
     /// Make the keys of a door: for signed packets, or for knocks that change with the time.
     ///
     /// Writes the server's file, which its owner alone can read, and prints what belongs on the
     /// client. Nothing that is there is replaced.
     Keygen(KeygenArgs),
+}
+
+/// `sereno door guard`.
+#[derive(Clone, Debug, Args)]
+pub struct GuardArgs {
+    /// The door, such as ssh or web.
+    pub name: String,
+    /// The ports of a door that is made, such as tcp/22 [default: those of sshd, or of the web].
+    #[arg(long, value_name = "PORTS")]
+    pub ports: Option<String>,
+    /// How long it is closed on trial.
+    #[arg(long = "for", value_name = "TIME", default_value = "60s")]
+    pub length: String,
+    /// How long to wait for the knock.
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub wait: String,
+    /// Do not ask for a knock first: on the console, where nobody can be locked out.
+    #[arg(long)]
+    pub console: bool,
+    /// The folder of the file of a door that is made.
+    #[arg(long, value_name = "FOLDER", default_value = "/etc/sereno/conf.d")]
+    pub into: PathBuf,
+    /// For people or programs.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// `sereno door keygen`.

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 struct Checked<'a> {
     files: Vec<String>,
     jails: Vec<&'a str>,
+    doors: Vec<&'a str>,
     problems: Vec<Told<'a>>,
     /// Logs that are not there (yet).
     missing: Vec<Missing<'a>>,
@@ -38,10 +39,12 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
     let outcome = &loaded.outcome;
     let missing: Vec<Missing<'_>> = outcome.policy.jails.iter().flat_map(missing).collect();
     let code = ExitCode::from(u8::from(outcome.has_errors()));
+    let doors: Vec<&str> = loaded.doors.policies.iter().map(|door| door.name.as_str()).collect();
     if args.json.json {
         let checked = Checked {
             files: loaded.files.iter().map(|path| path.display().to_string()).collect(),
             jails: outcome.policy.jails.iter().map(|jail| jail.policy.name.as_str()).collect(),
+            doors: doors.clone(),
             problems: outcome.problems.iter().map(Told::new).collect(),
             missing,
         };
@@ -62,11 +65,14 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
         outcome.policy.jails.iter().map(|jail| jail.policy.name.as_str()).collect();
     let (style, verdict) = if !outcome.problems.is_empty() {
         (paint::BAD, words::problems(outcome.problems.len() as u64))
-    } else if names.is_empty() {
+    } else if names.is_empty() && doors.is_empty() {
         (paint::ODD, words::nothing_guarded())
     } else {
         (paint::GOOD, words::all_fine(words::jails(names.len() as u64), names.join(", ")))
     };
+    if !doors.is_empty() {
+        writeln!(out, "{}", words::doors_are(doors.join(", ")))?;
+    }
     writeln!(out, "{}", paint.style(style, &verdict))?;
     out.flush()?;
     Ok(code)

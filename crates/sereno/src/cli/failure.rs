@@ -12,6 +12,8 @@ pub const NOT_DONE: u8 = 1;
 pub const USAGE: u8 = 2;
 /// No Sereno is running, or it does not answer.
 pub const NOBODY: u8 = 3;
+/// A door was knocked at, and the port behind it does not answer.
+pub const CLOSED: u8 = 4;
 
 /// Why a command did not do what was asked: a sentence for people and an exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +79,7 @@ impl Failure {
 }
 
 /// The operating system's sentence without its number.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),

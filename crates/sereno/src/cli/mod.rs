@@ -9,6 +9,7 @@ pub mod fail2ban_regex;
 pub mod failure;
 pub mod import;
 pub mod init;
+pub mod knock;
 pub mod pages;
 pub mod paint;
 pub mod progress;
@@ -55,6 +56,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Rules(command) => rules::run(command, out),
         Command::Check(args) => check::run(args, out),
         Command::Init(args) => init::run(args, out),
+        Command::Knock(args) => knock::run(args, out),
         Command::Import(command) => import::run(command, out),
         Command::Completion { shell } => pages::completion(*shell, out),
         Command::Man { to } => pages::man(to.as_deref(), out),

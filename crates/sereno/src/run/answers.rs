@@ -37,12 +37,8 @@ impl Shell {
                 let lifts = actions.iter().filter(|a| matches!(a, Action::Lift { .. }));
                 Reply::Done { count: lifts.count() as u64, notes: Vec::new() }
             }
-            Ask::LetIn { door, addr, seconds } => {
-                let length = seconds.map(Duration::from_secs);
-                self.work_door(door, Input::LetIn { door, addr: canonical(addr), length }, lang)
-            }
-            Ask::PutOut { door, addr } => {
-                self.work_door(door, Input::PutOut { door, addr: addr.map(canonical) }, lang)
+            Ask::LetIn { .. } | Ask::PutOut { .. } | Ask::Guard { .. } | Ask::Confirm { .. } => {
+                words::to(lang, || self.door(&ask, now))
             }
             Ask::Why { prefix } => {
                 self.guard.flush(now);
@@ -109,12 +105,27 @@ impl Shell {
         })
     }
 
-    /// Does something at a door.
-    fn work_door(&mut self, door: Name, input: Input<'_>, lang: Lang) -> Reply {
-        words::to(lang, || self.at_door(door, input))
+    /// What is asked about a door.
+    fn door(&mut self, ask: &Ask, now: Time) -> Reply {
+        match *ask {
+            Ask::LetIn { door, addr, seconds } => {
+                let length = seconds.map(Duration::from_secs);
+                self.work_door(door, Input::LetIn { door, addr: canonical(addr), length })
+            }
+            Ask::PutOut { door, addr } => {
+                self.work_door(door, Input::PutOut { door, addr: addr.map(canonical) })
+            }
+            Ask::Guard { door, session, seconds } => {
+                let span = Duration::from_secs(seconds.clamp(5, 3600));
+                self.guard.try_shut(door, session.map(canonical), span, now)
+            }
+            Ask::Confirm { door, open } => self.guard.settle_shut(door, open, now),
+            _ => Reply::Refused { why: words::other_version() },
+        }
     }
 
-    fn at_door(&mut self, door: Name, input: Input<'_>) -> Reply {
+    /// Lets somebody in or out.
+    fn work_door(&mut self, door: Name, input: Input<'_>) -> Reply {
         let policies = self.guard.engine.porter().map(Porter::policies).unwrap_or_default();
         if !policies.iter().any(|policy| policy.name == door) {
             return Reply::Refused { why: words::unknown_door(door) };

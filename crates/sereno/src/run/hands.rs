@@ -201,6 +201,15 @@ impl Hands {
         grip.kernel.let_pass(gate.table(), mark).map_err(|refusal| refusal.to_string())
     }
 
+    /// Closes for so long what the gate closes on trial. The kernel opens it again by itself.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn try_closed(&mut self, span: Duration) -> Result<(), String> {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
+        grip.kernel.try_closed(gate, span).map_err(|refusal| refusal.to_string())
+    }
+
     /// Why the gate does nothing for doors, where it should.
     #[must_use]
     pub fn shut(&self) -> Option<&str> {

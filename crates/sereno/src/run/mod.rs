@@ -164,6 +164,9 @@ impl Shell {
             Some(_) => say(&words::stopped_observing()),
             None => say(&words::stopped()),
         }
+        if self.guard.shuts() {
+            say(&words::stopped_shut());
+        }
         Ok(())
     }
 

@@ -100,6 +100,13 @@ pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
         Notice::Unopened { door: name, prefix, why } => {
             door("note", name, prefix, words::not_opened(name, why))
         }
+        Notice::Shut { door, until: None } => {
+            at_door("note", *door, None, words::door_shut(door), now)
+        }
+        Notice::Shut { door, until: Some(end) } => {
+            at_door("note", *door, None, words::door_on_trial(door, until(Some(*end))), now)
+        }
+        Notice::Unshut { door } => at_door("note", *door, None, words::door_unshut(door), now),
         Notice::UsedUp { door } => at_door("note", *door, None, words::knocks_used_up(door), now),
     }
 }

@@ -5,6 +5,7 @@ use sereno_config::Lang;
 use std::fmt::Display;
 
 words! {
+    doors_are(names) = "Doors: {names}" | "Puertas: {names}";
     no_doors() = "there are no doors; docs/guide/doors.md shows how to make one"
         | "no hay puertas; docs/guide/doors.md explica cómo hacer una";
     door_head() = "door" | "puerta";
@@ -32,6 +33,20 @@ words! {
         | "En el cliente, en ~/.fwknoprc (para `sereno knock --spa` y `fwknop`; chmod 600):";
     keygen_client_knock(door) = "On the client, in ~/.config/sereno/doors/{door}.toml (chmod 600):"
         | "En el cliente, en ~/.config/sereno/doors/{door}.toml (chmod 600):";
+    guard_made(path) = "wrote {path}: the door, open to all as long as it is not guarded"
+        | "escrito {path}: la puerta, abierta a todos mientras no se guarde";
+    guard_knock(addr, host, ports) = "Now knock, from where this session comes ({addr}):\n\n  sereno knock {host} {ports}\n  knock {host} {ports}\n"
+        | "Ahora llame, desde donde viene esta sesión ({addr}):\n\n  sereno knock {host} {ports}\n  knock {host} {ports}\n";
+    guard_again(addr, door) = "Now knock at {door}, from where this session comes ({addr})."
+        | "Ahora llame a {door}, desde donde viene esta sesión ({addr}).";
+    guard_waits(seconds) = "waiting for the knock, {seconds} s at most" | "esperando la llamada, {seconds} s como mucho";
+    guard_nobody() = "nobody knocked: nothing is closed" | "nadie llamó: no se cierra nada";
+    guard_on_trial(door, seconds) = "{door} is closed for {seconds} s, on trial. Knock, open a second session, and there say\n\n  sereno door confirm {door}\n\nWithout that it opens again by itself."
+        | "{door} queda cerrada {seconds} s, a prueba. Llame, abra otra sesión, y diga en ella\n\n  sereno door confirm {door}\n\nSin eso vuelve a abrirse sola.";
+    guard_unknown(door) = "there is no door {door}; say what is behind it with --ports, such as --ports tcp/22"
+        | "no hay ninguna puerta {door}; diga qué hay detrás con --ports, como --ports tcp/22";
+    guard_who() = "whose session this is cannot be seen (SSH_CONNECTION); on the console, say --console"
+        | "no se ve de quién es esta sesión (SSH_CONNECTION); en la consola, diga --console";
     keygen_ports() = "write single ports: tcp/22, or tcp/443,udp/5060"
         | "escriba puertos sueltos: tcp/22, o tcp/443,udp/5060";
     keygen_host(text) = "{text} is neither a name nor an address" | "{text} no es un nombre ni una dirección";

@@ -108,6 +108,8 @@ words! {
         | "llamó bien a {door}, pero había tocado una trampa; no pasa";
     doors_full(door) = "not let in by {door}: too many are in" | "no pasa por {door}: hay demasiados";
     not_opened(door, why) = "{door} could not be opened: {why}" | "no se pudo abrir {door}: {why}";
+    stopped_shut() = "closed doors stay closed, and nobody hears who knocks; docs/guide/doors.md says how to open them"
+        | "las puertas cerradas siguen cerradas y nadie oye a quien llama; docs/guide/doors.md dice cómo abrirlas";
     doors_pass(mark) = "another firewall turns strangers away; it was told to let pass whom a door lets in (mark {mark})"
         | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
     doors_blocked(why, mark) = "{why}; add `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` to it, and the same for ip6tables"
@@ -130,6 +132,16 @@ words! {
     doors_noted_only(why) = "noted only, nothing is opened: {why}" | "solo anotado, no se abre nada: {why}";
     alarm_doors_lost(n) = "{n} packets at the doors were lost: they came too fast"
         | "se perdieron {n} paquetes en las puertas: llegaban demasiado rápido";
+    door_shut(door) = "{door} is closed to all who do not knock" | "{door} queda cerrada para quien no llama";
+    door_on_trial(door, until) = "{door} is closed on trial {until}; `sereno door confirm {door}` keeps it so"
+        | "{door} se cierra a prueba {until}; `sereno door confirm {door}` la deja así";
+    door_unshut(door) = "nobody confirmed it: {door} is as its file says again"
+        | "nadie lo confirmó: {door} vuelve a estar como dice su archivo";
+    door_unclosable(door) = "{door} has no ports that could be closed" | "{door} no tiene puertos que cerrar";
+    door_shut_already(door) = "{door} is closed already" | "{door} ya está cerrada";
+    door_no_trial(door) = "{door} is not closed on trial" | "{door} no está cerrada a prueba";
+    door_knock_first(addr, door) = "{addr} has not knocked at {door} in the right way in the last ten minutes: first see that you can, then close it"
+        | "{addr} no ha llamado bien a {door} en los últimos diez minutos: compruebe que puede, y luego ciérrela";
     knocks_used_up(door) = "the last one-time sequence of {door} is used: write new ones"
         | "se usó la última secuencia de un solo uso de {door}: escriba otras";
     // The gate.

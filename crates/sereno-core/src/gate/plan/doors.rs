@@ -25,6 +25,8 @@ pub(in crate::gate) const KNOCKED: [Proto; 2] = [Proto::Tcp, Proto::Udp];
 
 /// The switch: protocols of which everything that begins something is heard.
 pub(in crate::gate) const ALL: &str = "knock_all";
+/// Protocols of which the ports are closed that are so on trial.
+pub(in crate::gate) const TRIAL: &str = "door_trial";
 const BEGINS: &str = "begins";
 const DATAGRAMS: &str = "knock_datagrams";
 const INTERFACES: &str = "knock_on";
@@ -55,6 +57,9 @@ impl Gate {
             }
             plan.chains.push(passes(opening, doorway.mark));
         }
+        if !doorway.trial.is_empty() {
+            plan.sets.push(Shape::new(TRIAL, Kind::Proto).ending());
+        }
         if doorway.single {
             for family in Family::BOTH {
                 plan.sets.push(Shape::new(single(family), Kind::Single(family)).ending());
@@ -82,7 +87,10 @@ impl Gate {
             those.flat_map(|opening| {
                 // The family is of no importance to a drop.
                 let stop = Part::Stop(Verdict::Drop, Family::V4);
-                at(opening, &[Part::Count(opening.counter()), stop])
+                let trial = doorway.trial.contains(&opening.name);
+                let trial = trial.then(|| Part::ProtocolIn(TRIAL.to_owned()));
+                let deeds = trial.into_iter().chain([Part::Count(opening.counter()), stop]);
+                at(opening, &deeds.collect::<Vec<_>>())
             })
         };
         let (cut, shut): (Vec<Rule>, Vec<Rule>) = (closed(true).collect(), closed(false).collect());

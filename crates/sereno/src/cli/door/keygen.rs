@@ -1,14 +1,11 @@
 //! `sereno door keygen`: the server's file, and what belongs on the client.
 
+use super::files::{random, write};
 use crate::cli::args::KeygenArgs;
 use crate::cli::failure::{Failure, Outcome};
 use crate::words;
 use sereno_core::gate::{Name, Ports};
-use sereno_spa::Secret;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Bytes of a key for the cipher (AES-256), and for the signature (SHA-256's block).
@@ -68,21 +65,4 @@ fn host(text: &str) -> Result<&str, Failure> {
     } else {
         Err(Failure::usage(words::keygen_host(text)))
     }
-}
-
-fn random(bytes: usize) -> io::Result<Secret> {
-    let mut key = vec![0; bytes];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
-    Ok(Secret::new(key))
-}
-
-/// Writes a file that nobody else can read, and that was not there.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let said = |e: io::Error| Failure::refused(format!("{}: {e}", path.display()));
-    if let Some(folder) = path.parent().map(PathBuf::from).filter(|folder| !folder.exists()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(said)?;
-    }
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(said)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(said)
 }

@@ -1,5 +1,7 @@
 //! `sereno door`: see and work the doors.
 
+mod files;
+mod guard;
 mod keygen;
 
 use super::args::{DoorCommand, Json};
@@ -35,6 +37,11 @@ pub fn run(socket: Option<&Path>, command: &DoorCommand, out: &mut impl Write) -
             let nobody = matches!(reply, Reply::Done { count: 0, .. });
             worked(reply, *json, out)?;
             Ok(ExitCode::from(u8::from(nobody)))
+        }
+        DoorCommand::Guard(args) => guard::run(socket, args, out),
+        DoorCommand::Confirm { name, open, json } => {
+            let ask = Ask::Confirm { door: door(name)?, open: *open };
+            worked(Talk::begin(socket, *json)?.ask(ask)?, *json, out)
         }
         DoorCommand::Keygen(args) => keygen::run(args, out),
     }

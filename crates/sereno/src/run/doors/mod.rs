@@ -7,6 +7,7 @@ mod commands;
 mod log;
 mod signed;
 mod status;
+mod trial;
 
 use super::guard::Guard;
 use crate::doors::Doors;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::door::{Hit, Manner, Packet};
 use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
-use sereno_core::gate::{Doorway, Ears as Heard};
+use sereno_core::gate::{Doorway, Ears as Heard, Name};
 use sereno_core::time::Time;
 use sereno_nft::{Ears, Why};
 use sereno_wire::orders::Order;
@@ -60,11 +61,14 @@ pub struct Attendance {
     pub(super) deaf: Option<String>,
     /// What keeps another firewall from letting pass whom a door let in.
     pub(super) blocked: Option<String>,
-    /// The ports that the gate was told of.
+    /// The ports that the gate was told of, and which turn of the sequences that was.
     hits: Vec<Hit>,
+    turn: u64,
     signed: signed::Gatekeeper,
     commands: Commands,
     log: Log,
+    /// The door that is closed on trial, and until when.
+    trial: Option<(Name, Time)>,
     /// Until when everything is heard that begins something.
     flood: Time,
     /// Packets that were lost because they came too fast.
@@ -80,9 +84,11 @@ impl Attendance {
             deaf: None,
             blocked: None,
             hits: Vec::new(),
+            turn: 0,
             signed: signed::Gatekeeper::default(),
             commands: Commands::new(wake),
             log: Log::default(),
+            trial: None,
             flood: Time::MIN,
             lost: 0,
         }
@@ -90,7 +96,8 @@ impl Attendance {
 
     /// When a command is due.
     pub(super) fn next_wake(&self) -> Option<Time> {
-        self.signed.next_wake()
+        let trial = self.trial.map(|(_, until)| until);
+        [self.signed.next_wake(), trial].into_iter().flatten().min()
     }
 }
 
@@ -111,6 +118,7 @@ fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
     Doorway {
         openings: porter.openings().to_vec(),
         single: !doors.signed.doors.is_empty(),
+        trial: porter.trials(),
         ears: Some(ears),
         mark: doors.others.then_some(MARK),
     }
@@ -132,6 +140,7 @@ impl Guard {
             self.attendance.signed.recall(kept.signed);
         }
         self.draft.doorway = doorway(&porter, &doors, group);
+        self.attendance.trial = None;
         self.attendance.log.open(doors.log.as_deref());
         self.attendance.commands.take_up(&doors);
         self.attendance.doors = doors;
@@ -143,6 +152,7 @@ impl Guard {
         let at = &mut self.attendance;
         at.deaf = self.hands.shut().map(str::to_owned);
         at.hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
+        at.turn = self.engine.porter().map(Porter::turns).unwrap_or_default();
         self.have_pass();
         let at = &mut self.attendance;
         let able = self.hands.observing().is_none() && at.deaf.is_none();
@@ -169,6 +179,12 @@ impl Guard {
         if let Some(why) = &self.attendance.deaf {
             self.notes.push(words::doors_deaf(why));
         }
+    }
+
+    /// Whether a door is closed to those who do not knock.
+    pub(super) fn shuts(&self) -> bool {
+        let porter = self.engine.porter().filter(|_| self.hands.observing().is_none());
+        porter.is_some_and(|porter| porter.openings().iter().any(|opening| opening.closed))
     }
 
     /// Has other firewalls let pass whom a door let in: now and again, for they forget.
@@ -239,7 +255,12 @@ impl Guard {
         let Some(porter) = self.engine.porter().filter(|_| self.attendance.ears.is_some()) else {
             return;
         };
+        let turn = porter.turns();
+        if turn == self.attendance.turn {
+            return;
+        }
         let hits = porter.heard();
+        self.attendance.turn = turn;
         if hits != self.attendance.hits {
             self.attendance.hits.clone_from(&hits);
             self.hands.carry(&[Order::Hear(hits)], now);
@@ -282,6 +303,7 @@ impl Guard {
     /// Does what is due, hears what became of commands, tells the gate which ports are heard now,
     /// and keeps what is to be remembered.
     pub(super) fn settle_doors(&mut self, now: Time) {
+        self.end_trial(now);
         self.close_cycles(now);
         self.hear_elsewhere(now);
         let at = &mut self.attendance;

@@ -46,7 +46,7 @@ fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
         title: policy.door.name.clone(),
         way: way.to_owned(),
         ports,
-        closed: policy.closed,
+        closed: porter.is_shut(policy),
         hold: holds.then_some(policy.door.hold.as_secs()),
         entries: entries.map(entry).collect(),
     }
