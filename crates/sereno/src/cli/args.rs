@@ -210,13 +210,7 @@ pub enum DoorCommand {
     /// List the doors, and who is in.
     List(Json),
     /// Show one door: how it is opened, what is behind it, who is in.
-    Show {
-        /// The door.
-        name: String,
-        /// For people or programs.
-        #[command(flatten)]
-        json: Json,
-    },
+    Show(ShowArgs),
     /// Let an address in, as if it had knocked.
     Open {
         /// The door.
@@ -265,6 +259,23 @@ pub enum DoorCommand {
     /// Writes the server's file, which its owner alone can read, and prints what belongs on the
     /// client. Nothing that is there is replaced.
     Keygen(KeygenArgs),
+}
+
+/// `sereno door show`.
+#[derive(Clone, Debug, Args)]
+pub struct ShowArgs {
+    /// The door.
+    pub name: String,
+    /// Print what a guest needs who reaches this machine as HOST: what to do on Linux, macOS, Windows,
+    /// Android and iOS, and a QR code. It has the door's secret in it.
+    #[arg(long, value_name = "HOST")]
+    pub invite: Option<String>,
+    /// For --invite: where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// For people or programs.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// `sereno door guard`.

@@ -47,6 +47,9 @@ words! {
         | "no hay ninguna puerta {door}; diga qué hay detrás con --ports, como --ports tcp/22";
     guard_who() = "whose session this is cannot be seen (SSH_CONNECTION); on the console, say --console"
         | "no se ve de quién es esta sesión (SSH_CONNECTION); en la consola, diga --console";
+    invite_nobody(door) = "nobody can be invited to {door}: there is nothing left to knock"
+        | "no se puede invitar a nadie a {door}: no queda nada que llamar";
+    no_base64() = "this is no base64" | "esto no es base64";
     keygen_ports() = "write single ports: tcp/22, or tcp/443,udp/5060"
         | "escriba puertos sueltos: tcp/22, o tcp/443,udp/5060";
     keygen_host(text) = "{text} is neither a name nor an address" | "{text} no es un nombre ni una dirección";

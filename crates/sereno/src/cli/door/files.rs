@@ -2,15 +2,15 @@
 
 use crate::cli::failure::Failure;
 use sereno_spa::Secret;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Bytes nobody can guess.
 pub(super) fn random(bytes: usize) -> io::Result<Secret> {
     let mut key = vec![0; bytes];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
     Ok(Secret::new(key))
 }
 

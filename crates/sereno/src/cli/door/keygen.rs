@@ -4,6 +4,7 @@ use super::files::{random, write};
 use crate::cli::args::KeygenArgs;
 use crate::cli::failure::{Failure, Outcome};
 use crate::words;
+use sereno_config::invited::is_host;
 use sereno_core::gate::{Name, Ports};
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ pub(super) fn run(args: &KeygenArgs, out: &mut impl Write) -> Outcome {
         writeln!(out, "\n{}\n", words::keygen_server())?;
         writeln!(out, "[door.{name}]\nports = \"tcp/22\"\nsecret = \"{}\"", path.display())?;
         writeln!(out, "\n{}\n", words::keygen_client_knock(name))?;
-        writeln!(out, "host = \"{host}\"\nsecret = \"{}\"", &*secret)?;
+        writeln!(out, "host = \"{host}\"\nwait = 22\nsecret = \"{}\"", &*secret)?;
         return Ok(ExitCode::SUCCESS);
     }
     let ports = ports(&args.ports)?;
@@ -59,10 +60,5 @@ fn ports(text: &str) -> Result<String, Failure> {
 
 /// A name that may stand in the client's file.
 fn host(text: &str) -> Result<&str, Failure> {
-    let good = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
-    if !text.is_empty() && text.len() <= 253 && text.chars().all(good) {
-        Ok(text)
-    } else {
-        Err(Failure::usage(words::keygen_host(text)))
-    }
+    if is_host(text) { Ok(text) } else { Err(Failure::usage(words::keygen_host(text))) }
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod guard;
+mod invite;
 mod keygen;
 
 use super::args::{DoorCommand, Json};
@@ -23,7 +24,10 @@ use std::process::ExitCode;
 pub fn run(socket: Option<&Path>, command: &DoorCommand, out: &mut impl Write) -> Outcome {
     match command {
         DoorCommand::List(how) => list(socket, *how, out),
-        DoorCommand::Show { name, json } => show(socket, name, *json, out),
+        DoorCommand::Show(args) => match &args.invite {
+            Some(host) => invite::run(door(&args.name)?, host, &args.config, out),
+            None => show(socket, &args.name, args.json, out),
+        },
         DoorCommand::Open { name, addr, length, json } => {
             let length = length.as_deref().map(sereno_config::duration).transpose();
             let length = length.map_err(Failure::usage)?.flatten();
