@@ -59,13 +59,15 @@ def under(case, porter, flood, knock, door="mixed", tries=10):
     return came, figures
 
 
-def floods(server_port=17341):
+def floods():
     """The floods a door has to stand: what, and the words for flood.py."""
     return (
         ("random ports, 100,000/s, made-up sources", ("--port", "random", "--rate", 100_000)),
-        ("random ports, 100,000/s, one source", ("--port", "random", "--rate", 100_000, "--source", SCANNER)),
-        ("first port, 100,000/s, made-up sources", ("--port", server_port, "--rate", 100_000)),
-        ("first port, 20/s, another host", ("--port", server_port, "--rate", 20, "--source", SCANNER)),
+        # Who met a knock port once is heard whatever he begins.
+        ("all ports, 100,000/s, one source", ("--port", "all", "--rate", 100_000, "--source", SCANNER)),
+        ("first port, 100,000/s, made-up sources", ("--port", KNOCK[0], "--rate", 100_000)),
+        ("first port, 20/s, another host", ("--port", KNOCK[0], "--rate", 20, "--source", SCANNER)),
+        ("first port, 20/s, in the client's name", ("--port", KNOCK[0], "--rate", 20, "--source", "198.51.100.202")),
     )
 
 

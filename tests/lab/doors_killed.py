@@ -141,3 +141,54 @@ class Killed(Spa):
         porter.start()
         want = "open 198.51.100.202\nclose 198.51.100.202\n"
         self.assertTrue(fixture.await_true(lambda: self.read("cycle") == want, 2), self.read("cycle"))
+
+
+class Lasting(house.HouseCase):
+    """What outlives a stop, a reload, and others who work at the firewall."""
+
+    def test_doors_stay_closed_when_it_stops(self):
+        porter = self.doors(DOOR.format(4))
+        self.house.knock(KNOCK)
+        self.assert_opens()
+        porter.stop()
+        self.assertTrue(self.house.reaches(CLIENT))
+        self.assert_shut(STRANGER)
+        self.assert_shuts(seconds=6)
+
+    def test_a_flush_is_mended(self):
+        """Of everything, and of the table: who is in is in, and the others are not."""
+        self.doors(DOOR.format(60))
+        self.house.knock(KNOCK)
+        self.assert_opens()
+        for words in ("nft flush ruleset", "nft delete table inet sereno"):
+            with self.subTest(words=words):
+                self.house.run(house.SERVER, *words.split())
+                self.assert_shuts(STRANGER, seconds=15)
+                self.assertTrue(self.house.reaches(CLIENT))
+        self.house.knock(KNOCK, family=house.V6)
+        self.assert_opens(family=house.V6)
+
+    def test_a_reload_keeps_who_is_in(self):
+        porter = self.doors(DOOR.format(60))
+        self.house.knock(KNOCK)
+        self.assert_opens()
+        self.write("sereno.toml", DOOR.format(60).replace("7311, 2904, 5127", "7311, 2904, 5128"))
+        porter.order("reload")
+        self.assertEqual(porter.entries("ssh"), {"198.51.100.202"})
+        self.assertTrue(self.house.reaches(CLIENT))
+        self.house.knock(KNOCK, STRANGER)
+        time.sleep(0.3)
+        self.assert_shut(STRANGER)
+        self.house.knock((7311, 2904, 5128), STRANGER)
+        self.assert_opens(STRANGER)
+
+    def test_who_is_banned_is_not_heard(self):
+        porter = self.doors(DOOR.format(60))
+        porter.order("ban", "198.51.100.201")
+        self.house.knock(KNOCK, STRANGER)
+        time.sleep(0.3)
+        self.assert_shut(STRANGER)
+        self.assertEqual(porter.entries("ssh"), set())
+        porter.order("unban", "198.51.100.201")
+        self.house.knock(KNOCK, STRANGER)
+        self.assert_opens(STRANGER)
