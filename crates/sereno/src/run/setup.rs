@@ -126,6 +126,8 @@ pub fn rebuild(
     guard.house = house;
     guard.take_up_doors((doors, porter), policy.settings.ears, None, now);
     guard.engine.inherit(old);
+    // The old one knows which doors were closed for good.
+    guard.draw_doors(policy.settings.ears);
     super::fail2ban::renew(guard, now);
     guard.install(now);
     guard.listen_at_doors();

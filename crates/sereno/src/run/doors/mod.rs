@@ -139,12 +139,20 @@ impl Guard {
             porter.recall(kept.porter, now);
             self.attendance.signed.recall(kept.signed);
         }
-        self.draft.doorway = doorway(&porter, &doors, group);
         self.attendance.trial = None;
         self.attendance.log.open(doors.log.as_deref());
         self.attendance.commands.take_up(&doors);
         self.attendance.doors = doors;
         self.engine.post(porter);
+        self.draw_doors(group);
+    }
+
+    /// Writes into the draft of the gate what it does for the doors as the porter has them now: once
+    /// more whenever he remembers something else.
+    pub(super) fn draw_doors(&mut self, group: u16) {
+        if let Some(porter) = self.engine.porter() {
+            self.draft.doorway = doorway(porter, &self.attendance.doors, group);
+        }
     }
 
     /// Listens, if there are doors and the gate stands.
