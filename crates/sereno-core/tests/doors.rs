@@ -185,7 +185,14 @@ fn what_is_open_or_used_outlives_a_reload_and_a_restart() {
     let memory: sereno_core::engine::DoorMemory =
         serde_json::from_str(&serde_json::to_string(&memory).unwrap()).unwrap();
     let mut fresh = engine(doors(), scene.now);
-    fresh.porter_mut().unwrap().recall(memory, scene.now);
+    fresh.porter_mut().unwrap().recall(memory.clone(), scene.now);
+    // The file was marked, and is read without what was used.
+    let mut marked = doors();
+    marked[1].door.sequences = Sequences::Once(vec![once("21 601 2001")]);
+    let mut shorter = engine(marked, scene.now);
+    shorter.porter_mut().unwrap().recall(memory.clone(), scene.now);
+    let mut shorter = Scene { engine: shorter, now: scene.now };
+    assert!(shorter.knock(MAY, &[21, 601, 2001]).contains(&"used once 0".to_owned()));
     for mut next in [Scene { engine: fresh, now: scene.now }, {
         let mut reloaded = engine(doors(), scene.now);
         reloaded.inherit(scene.engine);

@@ -3,6 +3,7 @@
 use super::packet::Protocol;
 use super::timed::Timed;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -80,6 +81,14 @@ impl Sequence {
     #[must_use]
     pub fn first(&self) -> Hit {
         self.0.first().copied().unwrap_or(Hit::tcp(0))
+    }
+
+    /// A number by which it is known again, wherever it stands in a list.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let text: String = self.0.iter().map(|hit| format!("{hit} ")).collect();
+        let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        hash.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte))
     }
 
     /// Whether a port of it is knocked at in this way.

@@ -79,7 +79,8 @@ pub struct DoorMemory {
     /// Doors that an administrator closed for good.
     #[serde(default)]
     pub shut: Vec<Name>,
-    /// The last sequence of each door that was used, where sequences are used once.
+    /// The last sequence of each door that was used, where sequences are used once: its window, or
+    /// its [`Sequence::mark`]. Its place in the list is another one when those before are gone.
     pub used: Vec<(Name, u64)>,
 }
 
@@ -242,8 +243,26 @@ impl Porter {
             entries: self.entries.values().copied().collect(),
             shut: self.confirmed().collect(),
             stops: stops.filter_map(|(door, addr, at)| Some((name(door)?, addr, at))).collect(),
-            used: self.used.iter().filter_map(|(door, n)| Some((name(*door)?, *n))).collect(),
+            used: self.used.iter().filter_map(|(door, n)| self.mark(*door, *n)).collect(),
         }
+    }
+
+    /// By what is remembered that a sequence was used.
+    fn mark(&self, door: DoorId, number: u64) -> Option<(Name, u64)> {
+        let policy = self.policies.get(door)?;
+        let mark = match &policy.door.sequences {
+            Sequences::Once(list) => list.get(usize::try_from(number).ok()?)?.mark(),
+            Sequences::Fixed(_) | Sequences::Timed(_) => number,
+        };
+        Some((policy.name, mark))
+    }
+
+    /// Which sequence it is now; `None` if it is not there any more.
+    fn marked(&self, door: DoorId, mark: u64) -> Option<u64> {
+        let Sequences::Once(list) = &self.policies.get(door)?.door.sequences else {
+            return Some(mark);
+        };
+        u64::try_from(list.iter().position(|sequence| sequence.mark() == mark)?).ok()
     }
 
     fn confirmed(&self) -> impl Iterator<Item = Name> {
@@ -257,8 +276,10 @@ impl Porter {
         for name in memory.shut {
             self.shut(name, Shut::Confirmed);
         }
-        for (name, number) in memory.used {
-            if let Some(door) = self.place(name) {
+        for (name, mark) in memory.used {
+            if let Some(door) = self.place(name)
+                && let Some(number) = self.marked(door, mark)
+            {
                 self.knocks.use_up(door, number, now);
                 self.used.insert(door, number);
             }

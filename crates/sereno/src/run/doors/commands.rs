@@ -1,15 +1,17 @@
 //! Commands of doors, and files of one-time sequences.
 
-use crate::doors::{Doors, OnceFile};
+use crate::doors::Doors;
 use crate::run::commands::{Ended, Pool, run};
 use crate::words;
-use sereno_core::door::{Deed, Door, When};
+use rustix::fs::OFlags;
+use sereno_core::door::{Deed, Door, Sequence, When};
 use sereno_core::gate::Name;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a command may take.
@@ -127,10 +129,24 @@ impl Commands {
     }
 }
 
-/// Marks a sequence as used, as knockd does: `#` in place of the first byte of its line.
-pub(super) fn use_up(file: &OnceFile, sequence: u64) -> io::Result<()> {
-    let place = usize::try_from(sequence).ok().and_then(|at| file.places.get(at));
-    let Some(place) = place else { return Ok(()) };
-    let open = OpenOptions::new().write(true).open(&file.path)?;
-    open.write_all_at(b"#", *place as u64)
+/// Marks a sequence as used, as knockd does: `#` in place of the first byte of its line. Where that
+/// is, the file says as it is now: somebody may have written it anew.
+pub(super) fn use_up(path: &Path, sequence: &Sequence) -> io::Result<()> {
+    // What is no file any more, such as a pipe, is not waited for.
+    let wait = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).write(true).custom_flags(wait).open(path)?;
+    let text = crate::doors::text_of(&file)?;
+    let lines = text.split_inclusive('\n').scan(0, |at, line| {
+        let begin = *at;
+        *at += line.len();
+        Some((begin, line))
+    });
+    let mut lines = lines.filter(|(_, line)| {
+        let read = sereno_config::knockd::once(line);
+        read.is_ok_and(|(list, _)| list.first() == Some(sequence))
+    });
+    match lines.next() {
+        Some((place, _)) => file.write_all_at(b"#", place as u64),
+        None => Err(io::Error::other("the sequence that was used does not stand in it any more")),
+    }
 }

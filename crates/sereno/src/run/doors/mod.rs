@@ -287,10 +287,10 @@ impl Guard {
                 self.notes.push(words::door_busy(door));
             }
             Action::Used { door, sequence } => {
-                if let Some(file) = at.doors.once.get(door)
-                    && let Err(e) = commands::use_up(file, *sequence)
+                if let Some((path, sequence)) = at.doors.once(*door, *sequence)
+                    && let Err(e) = commands::use_up(path, sequence)
                 {
-                    self.notes.push(words::not_marked(file.path.display(), e));
+                    self.notes.push(words::not_marked(path.display(), e));
                 }
             }
             _ => {}
