@@ -391,6 +391,14 @@ impl Porter {
         self.follow(events, now, actions);
     }
 
+    /// A stop could not be done now, and is due again at that time.
+    pub fn put_off(&mut self, name: Name, addr: IpAddr, at: Time) {
+        if let Some(door) = self.place(name) {
+            self.knocks.recall(door, addr, at);
+            self.changed = true;
+        }
+    }
+
     fn place(&self, name: Name) -> Option<DoorId> {
         self.policies.iter().position(|policy| policy.name == name)
     }
@@ -434,6 +442,10 @@ impl Porter {
                     self.used.insert(door, sequence);
                     self.changed = true;
                     actions.push(Action::Used { door: name, sequence });
+                }
+                door::Action::NoRoom { addr, .. } => {
+                    let prefix = Prefix::host(addr);
+                    actions.push(Action::Tell(Notice::NoRoom { door: name, prefix }));
                 }
                 door::Action::Exhausted { .. } => {
                     actions.push(Action::Tell(Notice::UsedUp { door: name }));

@@ -334,7 +334,9 @@ impl Guard {
             for (action, news) in actions.into_iter().zip(news) {
                 if news {
                     self.do_deeds(&action);
-                    self.at_doors(&action, now);
+                    if !self.at_doors(&action, now) {
+                        continue;
+                    }
                     self.announce(&action, now);
                 }
                 self.keeper.note(action, now);

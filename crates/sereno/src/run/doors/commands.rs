@@ -1,7 +1,7 @@
 //! Commands of doors, and files of one-time sequences.
 
 use crate::doors::Doors;
-use crate::run::commands::{Ended, Pool, run};
+use crate::run::commands::{Ended, Names, Pool, Stop, run};
 use crate::words;
 use rustix::fs::OFlags;
 use sereno_core::door::{Deed, Door, Sequence, When};
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How long a command may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// After how long it is tried again to close what could not be closed because too many waited.
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
 /// Where the address belongs.
 const BLANK: &str = "%IP%";
 
@@ -84,12 +86,26 @@ impl Commands {
         let Deed::Run(text) = deed else { return true };
         // Digits, letters, dots and colons: what we write of an address means nothing to a shell.
         let script = text.replace(BLANK, &addr.to_string());
-        self.pool.run(move |_, stop| Ran { door, addr, ended: run(&script, &[], TIMEOUT, stop) })
+        self.run_script(door, addr, when, script)
     }
 
-    /// Runs a script of ours for a door.
-    pub(super) fn run_script(&mut self, door: Name, addr: IpAddr, script: String) -> bool {
-        self.pool.run(move |_, stop| Ran { door, addr, ended: run(&script, &[], TIMEOUT, stop) })
+    /// Runs a script of ours for a door; `false` if too many wait. What opens leaves room for what
+    /// closes.
+    pub(super) fn run_script(
+        &mut self,
+        door: Name,
+        addr: IpAddr,
+        when: When,
+        script: String,
+    ) -> bool {
+        let job = move |_: &mut Names, stop: &Stop| {
+            let ended = run(&script, &[], TIMEOUT, stop);
+            Ran { door, addr, ended }
+        };
+        match when {
+            When::Start => self.pool.run_behind(job),
+            When::Stop => self.pool.run(job),
+        }
     }
 
     /// Has iptables in its old form, which is no part of nftables, let pass packets with this mark.
@@ -103,7 +119,8 @@ impl Commands {
         };
         let four = each("iptables-legacy", "iptables");
         let six = each("ip6tables-legacy", "ip6tables");
-        self.run_script(Name::SERENO, IpAddr::V4(Ipv4Addr::LOCALHOST), format!("{four} && {six}"));
+        let script = format!("{four} && {six}");
+        self.run_script(Name::SERENO, IpAddr::V4(Ipv4Addr::LOCALHOST), When::Start, script);
     }
 
     /// Runs a line that came in a packet.
@@ -115,7 +132,11 @@ impl Commands {
             value("SERENO_GROUP", &who.group),
             value("SERENO_LINE", line),
         ];
-        self.pool.run(move |_, stop| Ran { door, addr, ended: run(script, &values, TIMEOUT, stop) })
+        self.pool.run_behind(move |_, stop| Ran {
+            door,
+            addr,
+            ended: run(script, &values, TIMEOUT, stop),
+        })
     }
 
     /// What went wrong since the last call, in words.

@@ -20,7 +20,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
-use sereno_core::door::{Hit, Manner, Packet};
+use sereno_core::door::{Hit, Manner, Packet, When};
 use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
 use sereno_core::gate::{Doorway, Ears as Heard, Name};
 use sereno_core::time::Time;
@@ -275,26 +275,29 @@ impl Guard {
         }
     }
 
-    /// What follows from an action besides what the gate does.
-    pub(super) fn at_doors(&mut self, action: &Action, now: Time) {
+    /// What follows from an action besides what the gate does; `false` if that is put off.
+    pub(super) fn at_doors(&mut self, action: &Action, now: Time) -> bool {
         let at = &mut self.attendance;
+        if let Action::Run { door, addr, when } = action
+            && self.hands.observing().is_none()
+            && !at.commands.run(*door, *addr, *when)
+        {
+            // What was opened has to be closed.
+            if let (When::Stop, Some(porter)) = (when, self.engine.porter_mut()) {
+                porter.put_off(*door, *addr, now.plus(commands::AGAIN));
+                return false;
+            }
+            self.notes.push(words::door_busy(door));
+        }
         let note = at.log.note(action, &at.doors, now);
         self.notes.extend(note);
-        match action {
-            Action::Run { door, addr, when }
-                if self.hands.observing().is_none() && !at.commands.run(*door, *addr, *when) =>
-            {
-                self.notes.push(words::door_busy(door));
-            }
-            Action::Used { door, sequence } => {
-                if let Some((path, sequence)) = at.doors.once(*door, *sequence)
-                    && let Err(e) = commands::use_up(path, sequence)
-                {
-                    self.notes.push(words::not_marked(path.display(), e));
-                }
-            }
-            _ => {}
+        if let Action::Used { door, sequence } = action
+            && let Some((path, sequence)) = at.doors.once(*door, *sequence)
+            && let Err(e) = commands::use_up(path, sequence)
+        {
+            self.notes.push(words::not_marked(path.display(), e));
         }
+        true
     }
 
     /// The gate could not open or close a door.
