@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use sereno_core::door::{Deed, Deeds, Door, Flags, Hit, Manner, Packet, Sequence, Sequences};
-use sereno_core::engine::{Action, Clock, DoorPolicy, Engine, Input, Knock, Notice, Porter};
+use sereno_core::engine::{Action, Clock, DoorPolicy, Engine, Input, Knock, Notice, Porter, Shut};
 use sereno_core::gate::{Name, Pass, PortRange, Ports, Through};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
@@ -147,6 +147,24 @@ fn doors_of_the_same_ports_share_an_opening() {
     assert!(scene.wait(100_000).is_empty());
     let closed = ["knocked closessh", "close openssh to 192.0.2.1", "closed closessh 192.0.2.1"];
     assert_eq!(scene.knock(MAY, &[9000, 8000, 7000]), closed);
+}
+
+#[test]
+fn a_trial_opens_nothing_that_another_door_closes_and_closes_nothing_for_good() {
+    let mut both = door("both", &[1, 500, 2], Deeds::open(ports("tcp/22")));
+    both.door.v6 = Deeds::open(ports("tcp/23"));
+    both.closed = false;
+    let scene = |policies| Scene::new(policies);
+    let tried = |mut scene: Scene| {
+        let porter = scene.engine.porter_mut().unwrap();
+        assert!(porter.shut(name("both"), Shut::Trial));
+        let openings = porter.openings().iter().filter(|opening| opening.closed);
+        let closed: Vec<String> = openings.map(|opening| opening.ports.to_string()).collect();
+        assert_eq!(closed, ["tcp/22", "tcp/23"]);
+        porter.trials().len()
+    };
+    assert_eq!(tried(scene(vec![both.clone()])), 2, "IPv6 has ports of its own");
+    assert_eq!(tried(scene(vec![ssh(), both])), 1, "the other door is closed anyway");
 }
 
 #[test]

@@ -143,17 +143,23 @@ impl Porter {
         &self.openings
     }
 
-    /// The openings that are closed on trial.
+    /// The openings that are closed on trial, and would be open without.
     #[must_use]
     pub fn trials(&self) -> Vec<Name> {
         let on_trial = |policy: &&DoorPolicy| self.shut.get(&policy.name) == Some(&Shut::Trial);
+        // Another door may have closed the same ports for good.
+        let others = || self.policies.iter().filter(|policy| !on_trial(policy));
+        let stays = |wanted: &&Ports| {
+            let mut shut = others().filter(|policy| self.is_shut(policy));
+            shut.any(|policy| ports(&policy.door).any(|ports| ports == *wanted))
+        };
         let doors = self.policies.iter().filter(on_trial);
-        let ports = doors.filter_map(|policy| ports(&policy.door).next());
+        let ports = doors.flat_map(|policy| ports(&policy.door)).filter(|ports| !stays(ports));
         let names = ports.filter_map(|ports| match self.opening(ports)? {
             Through::Opening(name) => Some(name),
             Through::Port(..) => None,
         });
-        names.collect()
+        names.collect::<BTreeSet<Name>>().into_iter().collect()
     }
 
     /// Closes the ports of a door to all others, or leaves that to what its file says; `false` if
