@@ -156,12 +156,12 @@ impl Guard {
     }
 
     /// Listens, if there are doors and the gate stands.
-    pub(super) fn listen_at_doors(&mut self) {
+    pub(super) fn listen_at_doors(&mut self, now: Time) {
         let at = &mut self.attendance;
         at.deaf = self.hands.shut().map(str::to_owned);
         at.hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
         at.turn = self.engine.porter().map(Porter::turns).unwrap_or_default();
-        self.have_pass();
+        self.have_pass(now);
         let at = &mut self.attendance;
         let able = self.hands.observing().is_none() && at.deaf.is_none();
         let wanted = self.draft.doorway.ears.as_ref().map(|ears| ears.group);
@@ -196,7 +196,8 @@ impl Guard {
     }
 
     /// Has other firewalls let pass whom a door let in: now and again, for they forget.
-    pub(super) fn have_pass(&mut self) {
+    pub(super) fn have_pass(&mut self, now: Time) {
+        self.notice_others(now);
         let at = &mut self.attendance;
         if at.doors.others && self.hands.observing().is_none() && crate::discover::has_legacy() {
             at.commands.let_pass_legacy(MARK);
@@ -209,6 +210,20 @@ impl Guard {
                 }
             }
             Err(why) => at.blocked = Some(words::doors_blocked(why, format!("{MARK:#x}"))),
+        }
+    }
+
+    /// Another firewall may have come after us: from then on who is let in needs the mark.
+    fn notice_others(&mut self, now: Time) {
+        let at = &mut self.attendance;
+        let alone = !at.doors.is_empty() && !at.doors.others && self.hands.observing().is_none();
+        if !alone || !crate::discover::is_closed(self.draft.table.as_str()) {
+            return;
+        }
+        at.doors.others = true;
+        if let Some(group) = self.draft.doorway.ears.as_ref().map(|ears| ears.group) {
+            self.draw_doors(group);
+            self.install(now);
         }
     }
 
