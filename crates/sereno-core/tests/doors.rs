@@ -254,6 +254,29 @@ fn so_many_are_in_and_no_more() {
 }
 
 #[test]
+fn who_fills_one_door_does_not_lock_another() {
+    let web = door("web", &[1, 500, 2], Deeds::open(ports("tcp/80")));
+    let mut scene = Scene::new(vec![ssh(), web]);
+    for n in 0..16_384_u32 {
+        let addr = IpAddr::V4((0x0a00_0000 + n).into());
+        scene.handle(Input::LetIn { door: name("web"), addr, length: None });
+    }
+    let want = [
+        "knocked ssh",
+        "close web to 10.0.0.0",
+        "closed web 10.0.0.0",
+        "open ssh to 192.0.2.1 for 10 s",
+    ];
+    assert_eq!(scene.knock(MAY, &[7000, 8000, 9000]), want);
+    let addr = "192.0.2.9".parse().unwrap();
+    let said = scene.handle(Input::LetIn { door: name("web"), addr, length: None });
+    assert!(said.iter().any(|said| said.contains("NoRoom")), "{said:?}");
+    assert_eq!(scene.engine.porter().unwrap().entries().count(), 16_384);
+    assert_eq!(scene.wait(10).len(), 16_384);
+    assert_eq!(scene.knock(MAY, &[1, 500, 2]).len(), 2, "there is room again");
+}
+
+#[test]
 fn over_ipv6_too() {
     let mut scene = Scene::new(vec![ssh()]);
     let opened = ["knocked ssh", "open ssh to 2001:db8::7 for 10 s"];

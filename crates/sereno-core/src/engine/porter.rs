@@ -93,6 +93,8 @@ pub struct Porter {
     entries: BTreeMap<(IpAddr, Through), Entry>,
     /// The same by their end.
     ends: BTreeSet<(Time, IpAddr, Through)>,
+    /// How many each door let in.
+    guests: BTreeMap<Name, usize>,
     used: BTreeMap<DoorId, u64>,
     /// Who knocked in the right way lately, and when.
     lately: Capped<(Name, IpAddr), Time>,
@@ -124,6 +126,7 @@ impl Porter {
             policies,
             entries: BTreeMap::new(),
             ends: BTreeSet::new(),
+            guests: BTreeMap::new(),
             used: BTreeMap::new(),
             lately: Capped::new(MOST_LATELY),
             shut: BTreeMap::new(),
@@ -469,7 +472,8 @@ impl Porter {
     fn open(&mut self, door: Name, mut pass: Pass, now: Time, actions: &mut Vec<Action>) {
         let before = self.take(pass.addr, pass.to);
         let prefix = Prefix::host(pass.addr);
-        if before.is_none() && self.entries.len() >= MOST_PASSES {
+        let full = before.is_none() && self.entries.len() >= MOST_PASSES;
+        if full && !self.make_room(door, actions) {
             actions.push(Action::Tell(Notice::NoRoom { door, prefix }));
             return;
         }
@@ -495,15 +499,39 @@ impl Porter {
         }
     }
 
+    /// Puts out who would be first to leave of the door that let in most, if that is another one and
+    /// many more: who knows one door's knock and has many addresses does not lock the others.
+    fn make_room(&mut self, door: Name, actions: &mut Vec<Action>) -> bool {
+        let here = self.guests.get(&door).copied().unwrap_or(0);
+        let most = self.guests.iter().max_by_key(|(_, count)| **count);
+        let Some(crowd) = most.filter(|(_, count)| **count > here + 1).map(|(name, _)| *name)
+        else {
+            return false;
+        };
+        let of = |key: &(IpAddr, Through)| self.entries.get(key).map(|entry| entry.door);
+        let mut leaving = self.ends.iter().map(|(_, addr, to)| (*addr, *to));
+        let Some((addr, to)) = leaving.find(|key| of(key) == Some(crowd)) else { return false };
+        self.close(crowd, addr, to, actions);
+        true
+    }
+
     fn put(&mut self, entry: Entry) {
         let Pass { to, addr, until } = entry.pass;
+        self.take(addr, to);
         self.entries.insert((addr, to), entry);
+        *self.guests.entry(entry.door).or_default() += 1;
         self.ends.extend(until.map(|until| (until, addr, to)));
         self.changed = true;
     }
 
     fn take(&mut self, addr: IpAddr, to: Through) -> Option<Entry> {
         let entry = self.entries.remove(&(addr, to))?;
+        if let Some(count) = self.guests.get_mut(&entry.door) {
+            *count -= 1;
+            if *count == 0 {
+                self.guests.remove(&entry.door);
+            }
+        }
         if let Some(until) = entry.pass.until {
             self.ends.remove(&(until, addr, to));
         }
