@@ -21,7 +21,7 @@ pub(super) fn text(path: &Path) -> io::Result<String> {
 /// The text of a file that is open.
 ///
 /// # Errors
-/// As [`text`].
+/// It cannot be read, is no regular file, too long, or no UTF-8.
 pub fn text_of(file: &File) -> io::Result<String> {
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() > LONGEST {
