@@ -62,6 +62,7 @@ pub fn check(data: &[u8]) {
                 }
                 Action::Barred { door, addr } => assert!(addr == source && !doors[door].traps.is_empty()),
                 Action::Stage { .. } | Action::TimedOut { .. } => {}
+                Action::NoRoom { .. } => panic!("there is room for all of these"),
                 Action::Close { .. } => panic!("nothing is closed here"),
             }
         }

@@ -13,6 +13,7 @@ import house
 from doors_attacked import Scans, Floods  # noqa: F401  they run with these
 from doors_beside import Beside, OldForm  # noqa: F401
 from doors_commands import Commands, Strict  # noqa: F401
+from doors_guarded import Guarded, Rivals  # noqa: F401
 from doors_killed import Killed, Lasting  # noqa: F401
 from doors_own import Own, Secret  # noqa: F401
 from doors_signed import Fwknop, Signed  # noqa: F401

@@ -80,6 +80,16 @@ class Beside(Closed):
         self.knockd(CONF.format("iptables", "iptables"))
         self.opens_and_closes()
 
+    def test_a_firewall_that_comes_later(self):
+        self.knockd(CONF.format("iptables", "iptables"))
+        self.house.knock(SSH)
+        self.assert_opens()
+        self.house.run(SERVER, "nft", "-f", "-", text=TABLE)
+        self.assertFalse(self.house.reaches(CLIENT), "it closes everything")
+        self.assert_opens(seconds=REPAIRED)
+        self.assert_shut(STRANGER)
+        self.assert_shut(CLIENT, 8088)
+
     def test_iptables_loaded_anew(self):
         self.iptables()
         self.knockd(CONF.format("iptables", "iptables"))

@@ -1,11 +1,13 @@
 """Doors that run commands, one-time sequences, flags, UDP, and knockd's own manner."""
 
 import os
+import socket
 import subprocess
 import time
 
 import fixture
 import house
+import net
 from house import BOTH, CLIENT
 
 ADDRESS = {house.V4: "198.51.100.202", house.V6: "2001:db8:100::202"}
@@ -14,6 +16,15 @@ sequence = 1111,2222:udp,3333
 seq_timeout = 5
 tcpflags = syn
 command = echo on %IP% >> @WORK@/light
+"""
+SLOW = """[hole]
+sequence = 1111:udp,2222:udp
+seq_timeout = 5
+start_command = echo %IP% >> @WORK@/on; sleep 0.1
+start_command_6 = echo %IP% >> @WORK@/on; sleep 0.1
+cmd_timeout = 2
+stop_command = echo %IP% >> @WORK@/off
+stop_command_6 = echo %IP% >> @WORK@/off
 """
 LAMP = """[lamp]
 sequence = 4411,2233,5544
@@ -47,6 +58,24 @@ class Commands(house.HouseCase):
         """What a file says in the end."""
         fixture.await_true(lambda: self.read(name) == want, seconds)
         self.assertEqual(self.read(name), want)
+
+    def test_whatever_was_opened_is_closed(self):
+        """Also where so many knock that commands cannot follow: somebody with an IPv6 network of his own."""
+        self.knockd(SLOW)
+
+        def knock():
+            for number in range(900):
+                with socket.socket(house.V6, socket.SOCK_DGRAM) as sock:
+                    sock.bind((f"2001:db8:900d::{number + 256:x}", 0))
+                    for port in (1111, 2222):
+                        sock.sendto(b"", (net.server_address(house.SERVER, house.V6), port))
+                time.sleep(0.001)
+
+        net.in_namespace(self.house.net.name(CLIENT), knock)
+        lines = lambda name: set(self.read(name).splitlines())  # noqa: E731
+        self.assertTrue(fixture.await_true(lambda: len(lines("off")) == 900, 60), (len(lines("on")), len(lines("off"))))
+        self.assertLessEqual(lines("on"), lines("off"))
+        self.assertGreater(len(lines("on")), 400)
 
     def test_a_command_is_run_with_the_address(self):
         self.knockd(LIGHT)

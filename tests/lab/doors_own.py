@@ -118,6 +118,34 @@ class Own(house.HouseCase):
             self.assert_shuts(seconds=3)
             self.wrong(ports)
 
+    def test_no_sequence_is_skipped_or_damaged(self):
+        """A used one is marked where it stands now, and after a reload or a restart the next one is in force."""
+        lines = ["7311,2904,5127", "6112,4873,9031", "8000,3000,5000", "9100,4100,7100", "9000,3500,6000"]
+        path = self.write("ssh.once", "\n".join(lines) + "\n")
+        porter = self.doors(f'[door.ssh]\nports = "tcp/22"\nonce = "{path}"\nopen = "1s"\n')
+
+        def rewrite():
+            text = self.read("ssh.once").replace("8000,", "# mine\n8000,")
+            self.write("ssh.once", text + "1111,2222,3333\n")
+
+        def restart():
+            porter.kill()
+            porter.start()
+
+        def nothing():
+            pass
+
+        for line, then in zip(lines, (lambda: porter.order("reload"), rewrite, restart, restart, nothing)):
+            with self.subTest(line=line):
+                self.house.knock(line.split(","))
+                self.assert_opens()
+                self.assertTrue(fixture.await_true(lambda: f"\n#{line[1:]}\n" in "\n" + self.read("ssh.once")), self.read("ssh.once"))
+                self.assert_shuts(seconds=3)
+                self.wrong(line.split(","))
+                then()
+        left = [line for line in self.read("ssh.once").splitlines() if not line.startswith("#")]
+        self.assertEqual(left, ["1111,2222,3333"])
+
     def test_a_command_and_its_end(self):
         self.doors(
             f'[door.light]\nknock = [7311, 2904, 5127]\ncommand = "echo on %IP% >> {self.work}/light"\n'

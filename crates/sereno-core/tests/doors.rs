@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use sereno_core::door::{Deed, Deeds, Door, Flags, Hit, Manner, Packet, Sequence, Sequences};
-use sereno_core::engine::{Action, Clock, DoorPolicy, Engine, Input, Knock, Notice, Porter};
+use sereno_core::engine::{Action, Clock, DoorPolicy, Engine, Input, Knock, Notice, Porter, Shut};
 use sereno_core::gate::{Name, Pass, PortRange, Ports, Through};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
@@ -150,6 +150,24 @@ fn doors_of_the_same_ports_share_an_opening() {
 }
 
 #[test]
+fn a_trial_opens_nothing_that_another_door_closes_and_closes_nothing_for_good() {
+    let mut both = door("both", &[1, 500, 2], Deeds::open(ports("tcp/22")));
+    both.door.v6 = Deeds::open(ports("tcp/23"));
+    both.closed = false;
+    let scene = |policies| Scene::new(policies);
+    let tried = |mut scene: Scene| {
+        let porter = scene.engine.porter_mut().unwrap();
+        assert!(porter.shut(name("both"), Shut::Trial));
+        let openings = porter.openings().iter().filter(|opening| opening.closed);
+        let closed: Vec<String> = openings.map(|opening| opening.ports.to_string()).collect();
+        assert_eq!(closed, ["tcp/22", "tcp/23"]);
+        porter.trials().len()
+    };
+    assert_eq!(tried(scene(vec![both.clone()])), 2, "IPv6 has ports of its own");
+    assert_eq!(tried(scene(vec![ssh(), both])), 1, "the other door is closed anyway");
+}
+
+#[test]
 fn commands_are_named_never_told() {
     let deeds = Deeds { start: Deed::Run("up %IP%".into()), stop: Deed::Run("down %IP%".into()) };
     let mut scene = Scene::new(vec![door("light", &[7000, 8000, 9000], deeds)]);
@@ -185,7 +203,14 @@ fn what_is_open_or_used_outlives_a_reload_and_a_restart() {
     let memory: sereno_core::engine::DoorMemory =
         serde_json::from_str(&serde_json::to_string(&memory).unwrap()).unwrap();
     let mut fresh = engine(doors(), scene.now);
-    fresh.porter_mut().unwrap().recall(memory, scene.now);
+    fresh.porter_mut().unwrap().recall(memory.clone(), scene.now);
+    // The file was marked, and is read without what was used.
+    let mut marked = doors();
+    marked[1].door.sequences = Sequences::Once(vec![once("21 601 2001")]);
+    let mut shorter = engine(marked, scene.now);
+    shorter.porter_mut().unwrap().recall(memory.clone(), scene.now);
+    let mut shorter = Scene { engine: shorter, now: scene.now };
+    assert!(shorter.knock(MAY, &[21, 601, 2001]).contains(&"used once 0".to_owned()));
     for mut next in [Scene { engine: fresh, now: scene.now }, {
         let mut reloaded = engine(doors(), scene.now);
         reloaded.inherit(scene.engine);
@@ -226,6 +251,29 @@ fn so_many_are_in_and_no_more() {
     let first = IpAddr::V4(0x0a00_0000.into());
     let again = Input::LetIn { door: name("ssh"), addr: first, length: Some(SECOND * 20) };
     assert_eq!(scene.handle(again), ["open ssh to 10.0.0.0 for 20 s"], "who is in is extended");
+}
+
+#[test]
+fn who_fills_one_door_does_not_lock_another() {
+    let web = door("web", &[1, 500, 2], Deeds::open(ports("tcp/80")));
+    let mut scene = Scene::new(vec![ssh(), web]);
+    for n in 0..16_384_u32 {
+        let addr = IpAddr::V4((0x0a00_0000 + n).into());
+        scene.handle(Input::LetIn { door: name("web"), addr, length: None });
+    }
+    let want = [
+        "knocked ssh",
+        "close web to 10.0.0.0",
+        "closed web 10.0.0.0",
+        "open ssh to 192.0.2.1 for 10 s",
+    ];
+    assert_eq!(scene.knock(MAY, &[7000, 8000, 9000]), want);
+    let addr = "192.0.2.9".parse().unwrap();
+    let said = scene.handle(Input::LetIn { door: name("web"), addr, length: None });
+    assert!(said.iter().any(|said| said.contains("NoRoom")), "{said:?}");
+    assert_eq!(scene.engine.porter().unwrap().entries().count(), 16_384);
+    assert_eq!(scene.wait(10).len(), 16_384);
+    assert_eq!(scene.knock(MAY, &[1, 500, 2]).len(), 2, "there is room again");
 }
 
 #[test]

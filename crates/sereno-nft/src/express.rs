@@ -62,7 +62,8 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             remember(a, set, *span);
         }
         Part::Count(counter) => count(a, counter),
-        Part::Mark(bits) => mark(a, *bits),
+        Part::Mark(bits) => mark(a, *bits, *bits),
+        Part::Unmark(bits) => mark(a, *bits, 0),
         Part::Log { prefix, group, bytes } => log(a, prefix, *group, *bytes),
         Part::Accept => verdict(a, NF_ACCEPT, None),
         Part::Jump(chain) => verdict(a, NFT_JUMP, Some(chain)),
@@ -186,10 +187,11 @@ fn log(a: &mut Attributes<'_>, prefix: &str, group: u16, bytes: Option<u32>) {
     });
 }
 
-fn mark(a: &mut Attributes<'_>, bits: u32) {
+/// Clears `bits` of the mark, and sets `set`.
+fn mark(a: &mut Attributes<'_>, bits: u32, set: u32) {
     meta(a, NFT_META_MARK);
     // Cleared, then flipped: set.
-    mask(a, &(!bits).to_ne_bytes(), &bits.to_ne_bytes());
+    mask(a, &(!bits).to_ne_bytes(), &set.to_ne_bytes());
     expression(a, "meta", |a| {
         a.u32(NFTA_META_KEY, NFT_META_MARK);
         a.u32(NFTA_META_SREG, NFT_REG_1);

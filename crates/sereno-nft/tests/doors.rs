@@ -15,6 +15,7 @@ use std::io::{Read, Write};
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket,
 };
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -358,7 +359,9 @@ fn another_firewall_knows_who_was_let_in_by_the_mark() {
         &["-f", "-"],
         "table inet other {
             chain early {
-                type filter hook prerouting priority -190; meta mark set 0x2
+                type filter hook prerouting priority -190
+                ip saddr 10.9.1.3 meta mark set 0x102 return
+                meta mark set 0x2
             }
             chain input {
                 type filter hook input priority filter;
@@ -369,6 +372,8 @@ fn another_firewall_knows_who_was_let_in_by_the_mark() {
     );
     let mut kernel = installed(&net, &gate);
     assert!(!net.arrives("10.9.0.2", 7000) && net.arrives("10.9.1.2", 7000));
+    // Somebody else's mark lets nobody in: it may be that of a tunnel's packets.
+    assert!(!net.arrives("10.9.1.3", 7001), "the mark was not given by a door");
     let_in(&mut kernel, &gate, through("a"), "10.9.0.2", 60_000);
     let_in(&mut kernel, &gate, Through::Port(Proto::Udp, 7001), "fd09::2", 60_000);
     assert!(net.arrives("10.9.0.2", 7000) && !net.arrives("10.9.0.3", 7000));
@@ -430,6 +435,30 @@ fn other_firewalls_that_turn_strangers_away_are_seen_and_told_once() {
     net.nft(&["flush", "chain", "inet", "a", "first"], "");
     net.nft(&["add", "rule", "inet", "a", "first", "drop"], "");
     assert_eq!(kernel.let_pass("sereno", 0x100).unwrap(), 1, "it was forgotten");
+}
+
+#[test]
+fn a_table_that_is_somebodys_own_hinders_no_other() {
+    let Some(net) = Net::new() else { return };
+    let chain = "chain input { type filter hook input priority 0; policy drop; }";
+    // The kernel lets nobody else change it, as long as its owner lives.
+    let mut owner = net.serve(|| {
+        Command::new("nft").arg("-i").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    });
+    let text = format!("table inet a {{ flags owner; {chain}; }}\n");
+    owner.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    let owned = || net.nft(&["list", "ruleset"], "").contains("policy drop");
+    assert!((0..50).any(|_| owned() || {
+        sleep(Duration::from_millis(50));
+        false
+    }));
+    net.nft(&["-f", "-"], &format!("table ip z {{ {chain}; }}"));
+    let mut kernel = net.serve(|| Kernel::open().unwrap());
+    assert!(kernel.let_pass("sereno", 0x100).is_err());
+    let listing = net.nft(&["list", "table", "ip", "z"], "");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert!(listing.contains("sereno doors"), "{listing}");
 }
 
 #[test]

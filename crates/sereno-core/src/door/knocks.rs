@@ -14,7 +14,8 @@ use std::net::IpAddr;
 
 /// Doors at most.
 pub const MOST_DOORS: usize = 1024;
-/// Stops that wait for their time at most; one more, and the one that would be next is done at once.
+/// Stops that wait for their time at most; who would need one more is not let in. A stop that is not
+/// done leaves open what nobody closes.
 const MOST_WAITING: usize = 8192;
 
 /// Addresses of this machine.
@@ -64,6 +65,8 @@ pub enum Action {
     Used { door: DoorId, sequence: u64 },
     /// A door has no sequence left.
     Exhausted { door: DoorId },
+    /// Somebody knocked in the agreed way, and nothing is done: too many stops wait for their time.
+    NoRoom { door: DoorId, addr: IpAddr },
 }
 
 impl Action {
@@ -79,6 +82,7 @@ impl Action {
             | Self::Run { door, .. }
             | Self::Barred { door, .. }
             | Self::Used { door, .. }
+            | Self::NoRoom { door, .. }
             | Self::Exhausted { door } => *door,
         }
     }
@@ -414,8 +418,14 @@ impl Knocks {
         if deeds.start == Deed::Nothing {
             return;
         }
+        let stops = deeds.stop != Deed::Nothing && ends.is_none();
+        let waits = |waiting: &BTreeMap<_, _>| waiting.values().any(|waits| *waits == (door, addr));
+        if stops && self.waiting.len() >= MOST_WAITING && !waits(&self.waiting) {
+            actions.push(Action::NoRoom { door, addr });
+            return;
+        }
         push(&deeds.start, When::Start, (door, addr, ends), actions);
-        if deeds.stop == Deed::Nothing || ends.is_some() {
+        if !stops {
             return;
         }
         if matches!(self.matcher, Matcher::Fair(_)) {
@@ -423,11 +433,6 @@ impl Knocks {
             self.waiting.retain(|_, waits| *waits != (door, addr));
         }
         self.recall(door, addr, until);
-        if self.waiting.len() > MOST_WAITING
-            && let Some((_, (door, addr))) = self.waiting.pop_first()
-        {
-            self.stop(door, addr, actions);
-        }
     }
 
     fn stop(&self, door: DoorId, addr: IpAddr, actions: &mut Vec<Action>) {

@@ -3,6 +3,7 @@
 use super::packet::Protocol;
 use super::timed::Timed;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -82,6 +83,14 @@ impl Sequence {
         self.0.first().copied().unwrap_or(Hit::tcp(0))
     }
 
+    /// A number by which it is known again, wherever it stands in a list.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let text: String = self.0.iter().map(|hit| format!("{hit} ")).collect();
+        let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        hash.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte))
+    }
+
     /// Whether a port of it is knocked at in this way.
     #[must_use]
     pub fn uses(&self, protocol: Protocol) -> bool {
@@ -89,10 +98,13 @@ impl Sequence {
     }
 
     /// Whether who tries ports in their order, upwards or downwards, may meet it without another
-    /// port in between: one port, or neighbours in one direction.
+    /// port in between: one port, or neighbours in one direction. Who gets no answer tries a port
+    /// again, so that one which follows itself is one.
     #[must_use]
     pub fn is_weak(&self) -> bool {
-        let steps = self.0.windows(2).map(|two| {
+        let mut hits = self.0.clone();
+        hits.dedup();
+        let steps = hits.windows(2).map(|two| {
             let by = i32::from(two[1].port) - i32::from(two[0].port);
             if two[0].protocol == two[1].protocol && by.abs() <= NEAR { by.signum() } else { 0 }
         });
@@ -115,6 +127,16 @@ pub enum Sequences {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_follows_itself_is_met_by_who_tries_it_again() {
+        let weak = |ports: &[u16]| {
+            let hits = ports.iter().map(|port| Hit::tcp(*port)).collect();
+            Sequence::new(hits).unwrap().is_weak()
+        };
+        assert!(weak(&[7000, 7000, 7000]) && weak(&[7000, 7001, 7001, 7002]) && weak(&[7000]));
+        assert!(!weak(&[7000, 7001, 7000]) && !weak(&[7000, 7000, 9000]));
+    }
 
     #[test]
     fn ports_are_read_as_people_write_them() {

@@ -79,7 +79,8 @@ pub struct DoorMemory {
     /// Doors that an administrator closed for good.
     #[serde(default)]
     pub shut: Vec<Name>,
-    /// The last sequence of each door that was used, where sequences are used once.
+    /// The last sequence of each door that was used, where sequences are used once: its window, or
+    /// its [`Sequence::mark`]. Its place in the list is another one when those before are gone.
     pub used: Vec<(Name, u64)>,
 }
 
@@ -92,6 +93,8 @@ pub struct Porter {
     entries: BTreeMap<(IpAddr, Through), Entry>,
     /// The same by their end.
     ends: BTreeSet<(Time, IpAddr, Through)>,
+    /// How many each door let in.
+    guests: BTreeMap<Name, usize>,
     used: BTreeMap<DoorId, u64>,
     /// Who knocked in the right way lately, and when.
     lately: Capped<(Name, IpAddr), Time>,
@@ -123,6 +126,7 @@ impl Porter {
             policies,
             entries: BTreeMap::new(),
             ends: BTreeSet::new(),
+            guests: BTreeMap::new(),
             used: BTreeMap::new(),
             lately: Capped::new(MOST_LATELY),
             shut: BTreeMap::new(),
@@ -142,17 +146,23 @@ impl Porter {
         &self.openings
     }
 
-    /// The openings that are closed on trial.
+    /// The openings that are closed on trial, and would be open without.
     #[must_use]
     pub fn trials(&self) -> Vec<Name> {
         let on_trial = |policy: &&DoorPolicy| self.shut.get(&policy.name) == Some(&Shut::Trial);
+        // Another door may have closed the same ports for good.
+        let others = || self.policies.iter().filter(|policy| !on_trial(policy));
+        let stays = |wanted: &&Ports| {
+            let mut shut = others().filter(|policy| self.is_shut(policy));
+            shut.any(|policy| ports(&policy.door).any(|ports| ports == *wanted))
+        };
         let doors = self.policies.iter().filter(on_trial);
-        let ports = doors.filter_map(|policy| ports(&policy.door).next());
+        let ports = doors.flat_map(|policy| ports(&policy.door)).filter(|ports| !stays(ports));
         let names = ports.filter_map(|ports| match self.opening(ports)? {
             Through::Opening(name) => Some(name),
             Through::Port(..) => None,
         });
-        names.collect()
+        names.collect::<BTreeSet<Name>>().into_iter().collect()
     }
 
     /// Closes the ports of a door to all others, or leaves that to what its file says; `false` if
@@ -242,8 +252,26 @@ impl Porter {
             entries: self.entries.values().copied().collect(),
             shut: self.confirmed().collect(),
             stops: stops.filter_map(|(door, addr, at)| Some((name(door)?, addr, at))).collect(),
-            used: self.used.iter().filter_map(|(door, n)| Some((name(*door)?, *n))).collect(),
+            used: self.used.iter().filter_map(|(door, n)| self.mark(*door, *n)).collect(),
         }
+    }
+
+    /// By what is remembered that a sequence was used.
+    fn mark(&self, door: DoorId, number: u64) -> Option<(Name, u64)> {
+        let policy = self.policies.get(door)?;
+        let mark = match &policy.door.sequences {
+            Sequences::Once(list) => list.get(usize::try_from(number).ok()?)?.mark(),
+            Sequences::Fixed(_) | Sequences::Timed(_) => number,
+        };
+        Some((policy.name, mark))
+    }
+
+    /// Which sequence it is now; `None` if it is not there any more.
+    fn marked(&self, door: DoorId, mark: u64) -> Option<u64> {
+        let Sequences::Once(list) = &self.policies.get(door)?.door.sequences else {
+            return Some(mark);
+        };
+        u64::try_from(list.iter().position(|sequence| sequence.mark() == mark)?).ok()
     }
 
     fn confirmed(&self) -> impl Iterator<Item = Name> {
@@ -257,8 +285,10 @@ impl Porter {
         for name in memory.shut {
             self.shut(name, Shut::Confirmed);
         }
-        for (name, number) in memory.used {
-            if let Some(door) = self.place(name) {
+        for (name, mark) in memory.used {
+            if let Some(door) = self.place(name)
+                && let Some(number) = self.marked(door, mark)
+            {
                 self.knocks.use_up(door, number, now);
                 self.used.insert(door, number);
             }
@@ -370,6 +400,14 @@ impl Porter {
         self.follow(events, now, actions);
     }
 
+    /// A stop could not be done now, and is due again at that time.
+    pub fn put_off(&mut self, name: Name, addr: IpAddr, at: Time) {
+        if let Some(door) = self.place(name) {
+            self.knocks.recall(door, addr, at);
+            self.changed = true;
+        }
+    }
+
     fn place(&self, name: Name) -> Option<DoorId> {
         self.policies.iter().position(|policy| policy.name == name)
     }
@@ -414,6 +452,10 @@ impl Porter {
                     self.changed = true;
                     actions.push(Action::Used { door: name, sequence });
                 }
+                door::Action::NoRoom { addr, .. } => {
+                    let prefix = Prefix::host(addr);
+                    actions.push(Action::Tell(Notice::NoRoom { door: name, prefix }));
+                }
                 door::Action::Exhausted { .. } => {
                     actions.push(Action::Tell(Notice::UsedUp { door: name }));
                 }
@@ -430,7 +472,8 @@ impl Porter {
     fn open(&mut self, door: Name, mut pass: Pass, now: Time, actions: &mut Vec<Action>) {
         let before = self.take(pass.addr, pass.to);
         let prefix = Prefix::host(pass.addr);
-        if before.is_none() && self.entries.len() >= MOST_PASSES {
+        let full = before.is_none() && self.entries.len() >= MOST_PASSES;
+        if full && !self.make_room(door, actions) {
             actions.push(Action::Tell(Notice::NoRoom { door, prefix }));
             return;
         }
@@ -456,15 +499,39 @@ impl Porter {
         }
     }
 
+    /// Puts out who would be first to leave of the door that let in most, if that is another one and
+    /// many more: who knows one door's knock and has many addresses does not lock the others.
+    fn make_room(&mut self, door: Name, actions: &mut Vec<Action>) -> bool {
+        let here = self.guests.get(&door).copied().unwrap_or(0);
+        let most = self.guests.iter().max_by_key(|(_, count)| **count);
+        let Some(crowd) = most.filter(|(_, count)| **count > here + 1).map(|(name, _)| *name)
+        else {
+            return false;
+        };
+        let of = |key: &(IpAddr, Through)| self.entries.get(key).map(|entry| entry.door);
+        let mut leaving = self.ends.iter().map(|(_, addr, to)| (*addr, *to));
+        let Some((addr, to)) = leaving.find(|key| of(key) == Some(crowd)) else { return false };
+        self.close(crowd, addr, to, actions);
+        true
+    }
+
     fn put(&mut self, entry: Entry) {
         let Pass { to, addr, until } = entry.pass;
+        self.take(addr, to);
         self.entries.insert((addr, to), entry);
+        *self.guests.entry(entry.door).or_default() += 1;
         self.ends.extend(until.map(|until| (until, addr, to)));
         self.changed = true;
     }
 
     fn take(&mut self, addr: IpAddr, to: Through) -> Option<Entry> {
         let entry = self.entries.remove(&(addr, to))?;
+        if let Some(count) = self.guests.get_mut(&entry.door) {
+            *count -= 1;
+            if *count == 0 {
+                self.guests.remove(&entry.door);
+            }
+        }
         if let Some(until) = entry.pass.until {
             self.ends.remove(&(until, addr, to));
         }

@@ -65,6 +65,8 @@ pub enum Part {
     Count(String),
     /// Sets these bits of its mark.
     Mark(u32),
+    /// Clears them.
+    Unmark(u32),
     /// Hands it to the group of the kernel's log.
     Log {
         /// What is told with it.

@@ -148,6 +148,7 @@ fn part(part: &Part) -> String {
         }
         Part::Count(counter) => format!("counter name \"{counter}\""),
         Part::Mark(bits) => format!("meta mark set meta mark | {bits:#010x}"),
+        Part::Unmark(bits) => format!("meta mark set meta mark & {:#010x}", !bits),
         Part::Log { prefix, group, bytes } => {
             let snap = bytes.map(|n| format!(" snaplen {n}")).unwrap_or_default();
             format!("log prefix \"{prefix}\" group {group}{snap}")

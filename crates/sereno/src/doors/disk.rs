@@ -1,9 +1,10 @@
 //! Files that doors are made of. Some hold secrets: of those it is asked that only their owner can
 //! read them.
 
-use std::fs::File;
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Bytes of a file at most.
@@ -14,9 +15,21 @@ const LONGEST: u64 = 1 << 20;
 /// # Errors
 /// It cannot be read, is no regular file, too long, or no UTF-8.
 pub(super) fn text(path: &Path) -> io::Result<String> {
-    let (mut file, length) = open(path)?;
-    let mut text = String::with_capacity(usize::try_from(length).unwrap_or(0));
-    (&mut file).take(LONGEST).read_to_string(&mut text)?;
+    text_of(&open(path)?)
+}
+
+/// The text of a file that is open.
+///
+/// # Errors
+/// It cannot be read, is no regular file, too long, or no UTF-8.
+pub fn text_of(file: &File) -> io::Result<String> {
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.len() > LONGEST {
+        let why = format!("not a regular file of at most {LONGEST} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let mut text = String::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+    file.take(LONGEST).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -25,22 +38,19 @@ pub(super) fn text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// As [`text`]; and others than its owner can read it.
 pub(super) fn secret(path: &Path) -> io::Result<String> {
-    let mode = std::fs::metadata(path)?.mode();
+    let file = open(path)?;
+    let mode = file.metadata()?.mode();
     if mode & 0o077 != 0 {
         let why = format!("others can read or write it (mode {:o})", mode & 0o777);
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
-    text(path)
+    text_of(&file)
 }
 
-fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = File::open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() || meta.len() > LONGEST {
-        let why = format!("not a regular file of at most {LONGEST} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    Ok((file, meta.len()))
+/// Opens without waiting for who might write into a pipe.
+fn open(path: &Path) -> io::Result<File> {
+    let wait = OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(wait).open(path)
 }
 
 /// What fwknop's files include.

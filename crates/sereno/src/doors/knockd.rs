@@ -1,6 +1,6 @@
 //! The doors of a knockd.conf.
 
-use super::{OnceFile, Reader, disk};
+use super::{Reader, disk};
 use sereno_config::{Document, knockd};
 use sereno_core::door::{Deed, Manner};
 use sereno_core::engine::DoorPolicy;
@@ -27,8 +27,7 @@ impl Reader {
             let deeds = [&section.door.v4, &section.door.v6];
             let all = deeds.iter().any(|deeds| all(&deeds.start) || all(&deeds.stop));
             if let Some(once) = section.once {
-                let file = OnceFile { path: PathBuf::from(once.path), places: once.places };
-                self.doors.once.insert(name, file);
+                self.doors.once.insert(name, PathBuf::from(once.path));
             }
             let (door, free) = (section.door, Vec::new());
             let closed = closed && !all;

@@ -5,8 +5,10 @@ mod fwknop;
 mod knockd;
 mod own;
 
+pub use disk::text_of;
+
 use sereno_config::{Policy, Problem, Severity};
-use sereno_core::door::Manner;
+use sereno_core::door::{Manner, Sequence, Sequences};
 use sereno_core::engine::DoorPolicy;
 use sereno_core::gate::{NAME_MAX, Name, PortRange, Ports};
 use sereno_spa::Access;
@@ -21,7 +23,7 @@ pub struct Doors {
     /// How knocks are matched.
     pub manner: Manner,
     /// The files of one-time sequences, by the door.
-    pub once: BTreeMap<Name, OnceFile>,
+    pub once: BTreeMap<Name, PathBuf>,
     /// Who may open what with a signed packet.
     pub signed: Signed,
     /// The UDP ports at which signed packets come in.
@@ -32,15 +34,6 @@ pub struct Doors {
     pub others: bool,
     /// A log in knockd's form.
     pub log: Option<PathBuf>,
-}
-
-/// A file of one-time sequences.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnceFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// For each sequence the byte where its line begins.
-    pub places: Vec<usize>,
 }
 
 /// Who may open what with a signed packet.
@@ -66,6 +59,14 @@ impl Doors {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty()
+    }
+
+    /// A one-time sequence by its place in its door's list, and the file it is from.
+    #[must_use]
+    pub fn once(&self, door: Name, number: u64) -> Option<(&Path, &Sequence)> {
+        let policy = self.policies.iter().find(|policy| policy.name == door)?;
+        let Sequences::Once(list) = &policy.door.sequences else { return None };
+        Some((self.once.get(&door)?, list.get(usize::try_from(number).ok()?)?))
     }
 }
 

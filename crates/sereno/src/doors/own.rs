@@ -1,6 +1,6 @@
 //! Doors of the configuration.
 
-use super::{OnceFile, Reader, disk, fwknop::signed_door};
+use super::{Reader, disk, fwknop::signed_door};
 use sereno_config::{DoorConf, Way};
 use sereno_core::door::{Deed, Deeds, Door, FlagTest, Sequences, Timed};
 use sereno_core::engine::DoorPolicy;
@@ -66,7 +66,7 @@ impl Reader {
                 return None;
             }
         };
-        let (list, places) = match sereno_config::knockd::once(&text) {
+        let (list, _) = match sereno_config::knockd::once(&text) {
             Ok(found) => found,
             Err(wrongs) => {
                 wrongs.into_iter().for_each(|(what, remedy)| self.problem(path, what, &remedy));
@@ -76,8 +76,7 @@ impl Reader {
         if list.is_empty() {
             self.problem(path, "there is no sequence in it that is still good".to_owned(), remedy);
         }
-        let file = OnceFile { path: path.to_owned(), places };
-        self.doors.once.insert(conf.name, file);
+        self.doors.once.insert(conf.name, path.to_owned());
         Some(Sequences::Once(list))
     }
 

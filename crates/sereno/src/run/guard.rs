@@ -39,6 +39,10 @@ const JOURNALS: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// And how often while fail2ban is about to end, and the rest of its work to be taken over.
 const WAIT_EVERY: Duration = Duration::from_millis(500);
+/// How long the gate is left alone after it was put back, and how many times in a row is looked what
+/// others did to it.
+const PACE: Duration = Duration::from_millis(200);
+const LOOKS: usize = 16;
 /// How often the ledger lets go of what is old.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -70,6 +74,8 @@ pub struct Guard {
     pub(super) stdin: Option<Stdin>,
     pub(super) since: Time,
     pub(super) mended: u64,
+    /// Before this it is not put back again.
+    mend_at: Time,
     pub(super) stands: bool,
     pub(super) notes: Vec<String>,
     /// The alarms that were raised at the last look, by what they are about.
@@ -130,6 +136,7 @@ impl Guard {
             stdin: None,
             since: now,
             mended: 0,
+            mend_at: now,
             stands: false,
             notes: Vec::new(),
             alarms: BTreeMap::new(),
@@ -212,6 +219,7 @@ impl Guard {
         let now = clock();
         if now < self.last {
             self.look_at = now;
+            self.mend_at = now;
             self.purge_at = self.purge_at.min(now.plus(PURGE_EVERY));
             self.keeper.set_back(now);
         }
@@ -326,7 +334,9 @@ impl Guard {
             for (action, news) in actions.into_iter().zip(news) {
                 if news {
                     self.do_deeds(&action);
-                    self.at_doors(&action, now);
+                    if !self.at_doors(&action, now) {
+                        continue;
+                    }
                     self.announce(&action, now);
                 }
                 self.keeper.note(action, now);
@@ -401,19 +411,35 @@ impl Guard {
         }
     }
 
-    /// Somebody changed tables: if it was ours, it is put back.
+    /// Somebody changed tables: if it was ours, it is put back. Two who each put back theirs would
+    /// have no time for anything else: what was just put back has to wait.
     fn look(&mut self, now: Time) {
-        loop {
+        let (mut lost, mut by) = (false, None);
+        for _ in 0..LOOKS {
             let seen = self.hands.look();
-            if seen.lost {
-                self.notes.push(seen.by.map_or_else(words::gate_changed, words::gate_changed_by));
-                self.mended += 1;
-                self.install(now);
-            }
+            lost |= seen.lost;
+            by = seen.by.or(by);
             if !seen.more {
                 break;
             }
         }
+        if !lost {
+            return;
+        }
+        self.notes.push(by.map_or_else(words::gate_changed, words::gate_changed_by));
+        if now < self.mend_at {
+            self.stands = false;
+            self.look_at = self.look_at.min(self.mend_at);
+        } else {
+            self.mend(now);
+        }
+    }
+
+    /// Puts the gate back.
+    fn mend(&mut self, now: Time) {
+        self.mend_at = now.plus(PACE);
+        self.mended += 1;
+        self.install(now);
     }
 
     fn look_again(&mut self, now: Time) {
@@ -425,10 +451,9 @@ impl Guard {
         }
         if self.hands.observing().is_none() && !(self.stands && self.hands.stands()) {
             self.notes.push(words::gate_gone());
-            self.mended += 1;
-            self.install(now);
+            self.mend(now);
         }
-        self.have_pass();
+        self.have_pass(now);
         if self.engine.porter().is_some() {
             let locals = super::doors::locals();
             self.engine.handle(Input::Moved(locals), now, &mut self.actions);

@@ -76,7 +76,7 @@ pub fn build(
         guard.notes.push(words::not_in_group(&place.group));
     }
     guard.install(now);
-    guard.listen_at_doors();
+    guard.listen_at_doors(now);
     guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
@@ -126,9 +126,11 @@ pub fn rebuild(
     guard.house = house;
     guard.take_up_doors((doors, porter), policy.settings.ears, None, now);
     guard.engine.inherit(old);
+    // The old one knows which doors were closed for good.
+    guard.draw_doors(policy.settings.ears);
     super::fail2ban::renew(guard, now);
     guard.install(now);
-    guard.listen_at_doors();
+    guard.listen_at_doors(now);
     guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;

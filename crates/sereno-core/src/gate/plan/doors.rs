@@ -72,6 +72,8 @@ impl Gate {
     fn doors(&self) -> Chain {
         let doorway = self.doorway();
         let mut rules = vec![vec![Part::Loopback, Part::Accept], vec![Part::Passing, Part::Accept]];
+        // What comes out of a tunnel has the mark of the packet it was in, and was let in nowhere.
+        rules.extend(doorway.mark.map(|bits| vec![Part::Unmark(bits)]));
         let mut passes: Vec<Rule> = Vec::new();
         for opening in &doorway.openings {
             passes.extend(at(opening, &[Part::Jump(opening.chain())]));

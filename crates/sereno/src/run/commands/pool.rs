@@ -67,8 +67,24 @@ impl<R: Send + 'static> Pool<R> {
 
     /// Has a command run; says whether it will be. Without room it is not.
     pub fn run(&mut self, job: impl FnOnce(&mut Names, &Stop) -> R + Send + 'static) -> bool {
+        self.run_within(MOST, job)
+    }
+
+    /// The same, where half of the room is kept for others.
+    pub fn run_behind(
+        &mut self,
+        job: impl FnOnce(&mut Names, &Stop) -> R + Send + 'static,
+    ) -> bool {
+        self.run_within(MOST / 2, job)
+    }
+
+    fn run_within(
+        &mut self,
+        most: usize,
+        job: impl FnOnce(&mut Names, &Stop) -> R + Send + 'static,
+    ) -> bool {
         let mut queue = self.shared.queue();
-        if queue.waiting.len() >= MOST {
+        if queue.waiting.len() >= most {
             return false;
         }
         queue.waiting.push_back(Box::new(job));

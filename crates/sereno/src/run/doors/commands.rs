@@ -1,19 +1,23 @@
 //! Commands of doors, and files of one-time sequences.
 
-use crate::doors::{Doors, OnceFile};
-use crate::run::commands::{Ended, Pool, run};
+use crate::doors::Doors;
+use crate::run::commands::{Ended, Names, Pool, Stop, run};
 use crate::words;
-use sereno_core::door::{Deed, Door, When};
+use rustix::fs::OFlags;
+use sereno_core::door::{Deed, Door, Sequence, When};
 use sereno_core::gate::Name;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a command may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// After how long it is tried again to close what could not be closed because too many waited.
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
 /// Where the address belongs.
 const BLANK: &str = "%IP%";
 
@@ -82,12 +86,26 @@ impl Commands {
         let Deed::Run(text) = deed else { return true };
         // Digits, letters, dots and colons: what we write of an address means nothing to a shell.
         let script = text.replace(BLANK, &addr.to_string());
-        self.pool.run(move |_, stop| Ran { door, addr, ended: run(&script, &[], TIMEOUT, stop) })
+        self.run_script(door, addr, when, script)
     }
 
-    /// Runs a script of ours for a door.
-    pub(super) fn run_script(&mut self, door: Name, addr: IpAddr, script: String) -> bool {
-        self.pool.run(move |_, stop| Ran { door, addr, ended: run(&script, &[], TIMEOUT, stop) })
+    /// Runs a script of ours for a door; `false` if too many wait. What opens leaves room for what
+    /// closes.
+    pub(super) fn run_script(
+        &mut self,
+        door: Name,
+        addr: IpAddr,
+        when: When,
+        script: String,
+    ) -> bool {
+        let job = move |_: &mut Names, stop: &Stop| {
+            let ended = run(&script, &[], TIMEOUT, stop);
+            Ran { door, addr, ended }
+        };
+        match when {
+            When::Start => self.pool.run_behind(job),
+            When::Stop => self.pool.run(job),
+        }
     }
 
     /// Has iptables in its old form, which is no part of nftables, let pass packets with this mark.
@@ -101,7 +119,8 @@ impl Commands {
         };
         let four = each("iptables-legacy", "iptables");
         let six = each("ip6tables-legacy", "ip6tables");
-        self.run_script(Name::SERENO, IpAddr::V4(Ipv4Addr::LOCALHOST), format!("{four} && {six}"));
+        let script = format!("{four} && {six}");
+        self.run_script(Name::SERENO, IpAddr::V4(Ipv4Addr::LOCALHOST), When::Start, script);
     }
 
     /// Runs a line that came in a packet.
@@ -113,7 +132,11 @@ impl Commands {
             value("SERENO_GROUP", &who.group),
             value("SERENO_LINE", line),
         ];
-        self.pool.run(move |_, stop| Ran { door, addr, ended: run(script, &values, TIMEOUT, stop) })
+        self.pool.run_behind(move |_, stop| Ran {
+            door,
+            addr,
+            ended: run(script, &values, TIMEOUT, stop),
+        })
     }
 
     /// What went wrong since the last call, in words.
@@ -127,10 +150,24 @@ impl Commands {
     }
 }
 
-/// Marks a sequence as used, as knockd does: `#` in place of the first byte of its line.
-pub(super) fn use_up(file: &OnceFile, sequence: u64) -> io::Result<()> {
-    let place = usize::try_from(sequence).ok().and_then(|at| file.places.get(at));
-    let Some(place) = place else { return Ok(()) };
-    let open = OpenOptions::new().write(true).open(&file.path)?;
-    open.write_all_at(b"#", *place as u64)
+/// Marks a sequence as used, as knockd does: `#` in place of the first byte of its line. Where that
+/// is, the file says as it is now: somebody may have written it anew.
+pub(super) fn use_up(path: &Path, sequence: &Sequence) -> io::Result<()> {
+    // What is no file any more, such as a pipe, is not waited for.
+    let wait = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).write(true).custom_flags(wait).open(path)?;
+    let text = crate::doors::text_of(&file)?;
+    let lines = text.split_inclusive('\n').scan(0, |at, line| {
+        let begin = *at;
+        *at += line.len();
+        Some((begin, line))
+    });
+    let mut lines = lines.filter(|(_, line)| {
+        let read = sereno_config::knockd::once(line);
+        read.is_ok_and(|(list, _)| list.first() == Some(sequence))
+    });
+    match lines.next() {
+        Some((place, _)) => file.write_all_at(b"#", place as u64),
+        None => Err(io::Error::other("the sequence that was used does not stand in it any more")),
+    }
 }

@@ -20,7 +20,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
-use sereno_core::door::{Hit, Manner, Packet};
+use sereno_core::door::{Hit, Manner, Packet, When};
 use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
 use sereno_core::gate::{Doorway, Ears as Heard, Name};
 use sereno_core::time::Time;
@@ -139,21 +139,29 @@ impl Guard {
             porter.recall(kept.porter, now);
             self.attendance.signed.recall(kept.signed);
         }
-        self.draft.doorway = doorway(&porter, &doors, group);
         self.attendance.trial = None;
         self.attendance.log.open(doors.log.as_deref());
         self.attendance.commands.take_up(&doors);
         self.attendance.doors = doors;
         self.engine.post(porter);
+        self.draw_doors(group);
+    }
+
+    /// Writes into the draft of the gate what it does for the doors as the porter has them now: once
+    /// more whenever he remembers something else.
+    pub(super) fn draw_doors(&mut self, group: u16) {
+        if let Some(porter) = self.engine.porter() {
+            self.draft.doorway = doorway(porter, &self.attendance.doors, group);
+        }
     }
 
     /// Listens, if there are doors and the gate stands.
-    pub(super) fn listen_at_doors(&mut self) {
+    pub(super) fn listen_at_doors(&mut self, now: Time) {
         let at = &mut self.attendance;
         at.deaf = self.hands.shut().map(str::to_owned);
         at.hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
         at.turn = self.engine.porter().map(Porter::turns).unwrap_or_default();
-        self.have_pass();
+        self.have_pass(now);
         let at = &mut self.attendance;
         let able = self.hands.observing().is_none() && at.deaf.is_none();
         let wanted = self.draft.doorway.ears.as_ref().map(|ears| ears.group);
@@ -188,7 +196,8 @@ impl Guard {
     }
 
     /// Has other firewalls let pass whom a door let in: now and again, for they forget.
-    pub(super) fn have_pass(&mut self) {
+    pub(super) fn have_pass(&mut self, now: Time) {
+        self.notice_others(now);
         let at = &mut self.attendance;
         if at.doors.others && self.hands.observing().is_none() && crate::discover::has_legacy() {
             at.commands.let_pass_legacy(MARK);
@@ -201,6 +210,20 @@ impl Guard {
                 }
             }
             Err(why) => at.blocked = Some(words::doors_blocked(why, format!("{MARK:#x}"))),
+        }
+    }
+
+    /// Another firewall may have come after us: from then on who is let in needs the mark.
+    fn notice_others(&mut self, now: Time) {
+        let at = &mut self.attendance;
+        let alone = !at.doors.is_empty() && !at.doors.others && self.hands.observing().is_none();
+        if !alone || !crate::discover::is_closed(self.draft.table.as_str()) {
+            return;
+        }
+        at.doors.others = true;
+        if let Some(group) = self.draft.doorway.ears.as_ref().map(|ears| ears.group) {
+            self.draw_doors(group);
+            self.install(now);
         }
     }
 
@@ -267,26 +290,29 @@ impl Guard {
         }
     }
 
-    /// What follows from an action besides what the gate does.
-    pub(super) fn at_doors(&mut self, action: &Action, now: Time) {
+    /// What follows from an action besides what the gate does; `false` if that is put off.
+    pub(super) fn at_doors(&mut self, action: &Action, now: Time) -> bool {
         let at = &mut self.attendance;
+        if let Action::Run { door, addr, when } = action
+            && self.hands.observing().is_none()
+            && !at.commands.run(*door, *addr, *when)
+        {
+            // What was opened has to be closed.
+            if let (When::Stop, Some(porter)) = (when, self.engine.porter_mut()) {
+                porter.put_off(*door, *addr, now.plus(commands::AGAIN));
+                return false;
+            }
+            self.notes.push(words::door_busy(door));
+        }
         let note = at.log.note(action, &at.doors, now);
         self.notes.extend(note);
-        match action {
-            Action::Run { door, addr, when }
-                if self.hands.observing().is_none() && !at.commands.run(*door, *addr, *when) =>
-            {
-                self.notes.push(words::door_busy(door));
-            }
-            Action::Used { door, sequence } => {
-                if let Some(file) = at.doors.once.get(door)
-                    && let Err(e) = commands::use_up(file, *sequence)
-                {
-                    self.notes.push(words::not_marked(file.path.display(), e));
-                }
-            }
-            _ => {}
+        if let Action::Used { door, sequence } = action
+            && let Some((path, sequence)) = at.doors.once(*door, *sequence)
+            && let Err(e) = commands::use_up(path, sequence)
+        {
+            self.notes.push(words::not_marked(path.display(), e));
         }
+        true
     }
 
     /// The gate could not open or close a door.

@@ -1,10 +1,11 @@
 //! Signed packets: judged here, and what was granted handed on.
 
-use super::commands::As;
+use super::commands::{AGAIN, As};
 use crate::doors::{Doors, Signed};
 use crate::run::guard::Guard;
 use crate::words;
 use serde::{Deserialize, Serialize};
+use sereno_core::door::When;
 use sereno_core::engine::Input;
 use sereno_core::gate::{Name, PortRange, Ports};
 use sereno_core::time::Time;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Closing commands that wait at most; one more, and the next is run at once.
+/// Closing commands that wait at most; who would need one more has nothing opened.
 const MOST: usize = 4096;
 
 /// A closing command that waits.
@@ -110,8 +111,7 @@ impl Gatekeeper {
     }
 
     fn due(&mut self, now: Time) -> Option<Closing> {
-        let full = self.closings.len() > MOST;
-        let first = self.closings.first_entry().filter(|first| full || first.key().0 <= now)?;
+        let first = self.closings.first_entry().filter(|first| first.key().0 <= now)?;
         self.changed = true;
         Some(first.remove())
     }
@@ -172,8 +172,10 @@ impl Guard {
             return;
         }
         let addr = blank.address;
-        if !at.commands.run_script(door, addr, open) {
+        let full = close.is_some() && at.signed.closings.len() >= MOST;
+        if full || !at.commands.run_script(door, addr, When::Start, open) {
             self.notes.push(words::door_busy(door));
+            return;
         }
         if let Some(script) = close {
             at.signed.wait(now.plus(close_after), Closing { door, addr, script });
@@ -183,9 +185,10 @@ impl Guard {
     /// Runs the closing commands that are due.
     pub(super) fn close_cycles(&mut self, now: Time) {
         let at = &mut self.attendance;
-        while let Some(Closing { door, addr, script }) = at.signed.due(now) {
-            if !at.commands.run_script(door, addr, script) {
-                self.notes.push(words::door_busy(door));
+        while let Some(closing) = at.signed.due(now) {
+            let Closing { door, addr, ref script } = closing;
+            if !at.commands.run_script(door, addr, When::Stop, script.clone()) {
+                at.signed.wait(now.plus(AGAIN), closing);
             }
         }
     }

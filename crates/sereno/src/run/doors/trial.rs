@@ -1,6 +1,5 @@
 //! Closing a door on trial: it opens again by itself, in the kernel, unless that is confirmed.
 
-use super::doorway;
 use crate::run::guard::Guard;
 use crate::words;
 use sereno_core::engine::{Action, Notice, Porter, Shut};
@@ -96,8 +95,8 @@ impl Guard {
     /// Puts the gate in place as the porter would have it now. What somebody tries goes on.
     fn build_anew(&mut self, now: Time) {
         let group = self.draft.doorway.ears.as_ref().map(|ears| ears.group);
-        if let (Some(porter), Some(group)) = (self.engine.porter(), group) {
-            self.draft.doorway = doorway(porter, &self.attendance.doors, group);
+        if let Some(group) = group {
+            self.draw_doors(group);
         }
         self.install(now);
         if let Some((_, until)) = self.attendance.trial
