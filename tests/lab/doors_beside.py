@@ -96,6 +96,15 @@ class Beside(Closed):
         rule = "iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"
         self.forgets("iptables -F INPUT", rule)
 
+    def test_a_firewall_that_comes_later(self):
+        """At a boot either may be first."""
+        self.knockd(CONF.format("iptables", "iptables"))
+        self.iptables()
+        self.house.knock(SSH)
+        self.assert_opens(seconds=REPAIRED)
+        self.assert_shut(STRANGER)
+        self.assert_shut(CLIENT, 8088)
+
     def test_a_last_rule_that_drops(self):
         """Many firewalls end in a rule, not in a policy."""
         for tool in ("iptables", "ip6tables"):

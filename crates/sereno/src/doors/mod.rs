@@ -30,8 +30,6 @@ pub struct Doors {
     pub datagrams: Vec<u16>,
     /// The only interfaces that are listened on, where there are such.
     pub interfaces: Vec<String>,
-    /// Whether another firewall turns strangers away: it has to let pass whom a door lets in.
-    pub others: bool,
     /// A log in knockd's form.
     pub log: Option<PathBuf>,
 }
@@ -87,8 +85,8 @@ pub fn read(policy: &Policy, imports: Imports<'_>) -> (Doors, Vec<Problem>) {
     if settings.knockd_strict {
         reader.doors.manner = Manner::Strict;
     }
-    reader.doors.others = crate::discover::is_closed(settings.table.as_str());
-    let closed = settings.closed.unwrap_or(!reader.doors.others);
+    let others = || crate::discover::is_closed(settings.table.as_str());
+    let closed = settings.closed.unwrap_or_else(|| !others());
     policy.doors.iter().for_each(|conf| reader.own(conf));
     if let Some(path) = imports.knockd.or(settings.knockd.as_deref()) {
         reader.knockd(path, closed);

@@ -120,7 +120,8 @@ fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
         single: !doors.signed.doors.is_empty(),
         trial: porter.trials(),
         ears: Some(ears),
-        mark: doors.others.then_some(MARK),
+        // Another firewall may come later: at a boot either is first.
+        mark: Some(MARK),
     }
 }
 
@@ -199,7 +200,8 @@ impl Guard {
     pub(super) fn have_pass(&mut self, now: Time) {
         self.notice_others(now);
         let at = &mut self.attendance;
-        if at.doors.others && self.hands.observing().is_none() && crate::discover::has_legacy() {
+        let acts = !at.doors.is_empty() && self.hands.observing().is_none();
+        if acts && crate::discover::has_legacy() {
             at.commands.let_pass_legacy(MARK);
         }
         match self.hands.let_pass() {
