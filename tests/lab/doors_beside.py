@@ -1,8 +1,10 @@
 """Doors beside another firewall that closes everything: its ports open to who knocked, and to nobody else."""
 
+import json
 import time
 import unittest
 
+import fixture
 import house
 from house import BOTH, CLIENT, SERVER, STRANGER
 
@@ -80,7 +82,7 @@ class Beside(Closed):
         self.knockd(CONF.format("iptables", "iptables"))
         self.opens_and_closes()
 
-    def test_a_firewall_that_comes_later(self):
+    def test_a_table_that_comes_later(self):
         self.knockd(CONF.format("iptables", "iptables"))
         self.house.knock(SSH)
         self.assert_opens()
@@ -89,6 +91,18 @@ class Beside(Closed):
         self.assert_opens(seconds=REPAIRED)
         self.assert_shut(STRANGER)
         self.assert_shut(CLIENT, 8088)
+
+    def test_a_firewall_that_goes_is_an_alarm(self):
+        self.house.run(SERVER, "nft", "-f", "-", text=TABLE)
+        porter = self.knockd(CONF.format("iptables", "iptables"))
+        self.assert_shut(STRANGER)
+        self.house.run(SERVER, "nft", "delete", "table", "inet", "own")
+        alarms = lambda: " ".join(json.loads(porter.order("status", "--json"))["alarms"])  # noqa: E731
+        self.assertTrue(fixture.await_true(lambda: "ssh, closessh is gone" in alarms(), REPAIRED), alarms())
+        porter.order("reload")
+        self.assert_shut(STRANGER)
+        self.house.knock(SSH)
+        self.assert_opens()
 
     def test_iptables_loaded_anew(self):
         self.iptables()

@@ -30,6 +30,8 @@ pub struct Doors {
     pub datagrams: Vec<u16>,
     /// The only interfaces that are listened on, where there are such.
     pub interfaces: Vec<String>,
+    /// Whether the ports of imported doors are left to another firewall, which closes them.
+    pub left: bool,
     /// A log in knockd's form.
     pub log: Option<PathBuf>,
 }
@@ -87,6 +89,7 @@ pub fn read(policy: &Policy, imports: Imports<'_>) -> (Doors, Vec<Problem>) {
     }
     let others = || crate::discover::is_closed(settings.table.as_str());
     let closed = settings.closed.unwrap_or_else(|| !others());
+    reader.doors.left = settings.closed.is_none() && !closed;
     policy.doors.iter().for_each(|conf| reader.own(conf));
     if let Some(path) = imports.knockd.or(settings.knockd.as_deref()) {
         reader.knockd(path, closed);

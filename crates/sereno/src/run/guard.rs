@@ -453,7 +453,7 @@ impl Guard {
             self.notes.push(words::gate_gone());
             self.mend(now);
         }
-        self.have_pass(now);
+        self.have_pass();
         if self.engine.porter().is_some() {
             let locals = super::doors::locals();
             self.engine.handle(Input::Moved(locals), now, &mut self.actions);

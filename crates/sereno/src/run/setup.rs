@@ -76,7 +76,7 @@ pub fn build(
         guard.notes.push(words::not_in_group(&place.group));
     }
     guard.install(now);
-    guard.listen_at_doors(now);
+    guard.listen_at_doors();
     guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;
@@ -130,7 +130,7 @@ pub fn rebuild(
     guard.draw_doors(policy.settings.ears);
     super::fail2ban::renew(guard, now);
     guard.install(now);
-    guard.listen_at_doors(now);
+    guard.listen_at_doors();
     guard.take_up_deeds(now);
     guard.follow = follow;
     guard.journals = journals;

@@ -57,6 +57,12 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(rival.map(|rival| Alarm::new("fail2ban", words::fail2ban_runs(rival))));
     let deaf = guard.attendance.deaf.as_ref().map(words::doors_deaf);
     all.extend(deaf.map(|text| Alarm::new("doors", text)));
+    let bare = guard.engine.porter().map(|porter| guard.attendance.bare(porter));
+    let bare = bare.filter(|doors| !doors.is_empty()).map(|doors| {
+        let names: Vec<String> = doors.iter().map(ToString::to_string).collect();
+        Alarm::new("doors bare", words::doors_bare(names.join(", ")))
+    });
+    all.extend(bare);
     all.extend(guard.attendance.blocked.clone().map(|text| Alarm::new("doors blocked", text)));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all

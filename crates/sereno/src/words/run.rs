@@ -112,6 +112,8 @@ words! {
         | "las puertas cerradas siguen cerradas y nadie oye a quien llama; docs/guide/doors.md dice cómo abrirlas";
     doors_pass(mark) = "another firewall turns strangers away; it was told to let pass whom a door lets in (mark {mark})"
         | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
+    doors_bare(doors) = "the firewall that closed the ports of {doors} is gone, and nobody closes them: `sereno reload` has Sereno do it"
+        | "ya no está el cortafuegos que cerraba los puertos de {doors}, y nadie los cierra: con `sereno reload` lo hace Sereno";
     doors_blocked(why, mark) = "{why}; add `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` to it, and the same for ip6tables"
         | "{why}; añada `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` en él, y lo mismo en ip6tables";
     doors_deaf(why) = "nobody is heard at the doors: {why}" | "no se oye a nadie en las puertas: {why}";

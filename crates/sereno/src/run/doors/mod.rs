@@ -20,7 +20,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
-use sereno_core::door::{Hit, Manner, Packet, When};
+use sereno_core::door::{Deeds, Hit, Manner, Packet, When};
 use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
 use sereno_core::gate::{Doorway, Ears as Heard, Name};
 use sereno_core::time::Time;
@@ -59,6 +59,8 @@ pub struct Attendance {
     ears: Option<Ears>,
     /// Why nothing is heard, where something should be.
     pub(super) deaf: Option<String>,
+    /// The firewall that closed the doors of others' files is gone.
+    bare: bool,
     /// What keeps another firewall from letting pass whom a door let in.
     pub(super) blocked: Option<String>,
     /// The ports that the gate was told of, and which turn of the sequences that was.
@@ -82,6 +84,7 @@ impl Attendance {
             doors: Doors::default(),
             ears: None,
             deaf: None,
+            bare: false,
             blocked: None,
             hits: Vec::new(),
             turn: 0,
@@ -92,6 +95,13 @@ impl Attendance {
             flood: Time::MIN,
             lost: 0,
         }
+    }
+
+    /// Doors that nobody closes: another firewall did, and is gone.
+    pub(super) fn bare(&self, porter: &Porter) -> Vec<Name> {
+        let open = porter.policies().iter().filter(|policy| !porter.is_shut(policy));
+        let open = open.filter(|policy| policy.door.v4 != Deeds::default() && self.bare);
+        open.map(|policy| policy.name).collect()
     }
 
     /// When a command is due.
@@ -157,12 +167,12 @@ impl Guard {
     }
 
     /// Listens, if there are doors and the gate stands.
-    pub(super) fn listen_at_doors(&mut self, now: Time) {
+    pub(super) fn listen_at_doors(&mut self) {
         let at = &mut self.attendance;
         at.deaf = self.hands.shut().map(str::to_owned);
         at.hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
         at.turn = self.engine.porter().map(Porter::turns).unwrap_or_default();
-        self.have_pass(now);
+        self.have_pass();
         let at = &mut self.attendance;
         let able = self.hands.observing().is_none() && at.deaf.is_none();
         let wanted = self.draft.doorway.ears.as_ref().map(|ears| ears.group);
@@ -197,10 +207,11 @@ impl Guard {
     }
 
     /// Has other firewalls let pass whom a door let in: now and again, for they forget.
-    pub(super) fn have_pass(&mut self, now: Time) {
-        self.notice_others(now);
+    pub(super) fn have_pass(&mut self) {
         let at = &mut self.attendance;
         let acts = !at.doors.is_empty() && self.hands.observing().is_none();
+        // Closing what another firewall closed may lock out whoever took it away: he is told.
+        at.bare = acts && at.doors.left && !crate::discover::is_closed(self.draft.table.as_str());
         if acts && crate::discover::has_legacy() {
             at.commands.let_pass_legacy(MARK);
         }
@@ -212,20 +223,6 @@ impl Guard {
                 }
             }
             Err(why) => at.blocked = Some(words::doors_blocked(why, format!("{MARK:#x}"))),
-        }
-    }
-
-    /// Another firewall may have come after us: from then on who is let in needs the mark.
-    fn notice_others(&mut self, now: Time) {
-        let at = &mut self.attendance;
-        let alone = !at.doors.is_empty() && !at.doors.others && self.hands.observing().is_none();
-        if !alone || !crate::discover::is_closed(self.draft.table.as_str()) {
-            return;
-        }
-        at.doors.others = true;
-        if let Some(group) = self.draft.doorway.ears.as_ref().map(|ears| ears.group) {
-            self.draw_doors(group);
-            self.install(now);
         }
     }
 
