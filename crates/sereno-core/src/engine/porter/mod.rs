@@ -1,14 +1,18 @@
 //! The porter: who is let in through which door, and until when.
 
+mod memory;
+mod openings;
+mod policy;
+
+pub use policy::{DoorMemory, DoorPolicy, Entry, Knock, Shut};
+
 use super::{Action, Notice};
 use crate::addr::Prefix;
 use crate::cap::Capped;
-use crate::door::{
-    self, Counts, Deed, Door, DoorId, Hit, Knocks, Manner, Packet, Sequence, Sequences,
-};
+use crate::door::{self, Counts, DoorId, Hit, Knocks, Manner, Packet, Sequence, Sequences};
 use crate::gate::{Name, Opening, Pass, PortRange, Ports, Through};
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
+use openings::{is_shut, openings, ports};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,70 +23,6 @@ const MOST_PASSES: usize = 16_384;
 
 /// Those who knocked in the right way that are remembered.
 const MOST_LATELY: usize = 1024;
-
-/// A door as it is guarded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DoorPolicy {
-    /// What it is called in the gate, and by who commands; unique.
-    pub name: Name,
-    /// What can be knocked at, and what follows.
-    pub door: Door,
-    /// Whether its ports are closed to all others.
-    pub closed: bool,
-    /// Whether connections end with the opening.
-    pub cut: bool,
-    /// Who needs no knock.
-    pub free: Vec<Prefix>,
-}
-
-/// How far a knock came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knock {
-    /// So many hits are made.
-    Stage(usize),
-    /// It took too long, after so many hits.
-    TimedOut(usize),
-    /// It was right.
-    Done,
-}
-
-/// Whether the ports of a door are closed, other than its file says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shut {
-    /// As the file says.
-    AsSaid,
-    /// On trial.
-    Trial,
-    /// For good.
-    Confirmed,
-}
-
-/// An opening in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// The door that opened it.
-    pub door: Name,
-    /// What is open to whom, and until when.
-    pub pass: Pass,
-    /// Since when.
-    pub since: Time,
-}
-
-/// What doors have to remember over a restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DoorMemory {
-    /// The openings in force.
-    pub entries: Vec<Entry>,
-    /// Stops that are still to be done, and when.
-    pub stops: Vec<(Name, IpAddr, Time)>,
-    /// Doors that an administrator closed for good.
-    #[serde(default)]
-    pub shut: Vec<Name>,
-    /// The last sequence of each door that was used, where sequences are used once: its window, or
-    /// its [`Sequence::mark`]. Its place in the list is another one when those before are gone.
-    pub used: Vec<(Name, u64)>,
-}
 
 /// Knows the doors and those who are in.
 #[derive(Debug)]
@@ -236,79 +176,6 @@ impl Porter {
     pub fn next_wake(&self) -> Option<(Time, &'static str)> {
         let end = self.ends.first().map(|(at, ..)| (*at, "a door closes"));
         [end, self.knocks.next_wake()].into_iter().flatten().min()
-    }
-
-    /// What is to be remembered, if it changed since the last call.
-    pub fn take_memory(&mut self) -> Option<DoorMemory> {
-        std::mem::take(&mut self.changed).then(|| self.memory())
-    }
-
-    /// What is to be remembered.
-    #[must_use]
-    pub fn memory(&self) -> DoorMemory {
-        let name = |door: DoorId| self.policies.get(door).map(|policy| policy.name);
-        let stops = self.knocks.waiting();
-        DoorMemory {
-            entries: self.entries.values().copied().collect(),
-            shut: self.confirmed().collect(),
-            stops: stops.filter_map(|(door, addr, at)| Some((name(door)?, addr, at))).collect(),
-            used: self.used.iter().filter_map(|(door, n)| self.mark(*door, *n)).collect(),
-        }
-    }
-
-    /// By what is remembered that a sequence was used.
-    fn mark(&self, door: DoorId, number: u64) -> Option<(Name, u64)> {
-        let policy = self.policies.get(door)?;
-        let mark = match &policy.door.sequences {
-            Sequences::Once(list) => list.get(usize::try_from(number).ok()?)?.mark(),
-            Sequences::Fixed(_) | Sequences::Timed(_) => number,
-        };
-        Some((policy.name, mark))
-    }
-
-    /// Which sequence it is now; `None` if it is not there any more.
-    fn marked(&self, door: DoorId, mark: u64) -> Option<u64> {
-        let Sequences::Once(list) = &self.policies.get(door)?.door.sequences else {
-            return Some(mark);
-        };
-        u64::try_from(list.iter().position(|sequence| sequence.mark() == mark)?).ok()
-    }
-
-    fn confirmed(&self) -> impl Iterator<Item = Name> {
-        let confirmed = self.shut.iter().filter(|(_, shut)| **shut == Shut::Confirmed);
-        confirmed.map(|(name, _)| *name)
-    }
-
-    /// Takes back what was remembered, of doors that are still there. Openings that have no place
-    /// any more are left out.
-    pub fn recall(&mut self, memory: DoorMemory, now: Time) {
-        for name in memory.shut {
-            self.shut(name, Shut::Confirmed);
-        }
-        for (name, mark) in memory.used {
-            if let Some(door) = self.place(name)
-                && let Some(number) = self.marked(door, mark)
-            {
-                self.knocks.use_up(door, number, now);
-                self.used.insert(door, number);
-            }
-        }
-        for (name, addr, at) in memory.stops {
-            if let Some(door) = self.place(name) {
-                self.knocks.recall(door, addr, at);
-            }
-        }
-        for entry in memory.entries {
-            let stands = match entry.pass.to {
-                Through::Opening(name) => self.openings.iter().any(|one| one.name == name),
-                Through::Port(..) => true,
-            };
-            let over = entry.pass.until.is_some_and(|until| until <= now);
-            if stands && !over && self.entries.len() < MOST_PASSES {
-                self.put(entry);
-            }
-        }
-        self.changed = true;
     }
 
     /// Takes over what another one remembers. For a change of policy.
@@ -538,57 +405,4 @@ impl Porter {
         self.changed = true;
         Some(entry)
     }
-}
-
-fn is_shut(policy: &DoorPolicy, shut: &BTreeMap<Name, Shut>) -> bool {
-    let closable = ports(&policy.door).any(|ports| *ports != Ports::All);
-    let wanted = shut.get(&policy.name).is_some_and(|shut| *shut != Shut::AsSaid);
-    policy.closed || wanted && closable
-}
-
-/// The ports that a door opens or closes.
-fn ports(door: &Door) -> impl Iterator<Item = &Ports> {
-    let deeds = [&door.v4, &door.v6].into_iter().flat_map(|deeds| [&deeds.start, &deeds.stop]);
-    deeds.filter_map(|deed| match deed {
-        Deed::Open(ports) | Deed::Close(ports) => Some(ports),
-        Deed::Nothing | Deed::Run(_) => None,
-    })
-}
-
-/// One opening for each set of ports: doors that open the same share it.
-fn openings(policies: &[DoorPolicy], shut: &BTreeMap<Name, Shut>) -> Vec<Opening> {
-    let mut openings: Vec<Opening> = Vec::new();
-    for policy in policies {
-        let closed = is_shut(policy, shut);
-        for ports in ports(&policy.door) {
-            if let Some(opening) = openings.iter_mut().find(|opening| opening.ports == *ports) {
-                opening.closed |= closed && *ports != Ports::All;
-                opening.cut |= policy.cut;
-                let new = policy.free.iter().filter(|free| !opening.free.contains(free));
-                let new: Vec<Prefix> = new.copied().collect();
-                opening.free.extend(new);
-                continue;
-            }
-            openings.push(Opening {
-                name: free_name(policy.name, &openings),
-                ports: ports.clone(),
-                closed: closed && *ports != Ports::All,
-                cut: policy.cut,
-                free: policy.free.clone(),
-            });
-        }
-    }
-    openings
-}
-
-/// The door's name, or one like it that no opening has.
-fn free_name(name: Name, openings: &[Opening]) -> Name {
-    let taken = |name: Name| openings.iter().any(|opening| opening.name == name);
-    let numbered = (2..).filter_map(|n: u32| {
-        let number = format!("-{n}");
-        let room = crate::gate::NAME_MAX - number.len();
-        let text = name.as_str();
-        Name::new(&format!("{}{number}", text.get(..room).unwrap_or(text))).ok()
-    });
-    std::iter::once(name).chain(numbered).find(|name| !taken(*name)).unwrap_or(name)
 }
