@@ -382,6 +382,23 @@ No problems: 1 jail (sshd).
 }
 
 #[test]
+fn check_warns_of_a_door_that_closes_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let keys = "SOURCE ANY\nKEY_BASE64 AQIDBAUGBwg=\nHMAC_KEY_BASE64 CQoLDA0ODxA=\n";
+    let access = put(folder.path(), "home.access", keys);
+    fs::set_permissions(&access, fs::Permissions::from_mode(0o600)).unwrap();
+    let door = |more: &str| {
+        let conf = format!("[door.home]\nspa = \"{}\"\n{more}", access.display());
+        let (said, code) = says(&["check", "--config", text(&put(folder.path(), "s.toml", conf))]);
+        (said.contains("no OPEN_PORTS: nothing is closed for [door.home]"), code)
+    };
+    assert_eq!(door(""), (true, 0));
+    assert_eq!(door("ports = \"tcp/22\"\n"), (false, 0));
+    assert_eq!(door("closed = false\n"), (false, 0));
+}
+
+#[test]
 fn init_writes_what_check_accepts_and_replaces_nothing_unasked() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();

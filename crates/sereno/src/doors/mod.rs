@@ -128,8 +128,12 @@ impl Reader {
 
     /// A problem of a file as a whole.
     fn problem(&mut self, file: &Path, message: String, remedy: &str) {
+        self.note(Severity::Error, file, message, remedy);
+    }
+
+    fn note(&mut self, severity: Severity, file: &Path, message: String, remedy: &str) {
         self.problems.push(Problem {
-            severity: Severity::Error,
+            severity,
             file: file.display().to_string(),
             line: 0,
             column: 1,

@@ -1,7 +1,7 @@
 //! Doors of the configuration.
 
 use super::{Reader, disk, fwknop::signed_door};
-use sereno_config::{DoorConf, Way};
+use sereno_config::{DoorConf, Severity, Way};
 use sereno_core::door::{Deed, Deeds, Door, FlagTest, Sequences, Timed};
 use sereno_core::engine::DoorPolicy;
 use sereno_core::gate::Ports;
@@ -14,6 +14,16 @@ impl Reader {
             Way::Signed(path) => self.signed_by(path, conf.name, conf.ports.clone()),
             _ => conf.ports.clone(),
         };
+        let signed = self.doors.signed.doors.iter().any(|door| door.name == conf.name);
+        if let Way::Signed(path) = &conf.way
+            && signed
+            && conf.closed
+            && ports.is_none()
+        {
+            let message = format!("no OPEN_PORTS: nothing is closed for [door.{}]", conf.name);
+            let remedy = format!("write ports = \"tcp/22\" below [door.{}]", conf.name);
+            self.note(Severity::Warning, path, message, &remedy);
+        }
         let deeds = deeds(conf, ports.as_ref());
         let door = Door {
             within: conf.within,

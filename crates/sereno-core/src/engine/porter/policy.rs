@@ -67,6 +67,6 @@ pub struct DoorMemory {
     #[serde(default)]
     pub shut: Vec<Name>,
     /// The last sequence of each door that was used, where sequences are used once: its window, or
-    /// its [`Sequence::mark`]. Its place in the list is another one when those before are gone.
+    /// its [`crate::door::Sequence::mark`]. Its place in the list is another one when those before are gone.
     pub used: Vec<(Name, u64)>,
 }
