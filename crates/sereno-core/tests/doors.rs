@@ -93,10 +93,7 @@ fn engine(policies: Vec<DoorPolicy>, now: Time) -> Engine {
 }
 
 fn through(to: Through) -> String {
-    match to {
-        Through::Opening(name) => name.to_string(),
-        Through::Port(proto, port) => format!("{}/{port}", proto.as_str()),
-    }
+    to.to_string()
 }
 
 fn ssh() -> DoorPolicy {

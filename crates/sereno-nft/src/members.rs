@@ -11,28 +11,34 @@ const MEMBERS_PER_MESSAGE: usize = 1300;
 
 /// The longest key: an IPv6 address, a protocol and a port, each on its own 4 bytes.
 const KEY_MAX: usize = 24;
+/// What a key leads to: an IPv4 address and a port, each on its own 4 bytes.
+const DATA: usize = 8;
 
-/// A key's bytes, kept inline.
+/// A key's bytes, kept inline; and what it leads to in a map.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key([u8; KEY_MAX], usize);
+pub(crate) struct Key {
+    bytes: [u8; KEY_MAX],
+    len: usize,
+    data: Option<[u8; DATA]>,
+}
 
 impl Key {
     fn new() -> Self {
-        Self([0; KEY_MAX], 0)
+        Self { bytes: [0; KEY_MAX], len: 0, data: None }
     }
 
     /// Adds a field, filled up to a multiple of `unit` bytes.
     fn with(mut self, field: &[u8], unit: usize) -> Self {
-        let end = self.1 + field.len();
-        if let Some(room) = self.0.get_mut(self.1..end) {
+        let end = self.len + field.len();
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
             room.copy_from_slice(field);
-            self.1 = end.next_multiple_of(unit).min(KEY_MAX);
+            self.len = end.next_multiple_of(unit).min(KEY_MAX);
         }
         self
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.0[..self.1]
+        &self.bytes[..self.len]
     }
 }
 
@@ -55,6 +61,15 @@ pub(crate) fn key(member: &Member) -> Key {
         Member::Single(addr, proto, port) => {
             octets(*addr).with(&[proto.number()], 4).with(&port.to_be_bytes(), 4)
         }
+        Member::Dnat(addr, proto, port, to) => {
+            let single = Member::Single((*addr).into(), *proto, *port);
+            let ([a, b, c, d], [high, low]) = (to.ip().octets(), to.port().to_be_bytes());
+            Key { data: Some([a, b, c, d, high, low, 0, 0]), ..key(&single) }
+        }
+        Member::Flow(from, to, proto) => octets((*from).into())
+            .with(&to.ip().octets(), 4)
+            .with(&[proto.number()], 4)
+            .with(&to.port().to_be_bytes(), 4),
     }
 }
 
@@ -67,6 +82,9 @@ fn put(batch: &mut Batch, kind: u8, table: &str, set: &str, list: &[(Key, Left)]
             for (key, left) in list {
                 a.nest(NFTA_LIST_ELEM, |a| {
                     a.nest(NFTA_SET_ELEM_KEY, |a| a.bytes(NFTA_DATA_VALUE, key.as_slice()));
+                    if let Some(data) = &key.data {
+                        a.nest(NFTA_SET_ELEM_DATA, |a| a.bytes(NFTA_DATA_VALUE, data));
+                    }
                     if let Left::For(span) = left {
                         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
                         a.u64(NFTA_SET_ELEM_TIMEOUT, millis);

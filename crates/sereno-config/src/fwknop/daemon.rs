@@ -3,7 +3,9 @@
 use super::line::{is_name, lines};
 use super::said::Slips;
 use crate::problem::{Notes, Wrong};
+use sereno_core::gate::{Snat, is_host};
 use sereno_spa::Access;
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -28,16 +30,18 @@ pub(super) struct Rules {
     pub(super) max_age: Duration,
     pub(super) forwarding: bool,
     pub(super) local_nat: bool,
+    /// Under which address what is forwarded goes on, where a stanza does not say.
+    pub(super) snat: Option<Snat>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { max_age: Access::MAX_AGE, forwarding: false, local_nat: false }
+        Self { max_age: Access::MAX_AGE, forwarding: false, local_nat: false, snat: None }
     }
 }
 
 /// Options that are read.
-const READ: [&str; 8] = [
+const READ: [&str; 10] = [
     "PCAP_INTF",
     "PCAP_FILTER",
     "UDPSERV_PORT",
@@ -46,20 +50,21 @@ const READ: [&str; 8] = [
     "MAX_SPA_PACKET_AGE",
     "ENABLE_IPT_FORWARDING",
     "ENABLE_IPT_LOCAL_NAT",
+    "ENABLE_IPT_SNAT",
+    "SNAT_TRANSLATE_IP",
 ];
 
 /// Options that switch on what there is not here, and what to know about it.
-const ABSENT: [(&str, &str); 5] = [
+const ABSENT: [(&str, &str); 4] = [
     ("ENABLE_SPA_OVER_HTTP", "send packets over UDP"),
     ("ENABLE_TCP_SERVER", "send packets over UDP"),
     ("ENABLE_X_FORWARDED_FOR", "send packets over UDP"),
-    ("ENABLE_IPT_SNAT", "write FORCE_SNAT or FORCE_MASQUERADE in the stanzas that need it"),
     ("ENABLE_IPT_OUTPUT", "answers of open ports are let out without it"),
 ];
 
 /// Options that mean nothing here, because packets are received, doors opened, and things
 /// remembered in another way.
-const IDLE: [&str; 45] = [
+const IDLE: [&str; 44] = [
     "ACCESS_FILE",
     "ACCESS_FOLDER",
     "CMD_EXEC_TIMEOUT",
@@ -100,7 +105,6 @@ const IDLE: [&str; 45] = [
     "PCAP_FILE",
     "PCAP_LOOP_SLEEP",
     "RULES_CHECK_THRESHOLD",
-    "SNAT_TRANSLATE_IP",
     "SUDO_EXE",
     "SYSLOG_FACILITY",
     "SYSLOG_IDENTITY",
@@ -122,6 +126,7 @@ pub(super) fn is_option(name: &str) -> bool {
 pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules) {
     let (mut daemon, mut rules) = (Daemon::default(), Rules::default());
     let (mut filter, mut server) = (None, None);
+    let (mut translates, mut under) = (false, None);
     let mut slips = Slips::default();
     for line in lines(text) {
         let value = text[line.value.clone()].trim();
@@ -165,12 +170,24 @@ pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules)
                 rules.local_nat = yes;
                 continue;
             }
+            "ENABLE_IPT_SNAT" => {
+                translates = yes;
+                continue;
+            }
+            "SNAT_TRANSLATE_IP" => {
+                under = value.parse::<Ipv4Addr>().ok().filter(|addr| is_host(*addr));
+                // As it stands in the file that fwknop comes with.
+                let said = under.is_some() || value == "__CHANGEME__";
+                let remedy = "write SNAT_TRANSLATE_IP 192.0.2.7";
+                (!said).then(|| Wrong::new(line.value, "this is no IPv4 address").remedy(remedy))
+            }
             name => other(name, line.key, yes, &mut slips),
         };
         if let Some(wrong) = wrong {
             notes.warn(doc, wrong);
         }
     }
+    rules.snat = translates.then_some(under.map_or(Snat::Masquerade, Snat::To));
     daemon.port = filter.or(server).unwrap_or(daemon.port);
     (daemon, rules)
 }

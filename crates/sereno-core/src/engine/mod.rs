@@ -160,6 +160,9 @@ impl Engine {
             Input::Grant { door, addr, ports, until } => {
                 self.at_doors(|porter, now| porter.grant(door, addr, ports, until, now, actions));
             }
+            Input::Admit { door, pass } => {
+                self.at_doors(|porter, now| porter.admit(door, pass, now, actions));
+            }
             Input::PutOut { door, addr } => {
                 self.at_doors(|porter, now| porter.put_out(door, addr, now, actions));
             }

@@ -16,6 +16,7 @@ mod contents;
 mod doorway;
 mod hold;
 mod name;
+mod nat;
 pub mod plan;
 mod ports;
 mod render;
@@ -24,6 +25,7 @@ pub use contents::{Admitted, Contents};
 pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};
+pub use nat::{Dnat, Forward, Nat, Snat, is_host};
 pub use ports::{PortRange, Ports, Proto};
 pub use render::render;
 

@@ -2,25 +2,55 @@
 //! netlink crate as messages; the layout itself is decided here and in `plan/doors.rs` only.
 
 mod doors;
+mod nat;
 
 pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
 
-use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};
+use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Snat, Verdict};
 use crate::addr::Prefix;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// The priority `raw`, before connection tracking.
 const RAW: i32 = -300;
 
-/// A chain of the filter type. Its policy is to accept.
+/// A chain. Its policy is to accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// What it is called.
     pub name: String,
-    /// Its priority at prerouting; `None`: it is only jumped to.
-    pub priority: Option<i32>,
+    /// Where it hangs; `None`: it is only jumped to.
+    pub base: Option<Base>,
     /// Its rules, in their order.
     pub rules: Vec<Rule>,
+}
+
+/// Where a chain hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// At which hook.
+    pub hook: Hook,
+    /// Whether it translates: packets that begin a connection alone go through it then.
+    pub nat: bool,
+    /// Its priority there: what is lower comes first.
+    pub priority: i32,
+}
+
+/// A hook of the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// All that comes in.
+    Prerouting,
+    /// What is for this machine.
+    Input,
+    /// All that goes out.
+    Postrouting,
+}
+
+impl Base {
+    fn prerouting(priority: i32) -> Option<Self> {
+        Some(Self { hook: Hook::Prerouting, nat: false, priority })
+    }
 }
 
 /// The tests and deeds of a rule, in their order: each is reached only if those before it held.
@@ -35,6 +65,8 @@ pub enum Part {
     NotOn(String),
     /// It is to an address that is not this machine's.
     Elsewhere,
+    /// It is to an address of this machine.
+    Here,
     /// It is on its way to one other machine, through this one.
     Passing,
     /// It is of this protocol.
@@ -51,6 +83,16 @@ pub enum Part {
     FromAnyOf(Source, String),
     /// Source, protocol and port together are in the set.
     Single(Family, String),
+    /// It belongs to what an address of the set began.
+    BegunBy(String),
+    /// It belongs to what an address began, which together with protocol and port is in the set.
+    Leads(String),
+    /// It answers what one address of a pair in the set sent to a port of the other.
+    Returns(String),
+    /// It is from one address of a pair in the set to a port of the other.
+    Flows(String),
+    /// It belongs to what was sent on to another destination.
+    Translated,
     /// A SYN without an ACK.
     Syn,
     /// It belongs to nothing that connection tracking knows.
@@ -67,6 +109,12 @@ pub enum Part {
     Mark(u32),
     /// Clears them.
     Unmark(u32),
+    /// Sends it where the map says.
+    Dnat(String),
+    /// Sends it to this address.
+    DnatTo(Ipv4Addr),
+    /// Sends it on under another address.
+    Snat(Snat),
     /// Hands it to the group of the kernel's log.
     Log {
         /// What is told with it.
@@ -116,6 +164,10 @@ pub enum Kind {
     Interface,
     /// An address, a protocol and a port.
     Single(Family),
+    /// The same, and where that leads: a map.
+    Dnat,
+    /// Two addresses, a protocol and a port of the second.
+    Flow,
 }
 
 /// A set as it is made: without what comes and goes.
@@ -164,6 +216,12 @@ pub struct Plan {
 }
 
 impl Gate {
+    /// The whole gate, in the order in which its parts are written.
+    #[must_use]
+    pub fn plans(&self) -> [Plan; 3] {
+        [self.ban_plan(), self.door_plan(), self.nat_plan()]
+    }
+
     /// What stops those who are banned.
     #[must_use]
     pub fn ban_plan(&self) -> Plan {
@@ -186,7 +244,7 @@ impl Gate {
                 rules.push(stop(set, verdict, scope.counter()));
             }
         }
-        Chain { name: scope.chain(), priority: None, rules }
+        Chain { name: scope.chain(), base: None, rules }
     }
 
     fn base(&self) -> Chain {
@@ -200,7 +258,7 @@ impl Gate {
                 }
             }
         }
-        Chain { name: BASE_CHAIN.to_owned(), priority: Some(RAW), rules }
+        Chain { name: BASE_CHAIN.to_owned(), base: Base::prerouting(RAW), rules }
     }
 }
 

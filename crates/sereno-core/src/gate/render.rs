@@ -1,7 +1,7 @@
 //! The gate as nft text: for people to read, and for tests to check against the real `nft`.
 
-use super::plan::{Chain, Kind, Part, Plan, Rule, Shape, Source};
-use super::{Contents, Family, Gate, Left, Member, PortRange, Verdict};
+use super::plan::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source};
+use super::{Contents, Family, Gate, Left, Member, PortRange, Snat, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ fn write_gate(out: &mut String, gate: &Gate, contents: Contents<'_>, now: Time) 
     writeln!(out, "table inet {table}")?;
     writeln!(out, "delete table inet {table}")?;
     writeln!(out, "table inet {table} {{")?;
-    let plans = [gate.ban_plan(), gate.door_plan()];
+    let plans = gate.plans();
     let all = |of: fn(&Plan) -> usize| plans.iter().map(of).sum::<usize>();
     for counter in plans.iter().flat_map(|plan| &plan.counters) {
         writeln!(out, "\tcounter {counter} {{\n\t\tpackets 0 bytes 0\n\t}}\n")?;
@@ -60,7 +60,8 @@ fn write_gate(out: &mut String, gate: &Gate, contents: Contents<'_>, now: Time) 
 }
 
 fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::Result {
-    writeln!(out, "\tset {} {{\n\t\ttype {}", shape.name, kind(shape.kind))?;
+    let what = if shape.kind == Kind::Dnat { "map" } else { "set" };
+    writeln!(out, "\t{what} {} {{\n\t\ttype {}", shape.name, kind(shape.kind))?;
     match (shape.grows, shape.ends) {
         (Some(most), _) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic,timeout")?,
         (None, true) => writeln!(out, "\t\tflags timeout")?,
@@ -71,6 +72,9 @@ fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::R
         write!(out, "{lead}{member}")?;
         if let Left::For(span) = left {
             write!(out, " timeout {}", span_text(*span))?;
+        }
+        if let Member::Dnat(.., to) = member {
+            write!(out, " : {} . {}", to.ip(), to.port())?;
         }
     }
     if !list.is_empty() {
@@ -88,11 +92,13 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Interface => "ifname",
         Kind::Single(Family::V4) => "ipv4_addr . inet_proto . inet_service",
         Kind::Single(Family::V6) => "ipv6_addr . inet_proto . inet_service",
+        Kind::Dnat => "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service",
+        Kind::Flow => "ipv4_addr . ipv4_addr . inet_proto . inet_service",
     }
 }
 
 impl fmt::Display for Member {
-    /// As nft writes it.
+    /// As nft writes it; where something leads stands behind its time.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Addr(addr) => write!(f, "{addr}"),
@@ -100,24 +106,43 @@ impl fmt::Display for Member {
             Self::Proto(proto) => f.write_str(proto.as_str()),
             Self::Interface(name) => write!(f, "\"{name}\""),
             Self::Single(addr, proto, port) => write!(f, "{addr} . {} . {port}", proto.as_str()),
+            Self::Dnat(addr, proto, port, _) => write!(f, "{addr} . {} . {port}", proto.as_str()),
+            Self::Flow(from, to, proto) => {
+                write!(f, "{from} . {} . {} . {}", to.ip(), proto.as_str(), to.port())
+            }
         }
     }
 }
 
 fn write_chain(out: &mut String, chain: &Chain) -> fmt::Result {
     writeln!(out, "\tchain {} {{", chain.name)?;
-    if let Some(priority) = chain.priority {
-        let priority = match priority {
-            -300 => "raw".to_owned(),
-            -150 => "mangle".to_owned(),
-            other => other.to_string(),
-        };
-        writeln!(out, "\t\ttype filter hook prerouting priority {priority}; policy accept;")?;
+    if let Some(base) = chain.base {
+        writeln!(out, "\t\ttype {}; policy accept;", place(base))?;
     }
     for rule in &chain.rules {
         writeln!(out, "\t\t{}", words(rule))?;
     }
     writeln!(out, "\t}}")
+}
+
+fn place(base: Base) -> String {
+    let (kind, hook) = (if base.nat { "nat" } else { "filter" }, hook(base.hook));
+    let priority = match (base.priority, base.hook) {
+        (-300, _) => "raw".to_owned(),
+        (-150, _) => "mangle".to_owned(),
+        (-105, Hook::Prerouting) => "dstnat - 5".to_owned(),
+        (95, Hook::Postrouting) => "srcnat - 5".to_owned(),
+        (other, _) => other.to_string(),
+    };
+    format!("{kind} hook {hook} priority {priority}")
+}
+
+fn hook(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Prerouting => "prerouting",
+        Hook::Input => "input",
+        Hook::Postrouting => "postrouting",
+    }
 }
 
 fn words(rule: &Rule) -> String {
@@ -129,6 +154,7 @@ fn part(part: &Part) -> String {
         Part::Loopback => "iif \"lo\"".to_owned(),
         Part::NotOn(set) => format!("iifname != @{set}"),
         Part::Elsewhere => "fib daddr type != local".to_owned(),
+        Part::Here => "fib daddr type local".to_owned(),
         Part::Passing => "fib daddr type unicast".to_owned(),
         Part::Protocol(proto) => format!("meta l4proto {}", proto.as_str()),
         Part::ProtocolIn(set) => format!("meta l4proto @{set}"),
@@ -139,6 +165,17 @@ fn part(part: &Part) -> String {
         Part::Single(family, set) => {
             format!("{} . meta l4proto . th dport @{set}", field(*family))
         }
+        Part::BegunBy(set) => format!("ct original ip saddr @{set}"),
+        Part::Leads(set) => format!("ct original ip saddr . meta l4proto . th dport @{set}"),
+        Part::Returns(set) => {
+            format!("ct original ip saddr . ip saddr . meta l4proto . th sport @{set}")
+        }
+        Part::Flows(set) => format!("ip saddr . ip daddr . meta l4proto . th dport @{set}"),
+        Part::Translated => "ct status dnat".to_owned(),
+        Part::Dnat(map) => format!("dnat ip to ip saddr . meta l4proto . th dport map @{map}"),
+        Part::DnatTo(addr) => format!("dnat ip to {addr}"),
+        Part::Snat(Snat::Masquerade) => "masquerade".to_owned(),
+        Part::Snat(Snat::To(addr)) => format!("snat ip to {addr}"),
         Part::Syn => "tcp flags & (syn | ack) == syn".to_owned(),
         Part::Fresh => "ct state new,untracked".to_owned(),
         Part::Known => "ct state established,related".to_owned(),
@@ -220,7 +257,9 @@ fn span_text(span: Duration) -> String {
 mod tests {
     use super::*;
     use crate::door::Hit;
-    use crate::gate::{Doorway, Draft, Ears, Hold, Opening, Pass, Proto, Scope, Through};
+    use crate::gate::{
+        Dnat, Doorway, Draft, Ears, Forward, Hold, Nat, Opening, Pass, Proto, Scope, Through,
+    };
 
     #[test]
     fn a_small_gate_reads_well() {
@@ -264,6 +303,7 @@ mod tests {
                 ..Ears::of(42)
             }),
             mark: Some(0x100),
+            nat: None,
         };
         let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
         let now = Time::from_secs(0);
@@ -284,5 +324,42 @@ mod tests {
         let hits = [Hit::tcp(8000), Hit::udp(9000), Hit::tcp(7000), Hit::tcp(8000)];
         let text = render(&gate, Contents { holds: &[], passes: &passes, hits: &hits }, now);
         assert_eq!(text, include_str!("doors.nft"), "{text}");
+    }
+
+    #[test]
+    fn a_gate_that_translates_reads_well() {
+        let here = Snat::To(Ipv4Addr::new(10, 0, 0, 1));
+        let ways = [(None, Some(Snat::Masquerade)), (Some(Ipv4Addr::new(10, 0, 0, 9)), None)];
+        let forwards = ways.map(|(to, snat)| Forward { to, snat });
+        let nat = Nat {
+            here: true,
+            elsewhere: true,
+            snats: vec![here, Snat::Masquerade],
+            forwards: forwards.to_vec(),
+        };
+        let doorway =
+            Doorway { single: true, mark: Some(0x1000_0000), nat: Some(nat), ..Doorway::default() };
+        let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
+        let now = Time::from_secs(0);
+        let dnat = |port, to: &str, here, snat| {
+            Through::Dnat(Dnat { proto: Proto::Tcp, port, to: to.parse().unwrap(), here, snat })
+        };
+        let pass = |to, secs| Pass {
+            to,
+            addr: "192.0.2.7".parse().unwrap(),
+            until: Some(now.plus(Duration::from_secs(secs))),
+        };
+        let passes = [
+            pass(dnat(5555, "10.0.0.2:22", false, Some(here)), 30),
+            // Two ports that lead to the same: what they share lasts as long as either.
+            pass(dnat(5556, "10.0.0.2:22", false, None), 60),
+            pass(dnat(5557, "198.51.100.1:22", true, None), 60),
+            pass(Through::Forward(forwards[0]), 90),
+        ];
+        let text = render(&gate, Contents { passes: &passes, ..Contents::default() }, now);
+        assert_eq!(text, include_str!("nat.nft"), "{text}");
+        let plain = gate.without_nat();
+        assert_eq!(plain.admit(&passes, now).misplaced.len(), 4);
+        assert!(!render(&plain, Contents::default(), now).contains("nat"));
     }
 }

@@ -132,6 +132,11 @@ impl Net {
         Lodger(name)
     }
 
+    /// Gives the server another address.
+    pub(crate) fn own(&self, addr: &str, link: &str) {
+        assert!(ip(&["-n", &self.server, "addr", "add", addr, "dev", link]));
+    }
+
     /// Lets visitors send packets with any IPv4 source address.
     pub(crate) fn forger(&self) -> Forger {
         let raw = Some(rustix::net::ipproto::RAW);
@@ -198,6 +203,11 @@ impl Lodger {
     /// Runs `work` there.
     pub(crate) fn at_home<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         within(&self.0, work)
+    }
+
+    /// Takes away the way to everybody who does not live in the same network.
+    pub(crate) fn forget_the_way(&self) {
+        assert!(ip(&["-n", &self.0, "route", "del", "default"]));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{DoorMemory, MOST_PASSES, Porter, Shut};
 use crate::door::{DoorId, Sequences};
-use crate::gate::{Name, Through};
+use crate::gate::Name;
 use crate::time::Time;
 
 impl Porter {
@@ -67,10 +67,7 @@ impl Porter {
             }
         }
         for entry in memory.entries {
-            let stands = match entry.pass.to {
-                Through::Opening(name) => self.openings.iter().any(|one| one.name == name),
-                Through::Port(..) => true,
-            };
+            let stands = self.stands(entry.pass.to);
             let over = entry.pass.until.is_some_and(|until| until <= now);
             if stands && !over && self.entries.len() < MOST_PASSES {
                 self.put(entry);

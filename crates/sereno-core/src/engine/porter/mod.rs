@@ -1,6 +1,7 @@
 //! The porter: who is let in through which door, and until when.
 
 mod memory;
+mod nat;
 mod openings;
 mod policy;
 
@@ -10,7 +11,7 @@ use super::{Action, Notice};
 use crate::addr::Prefix;
 use crate::cap::Capped;
 use crate::door::{self, Counts, DoorId, Hit, Knocks, Manner, Packet, Sequence, Sequences};
-use crate::gate::{Name, Opening, Pass, PortRange, Ports, Through};
+use crate::gate::{Name, Nat, Opening, Pass, PortRange, Ports, Through};
 use crate::time::Time;
 use openings::{is_shut, openings, ports};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,8 @@ pub struct Porter {
     /// Who knocked in the right way lately, and when.
     lately: Capped<(Name, IpAddr), Time>,
     shut: BTreeMap<Name, Shut>,
+    /// What may be translated.
+    nat: Option<Nat>,
     /// Whether what is to be remembered has changed.
     changed: bool,
 }
@@ -70,6 +73,7 @@ impl Porter {
             used: BTreeMap::new(),
             lately: Capped::new(MOST_LATELY),
             shut: BTreeMap::new(),
+            nat: None,
             changed: false,
         })
     }
@@ -100,7 +104,7 @@ impl Porter {
         let ports = doors.flat_map(|policy| ports(&policy.door)).filter(|ports| !stays(ports));
         let names = ports.filter_map(|ports| match self.opening(ports)? {
             Through::Opening(name) => Some(name),
-            Through::Port(..) => None,
+            _ => None,
         });
         names.collect::<BTreeSet<Name>>().into_iter().collect()
     }
@@ -337,6 +341,7 @@ impl Porter {
 
     /// Opens, or extends what is open: a second knock never shortens.
     fn open(&mut self, door: Name, mut pass: Pass, now: Time, actions: &mut Vec<Action>) {
+        self.replace(pass, actions);
         let before = self.take(pass.addr, pass.to);
         let prefix = Prefix::host(pass.addr);
         let full = before.is_none() && self.entries.len() >= MOST_PASSES;
@@ -353,6 +358,7 @@ impl Porter {
         let since = before.map_or(now, |before| before.since);
         self.put(Entry { door, pass, since });
         actions.push(Action::Open(pass));
+        self.restore(pass.addr, pass.to, actions);
         actions.push(Action::Tell(Notice::Opened { door, prefix, to: pass.to, until: pass.until }));
     }
 
@@ -360,6 +366,7 @@ impl Porter {
         // Also where nothing is known to be open: the gate may know better.
         let known = self.take(addr, to).is_some();
         actions.push(Action::Close { to, addr });
+        self.restore(addr, to, actions);
         if known {
             let prefix = Prefix::host(addr);
             actions.push(Action::Tell(Notice::Closed { door, prefix, over: false }));
