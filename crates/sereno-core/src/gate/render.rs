@@ -109,7 +109,7 @@ fn write_chain(out: &mut String, chain: &Chain) -> fmt::Result {
     if let Some(priority) = chain.priority {
         let priority = match priority {
             -300 => "raw".to_owned(),
-            -150 => "mangle".to_owned(),
+            -149 => "mangle + 1".to_owned(),
             other => other.to_string(),
         };
         writeln!(out, "\t\ttype filter hook prerouting priority {priority}; policy accept;")?;
@@ -130,6 +130,7 @@ fn part(part: &Part) -> String {
         Part::NotOn(set) => format!("iifname != @{set}"),
         Part::Elsewhere => "fib daddr type != local".to_owned(),
         Part::Passing => "fib daddr type unicast".to_owned(),
+        Part::Neighbour => "icmpv6 type 135-136".to_owned(),
         Part::Protocol(proto) => format!("meta l4proto {}", proto.as_str()),
         Part::ProtocolIn(set) => format!("meta l4proto @{set}"),
         Part::To(range) => ports(*range),
@@ -141,7 +142,7 @@ fn part(part: &Part) -> String {
         }
         Part::Syn => "tcp flags & (syn | ack) == syn".to_owned(),
         Part::Fresh => "ct state new,untracked".to_owned(),
-        Part::Known => "ct state established,related".to_owned(),
+        Part::Known => "ct state established".to_owned(),
         Part::Answer => "ct direction reply".to_owned(),
         Part::Remember(from, set, span) => {
             format!("update @{set} {{ {} timeout {} }}", source(*from), span_text(*span))
