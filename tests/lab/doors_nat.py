@@ -11,6 +11,7 @@ import sys
 import time
 
 import fixture
+import guard
 import house
 import net
 from doors_signed import Spa
@@ -82,6 +83,22 @@ class Led(Spa):
 
         return net.in_namespace(self.house.net.name(role), make)
 
+    def knock(self, *words):
+        """Our own client sends a packet, and waits for the port; what it says, in JSON."""
+        said = self.house.run(CLIENT, guard.BINARY, "knock", "--spa", "--rc", self.rc, "-n", "ssh", "--json", *words)
+        return json.loads(said)
+
+    def asks(self):
+        """Our own client asks for both kinds of translation, and finds where they lead."""
+        self.knock("-A", "tcp/8022", "-N", f"{INNER}:80")
+        self.leads(8022, f"80 for {WHO}")
+        self.knock("-A", "tcp/22", "-N", INNER, "--nat-port", "8023")
+        self.leads(8023, f"22 for {WHO}")
+        told = self.knock("-A", "tcp/22", "--nat-local", "--nat-rand-port")
+        self.assertTrue(told["open"])
+        self.leads(told["port"], "hi")
+        self.assertIsNone(self.greeted(told["port"], STRANGER))
+
     def leads(self, port, where, role=CLIENT, seconds=house.SOON):
         there = fixture.await_true(lambda: self.greeted(port, role) == where, seconds)
         self.assertTrue(there, f"port {port} of {role}: {self.greeted(port, role)}, not {where}")
@@ -143,6 +160,15 @@ class Nat(Led):
         port = re.search(r"(\d{4,5})", said[said.index("port") :])[1]
         self.leads(int(port), "hi")
         self.assertIsNone(self.greeted(int(port), STRANGER))
+
+    def test_our_own_client(self):
+        self.sereno(FORWARDING + LOCAL)
+        self.asks()
+        # As its file says.
+        with open(self.rc, "a", encoding="ascii") as rc:
+            rc.write(f"NAT_ACCESS {INNER}:80\nNAT_PORT 8099\n")
+        self.assertEqual(self.knock()["port"], 8099)
+        self.leads(8099, f"80 for {WHO}")
 
     def test_the_last_packet_says_where_and_extends(self):
         porter = self.sereno(FORWARDING, "FW_ACCESS_TIMEOUT 60\n")
@@ -321,6 +347,11 @@ class NatAsFwknopd(Led):
          ("-A", "tcp/8022", "-N", f"{INNER}:80"), 8022),
         ("FORCE_NAT and FORWARD_ALL", FORWARDING, "FORCE_NAT 10.77.0.2 80\nFORWARD_ALL Y\n", ("-A", "tcp/22"), 80),
     )  # fmt: skip
+
+    def test_our_own_client(self):
+        self.iptables()
+        with self.fwknopd(FORWARDING + LOCAL):
+            self.asks()
 
     def test_who_reaches_what(self):
         for name, conf, more, words, port in self.CASES:
