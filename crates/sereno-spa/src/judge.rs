@@ -264,6 +264,8 @@ impl Place<'_> {
         }
         let at = (self.destination, self.access.own.as_slice());
         Ok(match through(stanza, ports, nat, at)? {
+            // Only IPv4 is translated.
+            Some(_) if !address.is_ipv4() => return Err(Refusal::Target),
             Some(to) => Deed::Translate { to, time },
             None => Deed::Open { ports: ports.to_vec(), time },
         })
