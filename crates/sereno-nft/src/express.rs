@@ -25,6 +25,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
         Part::Elsewhere => destination_type(a, NFT_CMP_NEQ, RTN_LOCAL),
         Part::Here => destination_type(a, NFT_CMP_EQ, RTN_LOCAL),
         Part::Passing => destination_type(a, NFT_CMP_EQ, RTN_UNICAST),
+        Part::Neighbour => neighbour(a),
         Part::Protocol(proto) => protocol(a, *proto),
         Part::ProtocolIn(set) => {
             meta(a, NFT_META_L4PROTO);
@@ -88,7 +89,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             nat(a, NFT_NAT_SNAT, None);
         }
         Part::Fresh => state(a, STATE_NEW | STATE_UNTRACKED),
-        Part::Known => state(a, STATE_ESTABLISHED | STATE_RELATED),
+        Part::Known => state(a, STATE_ESTABLISHED),
         Part::Answer => {
             track(a, NFT_CT_DIRECTION);
             compare(a, NFT_CMP_EQ, &[IP_CT_DIR_REPLY]);
@@ -350,6 +351,17 @@ fn joined(a: &mut Attributes<'_>, family: Family) {
 fn protocol(a: &mut Attributes<'_>, proto: Proto) {
     meta(a, NFT_META_L4PROTO);
     compare(a, NFT_CMP_EQ, &[proto.number()]);
+}
+
+/// Neighbour solicitations and advertisements: the types 135 and 136 of ICMPv6 (RFC 4861, 4).
+fn neighbour(a: &mut Attributes<'_>) {
+    meta(a, NFT_META_NFPROTO);
+    compare(a, NFT_CMP_EQ, &[NFPROTO_IPV6]);
+    meta(a, NFT_META_L4PROTO);
+    compare(a, NFT_CMP_EQ, &[IPPROTO_ICMPV6]);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+    compare(a, NFT_CMP_GTE, &[135]);
+    compare(a, NFT_CMP_LTE, &[136]);
 }
 
 /// Matches the protocol and, unless all ports are meant, the destination port.

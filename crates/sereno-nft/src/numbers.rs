@@ -49,6 +49,7 @@ pub(crate) const NFPROTO_UNSPEC: u8 = 0;
 pub(crate) const NFPROTO_INET: u8 = 1;
 pub(crate) const NFPROTO_IPV4: u8 = 2;
 pub(crate) const NFPROTO_IPV6: u8 = 10;
+pub(crate) const IPPROTO_ICMPV6: u8 = 58;
 pub(crate) const NF_INET_PRE_ROUTING: u32 = 0;
 pub(crate) const NF_INET_LOCAL_IN: u32 = 1;
 pub(crate) const NF_INET_FORWARD: u32 = 2;
@@ -146,7 +147,6 @@ pub(crate) const NFT_CT_STATUS: u32 = 2;
 pub(crate) const NFT_CT_SRC_IP: u32 = 19;
 /// States of connection tracking, of `linux/netfilter/nf_conntrack_common.h`.
 pub(crate) const STATE_ESTABLISHED: u32 = 2;
-pub(crate) const STATE_RELATED: u32 = 4;
 pub(crate) const STATE_NEW: u32 = 8;
 pub(crate) const STATE_UNTRACKED: u32 = 64;
 pub(crate) const IP_CT_DIR_ORIGINAL: u8 = 0;

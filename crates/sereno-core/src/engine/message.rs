@@ -130,6 +130,8 @@ pub enum Notice {
     UsedUp { door: Name },
     /// A door could not be opened; it is tried again with the next knock.
     Unopened { door: Name, prefix: Prefix, why: String },
+    /// The clock was set back by so much. Who was let in stays as long as he had left.
+    ClockBack { by: Duration },
     /// A banned address still reaches a service.
     StillTalking { jail: Name, prefix: Prefix },
 }

@@ -18,10 +18,12 @@ mod hold;
 mod name;
 mod nat;
 pub mod plan;
+pub mod policy;
 mod ports;
 mod render;
 
 pub use contents::{Admitted, Contents};
+use doorway::is_interface;
 pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};

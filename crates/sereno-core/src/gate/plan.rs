@@ -69,6 +69,8 @@ pub enum Part {
     Here,
     /// It is on its way to one other machine, through this one.
     Passing,
+    /// It asks or says where a neighbour on the wire is (IPv6; RFC 4861).
+    Neighbour,
     /// It is of this protocol.
     Protocol(Proto),
     /// It is of a protocol in the set.
@@ -97,7 +99,7 @@ pub enum Part {
     Syn,
     /// It belongs to nothing that connection tracking knows.
     Fresh,
-    /// It belongs to what is under way.
+    /// It belongs to what is under way; what is only related to that does not.
     Known,
     /// It answers what this machine began.
     Answer,
@@ -249,6 +251,11 @@ impl Gate {
 
     fn base(&self) -> Chain {
         let mut rules = vec![vec![Part::Loopback, Part::Accept]];
+        // A neighbour who cannot say where he is could not be told that he is rejected, and takes
+        // the way with him where he is the router. From further away nothing of this arrives.
+        if self.scopes().iter().any(|scope| scope.ports == Ports::All) {
+            rules.push(vec![Part::Neighbour, Part::Accept]);
+        }
         for scope in self.scopes() {
             let jump = Part::Jump(scope.chain());
             match &scope.ports {

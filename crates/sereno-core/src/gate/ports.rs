@@ -111,6 +111,12 @@ impl fmt::Display for PortRange {
     }
 }
 
+/// A number of digits only: `parse` would take a sign.
+pub(super) fn number<T: FromStr>(digits: &str) -> Option<T> {
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    if plain { digits.parse().ok() } else { None }
+}
+
 impl FromStr for PortRange {
     type Err = String;
 
@@ -118,12 +124,7 @@ impl FromStr for PortRange {
         let bad = || format!("{text:?} is not a port such as tcp/22 or udp/5060-5061");
         let (proto, ports) = text.split_once('/').ok_or_else(bad)?;
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-        // `parse` would take a sign; ports are digits only.
-        let port = |digits: &str| {
-            let plain = digits.bytes().all(|b| b.is_ascii_digit());
-            if plain { digits.parse::<u16>().ok() } else { None }
-        };
-        let (Some(first), Some(last)) = (port(first), port(last)) else { return Err(bad()) };
+        let (Some(first), Some(last)) = (number(first), number(last)) else { return Err(bad()) };
         Self::new(proto.parse()?, first, last)
             .ok_or_else(|| format!("{text:?} runs backwards; write the lower port first"))
     }

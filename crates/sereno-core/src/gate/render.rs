@@ -130,6 +130,7 @@ fn place(base: Base) -> String {
     let priority = match (base.priority, base.hook) {
         (-300, _) => "raw".to_owned(),
         (-150, _) => "mangle".to_owned(),
+        (-149, _) => "mangle + 1".to_owned(),
         (-105, Hook::Prerouting) => "dstnat - 5".to_owned(),
         (95, Hook::Postrouting) => "srcnat - 5".to_owned(),
         (other, _) => other.to_string(),
@@ -156,6 +157,7 @@ fn part(part: &Part) -> String {
         Part::Elsewhere => "fib daddr type != local".to_owned(),
         Part::Here => "fib daddr type local".to_owned(),
         Part::Passing => "fib daddr type unicast".to_owned(),
+        Part::Neighbour => "icmpv6 type 135-136".to_owned(),
         Part::Protocol(proto) => format!("meta l4proto {}", proto.as_str()),
         Part::ProtocolIn(set) => format!("meta l4proto @{set}"),
         Part::To(range) => ports(*range),
@@ -178,7 +180,7 @@ fn part(part: &Part) -> String {
         Part::Snat(Snat::To(addr)) => format!("snat ip to {addr}"),
         Part::Syn => "tcp flags & (syn | ack) == syn".to_owned(),
         Part::Fresh => "ct state new,untracked".to_owned(),
-        Part::Known => "ct state established,related".to_owned(),
+        Part::Known => "ct state established".to_owned(),
         Part::Answer => "ct direction reply".to_owned(),
         Part::Remember(from, set, span) => {
             format!("update @{set} {{ {} timeout {} }}", source(*from), span_text(*span))

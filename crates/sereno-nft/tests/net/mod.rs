@@ -59,7 +59,27 @@ impl Net {
             assert!(ip(&["-n", side, "link", "set", "cable", "up"]));
             assert!(ip(&["-n", side, "link", "set", "lo", "up"]));
         }
+        // The kernel brings a link up in its own time, and drops packets until then. A while longer
+        // nobody answers who asks where an IPv6 address is.
+        for addr in VISITORS {
+            let addr = addr.split('/').next().unwrap_or(addr).parse().unwrap();
+            assert!((0..50).any(|_| net.finds(addr)), "the cable stays dead");
+        }
         Some(net)
+    }
+
+    /// Whether a packet of the server reaches this address of the visitors.
+    fn finds(&self, visitor: IpAddr) -> bool {
+        let listening = self.speak(visitor);
+        listening.set_read_timeout(Some(PATIENCE)).unwrap();
+        let speaking = self.serve(|| UdpSocket::bind(server(visitor, 0)).unwrap());
+        speaking.send_to(b"where", listening.local_addr().unwrap()).unwrap();
+        listening.recv(&mut [0; 16]).is_ok()
+    }
+
+    /// Makes the server forget where its neighbours are.
+    pub(crate) fn forget_neighbours(&self) {
+        assert!(ip(&["-n", &self.server, "neigh", "flush", "dev", "cable"]));
     }
 
     /// Runs `work` in the server's namespace. What it opens stays there.

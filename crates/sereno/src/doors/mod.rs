@@ -151,6 +151,14 @@ impl Reader {
         self.note(Severity::Error, file, message, remedy);
     }
 
+    /// Who can read the sequences of a file can knock.
+    fn warn_of_shared(&mut self, path: &Path) {
+        if let Some(mode) = disk::is_shared(path) {
+            let what = format!("others can read or write these sequences (mode {mode:o})");
+            self.note(Severity::Warning, path, what, "chmod 600, as for a key");
+        }
+    }
+
     fn note(&mut self, severity: Severity, file: &Path, message: String, remedy: &str) {
         self.problems.push(Problem {
             severity,

@@ -80,6 +80,7 @@ pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
         }
         Notice::Excused { jail, prefix, count } => note(jail, prefix, words::excused(count)),
         Notice::FarTimes { off, .. } => said("note", words::far_times(off.as_secs()), now),
+        Notice::ClockBack { by } => said("note", words::clock_back(by.as_secs()), now),
         Notice::Refused { jail, prefix, why } => note(jail, prefix, words::not_in_force(why)),
         Notice::StillTalking { jail, prefix } => note(jail, prefix, words::still_talking()),
         Notice::Opened { door: name, prefix, to, until: end } => {

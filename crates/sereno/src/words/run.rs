@@ -86,6 +86,8 @@ words! {
         | "sin vetar tras {count}: es amigo ({friend})";
     excused(count) = "not banned after {count}: the jail's ignorecommand says to leave it alone"
         | "sin vetar tras {count}: el ignorecommand de la jaula dice que se deje en paz";
+    clock_back(seconds) = "the clock was set back by {seconds} s: doors close when they would have without"
+        | "el reloj se atrasó {seconds} s: las puertas se cierran cuando se habrían cerrado sin ello";
     far_times(seconds) = "lines carry times {seconds} s from now; they count as now: check clock and zone"
         | "las líneas llevan horas a {seconds} s de ahora; cuentan como ahora: revise el reloj y la zona";
     not_in_force(why) = "ban not in force: {why}" | "veto sin efecto: {why}";

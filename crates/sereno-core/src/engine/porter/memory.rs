@@ -62,12 +62,19 @@ impl Porter {
             }
         }
         for (name, addr, at) in memory.stops {
-            if let Some(door) = self.place(name) {
-                self.knocks.recall(door, addr, at);
+            if let Some(policy) = self.policies.iter().find(|policy| policy.name == name)
+                && let Some(door) = self.place(name)
+            {
+                let longest = now.plus(policy.door.hold);
+                self.knocks.recall(door, addr, at.min(longest));
             }
         }
-        for entry in memory.entries {
-            let stands = self.stands(entry.pass.to);
+        for mut entry in memory.entries {
+            let single = matches!(entry.pass.to, Through::Port(..));
+            let stands =
+                self.stands(entry.pass.to) && (!single || self.place(entry.door).is_some());
+            // Nobody came in later than now: the clock was ahead then.
+            entry.set_back(entry.since.since(now));
             let over = entry.pass.until.is_some_and(|until| until <= now);
             if stands && !over && self.entries.len() < MOST_PASSES {
                 self.put(entry);

@@ -192,6 +192,20 @@ impl Porter {
         self.knocks.moved(locals);
     }
 
+    /// The clock was set back by so much, to `now`: who is in stays as long as he had left, as in
+    /// the kernel, which counts seconds.
+    pub(super) fn set_back(&mut self, by: Duration, now: Time) {
+        let entries: Vec<Entry> = std::mem::take(&mut self.entries).into_values().collect();
+        self.ends.clear();
+        self.guests.clear();
+        for mut entry in entries {
+            entry.set_back(by);
+            self.put(entry);
+        }
+        self.lately = Capped::new(MOST_LATELY);
+        self.knocks.set_back(by, now);
+    }
+
     /// Takes a packet.
     pub(super) fn packet(&mut self, packet: &Packet, actions: &mut Vec<Action>) {
         let mut events = Vec::new();

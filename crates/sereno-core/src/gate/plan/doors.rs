@@ -11,8 +11,9 @@ use std::time::Duration;
 
 /// Just behind connection tracking.
 const KNOCKS: i32 = -199;
-/// The priority `mangle`.
-const DOORS: i32 = -150;
+/// Just behind the priority `mangle`, where others put back marks that they keep with connections:
+/// that would take ours off.
+const DOORS: i32 = -149;
 
 /// Enough of a packet for its headers.
 const HEADERS: Option<u32> = Some(128);

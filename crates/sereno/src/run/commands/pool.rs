@@ -6,13 +6,16 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
-use std::time::Duration;
+use std::thread::{Builder, sleep};
+use std::time::{Duration, Instant};
 
 /// Commands at most that run at the same time.
 const THREADS: usize = 4;
 /// Commands that wait at most.
 const MOST: usize = 1024;
+
+/// How often it is looked whether all are done.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A command and what becomes of it. It has to end when it is told to.
 type Job<R> = Box<dyn FnOnce(&mut Names, &Stop) -> R + Send>;
@@ -99,6 +102,19 @@ impl<R: Send + 'static> Pool<R> {
             }
         }
         self.threads > 0
+    }
+
+    /// Waits until all that was asked for is done, `patience` at most.
+    pub fn finish(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            let queue = self.shared.queue();
+            if queue.waiting.is_empty() && queue.idle == self.threads {
+                return;
+            }
+            drop(queue);
+            sleep(LOOK);
+        }
     }
 
     /// What became of commands since the last call.

@@ -143,6 +143,12 @@ impl Commands {
         })
     }
 
+    /// Waits until all commands have run, `patience` at most: what closes is no more in any memory
+    /// than here.
+    pub(super) fn finish(&self, patience: Duration) {
+        self.pool.finish(patience);
+    }
+
     /// What went wrong since the last call, in words.
     pub(super) fn settle(&mut self) -> Vec<String> {
         let failed = |ran: Ran| {

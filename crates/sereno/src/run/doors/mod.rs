@@ -107,6 +107,13 @@ impl Attendance {
         open.map(|policy| policy.name).collect()
     }
 
+    /// The clock was set back by so much: what waits goes on waiting as long as before.
+    fn set_back(&mut self, by: Duration) {
+        self.signed.set_back(by);
+        self.trial = self.trial.map(|(door, until)| (door, until.minus(by)));
+        self.flood = self.flood.minus(by);
+    }
+
     /// When a command is due.
     pub(super) fn next_wake(&self) -> Option<Time> {
         let trial = self.trial.map(|(_, until)| until);
@@ -321,6 +328,9 @@ impl Guard {
             }
             self.notes.push(words::door_busy(door));
         }
+        if let Action::Tell(Notice::ClockBack { by }) = action {
+            at.set_back(*by);
+        }
         let note = at.log.note(action, &at.doors, now);
         self.notes.extend(note);
         if let Action::Used { door, sequence } = action
@@ -341,6 +351,13 @@ impl Guard {
             let prefix = Prefix::host(pass.addr);
             self.actions.push(Action::Tell(Notice::Unopened { door, prefix, why }));
         }
+    }
+
+    /// Has commands of doors end, in `patience` at most.
+    pub(in crate::run) fn end_doors(&mut self, patience: Duration) {
+        let commands = &mut self.attendance.commands;
+        commands.finish(patience);
+        self.notes.extend(commands.settle());
     }
 
     /// Does what is due, hears what became of commands, tells the gate which ports are heard now,

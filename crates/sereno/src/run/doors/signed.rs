@@ -79,6 +79,13 @@ impl Gatekeeper {
         Kept { seen: self.memory.replay.export(), closings: closings.collect() }
     }
 
+    /// The clock was set back by so much.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        let closings = std::mem::take(&mut self.closings).into_iter();
+        self.closings = closings.map(|((at, n), closing)| ((at.minus(by), n), closing)).collect();
+        self.changed = true;
+    }
+
     /// Whether there is something new to be kept, since the last call.
     pub(super) fn take_changed(&mut self) -> bool {
         let fresh = !self.memory.replay.take_fresh().is_empty();
