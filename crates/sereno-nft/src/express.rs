@@ -1,6 +1,8 @@
 //! Rules as the expressions that `nft` itself would send for the text of
 //! `sereno_core::gate::render`, so that `nft list table` shows that text again.
 
+mod policy;
+
 use crate::encode::Attributes;
 use crate::members::octets;
 use crate::numbers::*;
@@ -106,6 +108,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
         Part::Jump(chain) => verdict(a, NFT_JUMP, Some(chain)),
         Part::Goto(chain) => verdict(a, NFT_GOTO, Some(chain)),
         Part::Stop(what, family) => stop(a, *what, *family),
+        Part::If(test) => policy::put(a, test),
     }
 }
 
@@ -324,9 +327,13 @@ fn address(a: &mut Attributes<'_>, of: Family) {
 /// Loads the masked source address, of this family only.
 fn source(a: &mut Attributes<'_>, from: Source) {
     address(a, from.family);
-    if from.bits == from.family.width() {
-        return;
+    if from.bits != from.family.width() {
+        masked(a, from);
     }
+}
+
+/// Keeps the leading bits of an address that is loaded.
+fn masked(a: &mut Attributes<'_>, from: Source) {
     let ones: IpAddr = match from.family {
         Family::V4 => Ipv4Addr::BROADCAST.into(),
         Family::V6 => Ipv6Addr::from_bits(u128::MAX).into(),

@@ -196,6 +196,19 @@ impl Net {
         self.visit(|| UdpSocket::bind((from, 0)).unwrap())
     }
 
+    /// Whether a TCP connection from `from` to `port` of the server comes about.
+    pub(crate) fn reaches(&self, from: &str, port: u16) -> bool {
+        let from: IpAddr = from.parse().unwrap();
+        let to = server(from, port);
+        let listener = self.serve(|| patiently(|| TcpListener::bind(to)));
+        listener.set_nonblocking(true).unwrap();
+        self.syn(&from.to_string(), port);
+        (0..25).any(|_| {
+            std::thread::sleep(PATIENCE / 25);
+            listener.accept().is_ok()
+        })
+    }
+
     /// A TCP connection: the server's end and the visitor's.
     pub(crate) fn connect(&self, from: &str, port: u16) -> (TcpStream, TcpStream) {
         let from: IpAddr = from.parse().unwrap();

@@ -3,6 +3,7 @@
 use super::{DoorMemory, MOST_PASSES, Porter, Shut};
 use crate::door::{DoorId, Sequences};
 use crate::gate::Name;
+use crate::gate::Through;
 use crate::time::Time;
 
 impl Porter {

@@ -171,7 +171,7 @@ fn hear(plan: &mut Plan, ears: &Ears) {
         plan.sets.push(Shape::new(ALL, Kind::Proto).ending().with(always));
         for source in SOURCES {
             let shape = Shape::new(followed(source), Kind::Addr(source.family));
-            plan.sets.push(shape.growing(ears.followed));
+            plan.sets.push(shape.ending().growing(ears.followed));
         }
         plan.chains.push(begins(ears.group));
     }
