@@ -128,6 +128,7 @@ fn hook(hook: Hook) -> u32 {
     match hook {
         Hook::Prerouting => NF_INET_PRE_ROUTING,
         Hook::Input => NF_INET_LOCAL_IN,
+        Hook::Output => NF_INET_LOCAL_OUT,
         Hook::Postrouting => NF_INET_POST_ROUTING,
     }
 }

@@ -47,6 +47,8 @@ pub enum Hook {
     Prerouting,
     /// What is for this machine.
     Input,
+    /// What this machine itself sends.
+    Output,
     /// All that goes out.
     Postrouting,
 }

@@ -137,6 +137,7 @@ fn hook(hook: Hook) -> &'static str {
     match hook {
         Hook::Prerouting => "prerouting",
         Hook::Input => "input",
+        Hook::Output => "output",
         Hook::Postrouting => "postrouting",
     }
 }
@@ -245,7 +246,10 @@ fn asked(test: &Test) -> String {
         Test::IcmpIn(family, set) => format!("{} type @{set}", icmp(*family)),
         Test::Marked(bits) => format!("meta mark & {bits:#010x} == {bits:#010x}"),
         Test::Before(time) => format!("meta time < \"{}\"", date(*time)),
-        Test::FromPort(proto, port) => format!("{} sport {port}", proto.as_str()),
+        Test::ToLoopback => "oif \"lo\"".to_owned(),
+        Test::New => "ct state new".to_owned(),
+        Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
+        Test::FromPorts(range) => ports(*range).replace("dport", "sport"),
         Test::FromRange(family, set) => format!("{} @{set}", field(*family)),
         Test::Going => "ct state established,related".to_owned(),
         Test::Invalid => "ct state invalid".to_owned(),

@@ -106,7 +106,7 @@ pub fn walk(gate: &Gate, contents: Contents<'_>, seen: &Seen) -> Walk {
         let passes_here = match base.hook {
             Hook::Prerouting => true,
             Hook::Input => seen.toward != Toward::Elsewhere,
-            Hook::Postrouting => false,
+            Hook::Output | Hook::Postrouting => false,
         };
         if !passes_here {
             continue;
@@ -283,7 +283,13 @@ impl<'a> Walker<'a> {
             }
             Test::Marked(bits) => seen.mark & bits == *bits,
             Test::Before(time) => seen.at.secs() < time.secs(),
-            Test::FromPort(proto, port) => self.is(*proto) && seen.ports.0 == *port,
+            // What goes out is not walked.
+            Test::ToLoopback => false,
+            Test::New => seen.state == State::New,
+            Test::MidStream => self.is(Proto::Tcp) && !seen.syn,
+            Test::FromPorts(range) => {
+                self.is(range.proto()) && (range.first()..=range.last()).contains(&seen.ports.0)
+            }
             Test::FromRange(family, set) => self.is_of(*family) && self.is_in(set, seen.source),
             Test::Going => matches!(seen.state, State::Established | State::Related),
             Test::Invalid => seen.state == State::Invalid,

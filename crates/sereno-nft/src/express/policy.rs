@@ -1,16 +1,15 @@
 //! What the base policy asks of a packet.
 
 use super::{
-    address, bits, compare, expression, family, look_up, mask, meta, payload, place, protocol,
-    source, state,
+    address, bits, compare, expression, family, look_up, mask, meta, payload, place, source, state,
 };
 use crate::encode::Attributes;
 use crate::members::octets;
 use crate::numbers::*;
 use sereno_core::addr::Prefix;
+use sereno_core::gate::Family;
 use sereno_core::gate::plan::{Source, Test, memory};
 use sereno_core::gate::policy::Rate;
-use sereno_core::gate::{Family, Proto};
 use sereno_core::time::Time;
 
 /// Writes a test.
@@ -47,7 +46,13 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
             compare(a, NFT_CMP_EQ, &bits.to_ne_bytes());
         }
         Test::Before(time) => before(a, *time),
-        Test::FromPort(proto, port) => from_port(a, *proto, *port),
+        Test::ToLoopback => {
+            meta(a, NFT_META_OIF);
+            compare(a, NFT_CMP_EQ, &1u32.to_ne_bytes());
+        }
+        Test::New => state(a, STATE_NEW),
+        Test::MidStream => super::opening(a, NFT_CMP_NEQ),
+        Test::FromPorts(range) => super::port(a, *range, 0),
         Test::FromRange(of, set) => {
             address(a, *of);
             look_up(a, set, 0);
@@ -91,12 +96,6 @@ fn icmp(a: &mut Attributes<'_>, of: Family) {
     meta(a, NFT_META_L4PROTO);
     compare(a, NFT_CMP_EQ, &[number]);
     payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
-}
-
-fn from_port(a: &mut Attributes<'_>, proto: Proto, port: u16) {
-    protocol(a, proto);
-    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, NFT_REG_1);
-    compare(a, NFT_CMP_EQ, &port.to_be_bytes());
 }
 
 /// The kernel's clock has nanoseconds since 1970.

@@ -82,6 +82,20 @@ impl Net {
         assert!(ip(&["-n", &self.server, "neigh", "flush", "dev", "cable"]));
     }
 
+    /// Makes the server's connection tracking forget TCP connections; `packet` sends something on
+    /// each, by which they take up the short time.
+    pub(crate) fn forget_connections(&self, packet: impl FnOnce()) {
+        let setting = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
+        self.serve(|| std::fs::write(setting, "1").unwrap());
+        packet();
+        let known = || std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap();
+        let gone = |_| {
+            std::thread::sleep(Duration::from_millis(100));
+            !self.serve(known).contains("tcp")
+        };
+        assert!((0..100).any(gone), "{}", self.serve(known));
+    }
+
     /// Runs `work` in the server's namespace. What it opens stays there.
     pub(crate) fn serve<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         within(&self.server, work)

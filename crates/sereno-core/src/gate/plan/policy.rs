@@ -291,7 +291,10 @@ fn family(part: &Part) -> Option<Family> {
         | Test::Number(_)
         | Test::Marked(_)
         | Test::Before(_)
-        | Test::FromPort(..)
+        | Test::FromPorts(_)
+        | Test::ToLoopback
+        | Test::New
+        | Test::MidStream
         | Test::Going
         | Test::Invalid => None,
     }
@@ -307,9 +310,10 @@ fn needed(family: Family) -> &'static [u8] {
 /// Answers of those who lend addresses are to nothing that connection tracking saw: the question went
 /// to everybody (RFC 2131, 4.1; RFC 8415, 7.2).
 fn leases() -> [Rule; 2] {
-    let to = |port| PortRange::new(Proto::Udp, port, port).map(Part::To).into_iter();
+    let port = |port| PortRange::new(Proto::Udp, port, port).into_iter();
+    let to = |number| port(number).map(Part::To);
     let near = Prefix::new(IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10);
-    let four = [asks(Test::FromPort(Proto::Udp, 67))].into_iter().chain(to(68));
+    let four = port(67).map(|range| asks(Test::FromPorts(range))).chain(to(68));
     let six = near.map(Part::From).into_iter().chain(to(546));
     [four.chain([Part::Accept]).collect(), six.chain([Part::Accept]).collect()]
 }

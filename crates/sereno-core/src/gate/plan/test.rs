@@ -3,7 +3,7 @@
 use super::Source;
 use crate::addr::Prefix;
 use crate::gate::policy::Rate;
-use crate::gate::{Family, Proto};
+use crate::gate::{Family, PortRange};
 use crate::time::Time;
 
 /// A test.
@@ -29,8 +29,14 @@ pub enum Test {
     Marked(u32),
     /// It comes before then.
     Before(Time),
-    /// It is from this port.
-    FromPort(Proto, u16),
+    /// It goes to this machine itself.
+    ToLoopback,
+    /// Connection tracking takes it for a beginning.
+    New,
+    /// It is TCP, and does not begin a connection.
+    MidStream,
+    /// It is from these ports.
+    FromPorts(PortRange),
     /// Its source is in the set of ranges.
     FromRange(Family, String),
     /// It belongs to what is under way, or is related to that.
