@@ -191,7 +191,7 @@ fn a_stanza_that_the_client_saved_is_read() {
 #[test]
 fn a_stanza_with_everything_is_written_as_it_is_read() {
     let text = "[home]\nSPA_SERVER 192.0.2.1\nSPA_SOURCE_PORT 7\nSERVER_RESOLVE_IPV4 Y\nACCESS tcp/22\n\
-                KEY_BASE64 AQID\nTIME_OFFSET -120\nDIGEST_TYPE SHA1\nNAT_LOCAL Y\nNAT_PORT 55000\n\
+                KEY_BASE64 AQID\nTIME_OFFSET -120\nDIGEST_TYPE SHA1\nNAT_LOCAL Y\nNAT_PORT 55000\nNAT_RAND_PORT Y\n\
                 HMAC_KEY_BASE64 BQYH\nHMAC_DIGEST_TYPE SHA3_256\nALLOW_IP dyn.example.org\n";
     let first = read_client(&document("rc", text)).clients;
     assert_eq!(first[0].allow, Allow::Name("dyn.example.org".to_owned()));
@@ -199,7 +199,8 @@ fn a_stanza_with_everything_is_written_as_it_is_read() {
     let resolve =
         text.replace("dyn.example.org", "resolve").replace("NAT_LOCAL Y", "NAT_ACCESS a:22");
     let first = read_client(&document("rc", &resolve)).clients;
-    assert_eq!((&first[0].allow, first[0].nat_port), (&Allow::Resolve, None));
+    assert_eq!((&first[0].allow, first[0].nat_port), (&Allow::Resolve, Some(55_000)));
+    assert_eq!(first[0].nat_access, Some(("a".to_owned(), Some(22))));
     assert_eq!(read_client(&document("rc", &first[0].render())).clients, first);
 }
 

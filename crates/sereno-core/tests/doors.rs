@@ -5,7 +5,7 @@ use sereno_core::door::{
     Deed, Deeds, Door, Flags, Hit, Manner, Packet, Protocol, Sequence, Sequences, Timed,
 };
 use sereno_core::engine::{Action, Clock, DoorPolicy, Engine, Input, Knock, Notice, Porter, Shut};
-use sereno_core::gate::{Name, Pass, PortRange, Ports, Through};
+use sereno_core::gate::{Name, Pass, PortRange, Ports};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use std::net::IpAddr;
@@ -55,9 +55,9 @@ impl Scene {
         };
         Some(match action {
             Action::Open(Pass { to, addr, until }) => {
-                format!("open {} to {addr} for {}", through(*to), left(*until))
+                format!("open {to} to {addr} for {}", left(*until))
             }
-            Action::Close { to, addr } => format!("close {} to {addr}", through(*to)),
+            Action::Close { to, addr } => format!("close {to} to {addr}"),
             Action::Run { door, addr, when } => format!("run {door} {addr} {when:?}"),
             Action::Used { door, sequence } => format!("used {door} {sequence}"),
             Action::Knock { what: Knock::Done, door, .. } => format!("knocked {door}"),
@@ -92,10 +92,6 @@ fn engine(policies: Vec<DoorPolicy>, now: Time) -> Engine {
     let mut engine = Engine::new(Vec::new(), Friends::default(), Clock::Wall, 1);
     engine.post(Porter::new(policies, locals, Manner::Fair, now).unwrap());
     engine
-}
-
-fn through(to: Through) -> String {
-    to.to_string()
 }
 
 fn ssh() -> DoorPolicy {

@@ -15,7 +15,7 @@ mod tree;
 
 pub use client::{Allow, Client, PORT};
 pub use daemon::Daemon;
-pub use rc::{Clients, read_client};
+pub use rc::{Clients, nat_place, read_client};
 pub use stanza::port;
 
 use crate::Document;

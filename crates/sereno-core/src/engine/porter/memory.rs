@@ -2,8 +2,7 @@
 
 use super::{DoorMemory, MOST_PASSES, Porter, Shut};
 use crate::door::{DoorId, Sequences};
-use crate::gate::Name;
-use crate::gate::Through;
+use crate::gate::{Name, Through};
 use crate::time::Time;
 
 impl Porter {
@@ -71,9 +70,10 @@ impl Porter {
             }
         }
         for mut entry in memory.entries {
-            let single = matches!(entry.pass.to, Through::Port(..));
-            let stands =
-                self.stands(entry.pass.to) && (!single || self.place(entry.door).is_some());
+            // Doors that open the same share an opening; whatever else somebody was let in by is his
+            // door's alone.
+            let shared = matches!(entry.pass.to, Through::Opening(_));
+            let stands = self.stands(entry.pass.to) && (shared || self.place(entry.door).is_some());
             // Nobody came in later than now: the clock was ahead then.
             entry.set_back(entry.since.since(now));
             let over = entry.pass.until.is_some_and(|until| until <= now);

@@ -276,9 +276,14 @@ impl Porter {
         now: Time,
         actions: &mut Vec<Action>,
     ) {
-        let of = |entry: &&Entry| entry.door == name && addr.is_none_or(|a| a == entry.pass.addr);
-        let passes: Vec<Pass> = self.entries.values().filter(of).map(|entry| entry.pass).collect();
-        passes.iter().for_each(|pass| self.close(name, pass.addr, pass.to, actions));
+        let of = |entry: &Entry| entry.door == name && addr.is_none_or(|a| a == entry.pass.addr);
+        let keys = self.entries.iter().filter(|(_, entry)| of(entry)).map(|(key, _)| *key);
+        let keys: Vec<(IpAddr, Through)> = keys.collect();
+        // All of them first: of those who leave nothing is put back.
+        for (addr, to) in &keys {
+            self.take(*addr, *to);
+        }
+        keys.into_iter().for_each(|key| self.shut_out(name, key, true, actions));
         let Some(door) = self.place(name) else { return };
         let mut events = Vec::new();
         self.knocks.put_out(door, addr, &mut events);
@@ -379,6 +384,17 @@ impl Porter {
     fn close(&mut self, door: Name, addr: IpAddr, to: Through, actions: &mut Vec<Action>) {
         // Also where nothing is known to be open: the gate may know better.
         let known = self.take(addr, to).is_some();
+        self.shut_out(door, (addr, to), known, actions);
+    }
+
+    /// What follows when a pass ends before its time.
+    fn shut_out(
+        &self,
+        door: Name,
+        (addr, to): (IpAddr, Through),
+        known: bool,
+        actions: &mut Vec<Action>,
+    ) {
         actions.push(Action::Close { to, addr });
         self.restore(addr, to, actions);
         if known {
