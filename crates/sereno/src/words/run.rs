@@ -86,6 +86,10 @@ words! {
         | "sin vetar tras {count}: es amigo ({friend})";
     excused(count) = "not banned after {count}: the jail's ignorecommand says to leave it alone"
         | "sin vetar tras {count}: el ignorecommand de la jaula dice que se deje en paz";
+    server_ended(status, conf) = "the server ended ({status}); sereno run --fail2ban {conf} says why"
+        | "el servidor terminó ({status}); sereno run --fail2ban {conf} dice por qué";
+    server_late(conf) = "the server does not answer yet; sereno run --fail2ban {conf} says why"
+        | "el servidor aún no contesta; sereno run --fail2ban {conf} dice por qué";
     clock_back(seconds) = "the clock was set back by {seconds} s: doors close when they would have without"
         | "el reloj se atrasó {seconds} s: las puertas se cierran cuando se habrían cerrado sin ello";
     far_times(seconds) = "lines carry times {seconds} s from now; they count as now: check clock and zone"
