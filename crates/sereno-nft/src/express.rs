@@ -1,6 +1,7 @@
 //! Rules as the expressions that `nft` itself would send for the text of
 //! `sereno_core::gate::render`, so that `nft list table` shows that text again.
 
+mod nat;
 mod policy;
 
 use crate::encode::Attributes;
@@ -8,7 +9,7 @@ use crate::members::octets;
 use crate::numbers::*;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::plan::{Part, Source};
-use sereno_core::gate::{Family, PortRange, Proto, Snat, Verdict};
+use sereno_core::gate::{Family, PortRange, Proto, Verdict};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -52,38 +53,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             look_up(a, set, 0);
         }
         Part::Syn => opening(a, NFT_CMP_EQ),
-        Part::BegunBy(set) => {
-            began(a);
-            look_up(a, set, 0);
-        }
-        Part::Leads(set) => {
-            began(a);
-            meta_to(a, NFT_META_L4PROTO, NFT_REG32_01);
-            payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG32_02);
-            look_up(a, set, 0);
-        }
-        Part::Returns(set) => {
-            family(a, Family::V4);
-            began(a);
-            pair(a, SOURCE_V4, 0);
-            look_up(a, set, 0);
-        }
-        Part::Flows(set) => {
-            address(a, Family::V4);
-            pair(a, DESTINATION_V4, 2);
-            look_up(a, set, 0);
-        }
-        Part::Translated => bits(a, NFT_CT_STATUS, IPS_DST_NAT),
-        Part::Dnat(map) => dnat(a, map),
-        Part::DnatTo(addr) => {
-            load(a, &addr.octets());
-            nat(a, NFT_NAT_DNAT, None);
-        }
-        Part::Snat(Snat::Masquerade) => expression(a, "masq", |_| ()),
-        Part::Snat(Snat::To(addr)) => {
-            load(a, &addr.octets());
-            nat(a, NFT_NAT_SNAT, None);
-        }
+        Part::Translate(part) => nat::put_part(a, part),
         Part::Fresh => state(a, STATE_NEW | STATE_UNTRACKED),
         Part::Known => state(a, STATE_ESTABLISHED),
         Part::Answer => {
@@ -197,15 +167,6 @@ fn track(a: &mut Attributes<'_>, key: u32) {
     });
 }
 
-/// The address of who began what it belongs to. Of IPv4 only; what is not tracked has none.
-fn began(a: &mut Attributes<'_>) {
-    expression(a, "ct", |a| {
-        a.u32(NFTA_CT_DREG, NFT_REG_1);
-        a.u32(NFTA_CT_KEY, NFT_CT_SRC_IP);
-        a.bytes(NFTA_CT_DIRECTION, &[IP_CT_DIR_ORIGINAL]);
-    });
-}
-
 /// Any of these states.
 fn state(a: &mut Attributes<'_>, any: u32) {
     bits(a, NFT_CT_STATE, any);
@@ -216,45 +177,6 @@ fn bits(a: &mut Attributes<'_>, key: u32, any: u32) {
     track(a, key);
     mask(a, &any.to_ne_bytes(), &[0; 4]);
     compare(a, NFT_CMP_NEQ, &[0; 4]);
-}
-
-/// Loads an IPv4 address, at this offset of the header, behind another one, and the protocol and a
-/// port, at this offset of theirs, behind both.
-fn pair(a: &mut Attributes<'_>, second: u32, port: u32) {
-    payload(a, NFT_PAYLOAD_NETWORK_HEADER, second, 4, NFT_REG32_01);
-    meta_to(a, NFT_META_L4PROTO, NFT_REG32_02);
-    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, port, 2, NFT_REG32_03);
-}
-
-/// Sends it where the map says for source address, protocol and port.
-fn dnat(a: &mut Attributes<'_>, map: &str) {
-    joined(a, Family::V4);
-    expression(a, "lookup", |a| {
-        a.text(NFTA_LOOKUP_SET, map);
-        a.u32(NFTA_LOOKUP_SREG, NFT_REG_1);
-        a.u32(NFTA_LOOKUP_DREG, NFT_REG_1);
-    });
-    nat(a, NFT_NAT_DNAT, Some(NFT_REG32_01));
-}
-
-/// Translates to the address that is loaded, and to the port in that register.
-fn nat(a: &mut Attributes<'_>, kind: u32, port: Option<u32>) {
-    expression(a, "nat", |a| {
-        a.u32(NFTA_NAT_TYPE, kind);
-        a.u32(NFTA_NAT_FAMILY, u32::from(NFPROTO_IPV4));
-        a.u32(NFTA_NAT_REG_ADDR_MIN, NFT_REG_1);
-        if let Some(register) = port {
-            a.u32(NFTA_NAT_REG_PROTO_MIN, register);
-        }
-    });
-}
-
-/// Loads a value.
-fn load(a: &mut Attributes<'_>, value: &[u8]) {
-    expression(a, "immediate", |a| {
-        a.u32(NFTA_IMMEDIATE_DREG, NFT_REG_1);
-        a.nest(NFTA_IMMEDIATE_DATA, |a| a.bytes(NFTA_DATA_VALUE, value));
-    });
 }
 
 fn count(a: &mut Attributes<'_>, counter: &str) {

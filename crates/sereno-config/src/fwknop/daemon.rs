@@ -134,17 +134,14 @@ pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules)
         let port = |text: &str| text.trim().parse::<u16>().ok().filter(|&port| port > 0);
         let wrong = match line.name {
             "PCAP_INTF" => {
-                let names = value.split(',').map(str::trim);
-                let names = names.filter(|name| !name.is_empty() && *name != "any");
-                daemon.interfaces = names.map(str::to_owned).collect();
+                daemon.interfaces = interfaces(value);
                 continue;
             }
             "PCAP_FILTER" => {
                 filter = value.strip_prefix("udp port ").and_then(port);
                 let remedy = "write PCAP_FILTER udp port 62201";
-                filter
-                    .is_none()
-                    .then(|| Wrong::new(line.value, "this filter is not read").remedy(remedy))
+                let wrong = || Wrong::new(line.value, "this filter is not read").remedy(remedy);
+                filter.is_none().then(wrong)
             }
             "UDPSERV_PORT" => {
                 server = port(value);
@@ -175,11 +172,8 @@ pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules)
                 continue;
             }
             "SNAT_TRANSLATE_IP" => {
-                under = value.parse::<Ipv4Addr>().ok().filter(|addr| is_host(*addr));
-                // As it stands in the file that fwknop comes with.
-                let said = under.is_some() || value == "__CHANGEME__";
-                let remedy = "write SNAT_TRANSLATE_IP 192.0.2.7";
-                (!said).then(|| Wrong::new(line.value, "this is no IPv4 address").remedy(remedy))
+                under = value.parse().ok().filter(|addr| is_host(*addr));
+                no_address(under, value, line.value)
             }
             name => other(name, line.key, yes, &mut slips),
         };
@@ -190,6 +184,19 @@ pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules)
     rules.snat = translates.then_some(under.map_or(Snat::Masquerade, Snat::To));
     daemon.port = filter.or(server).unwrap_or(daemon.port);
     (daemon, rules)
+}
+
+/// `__CHANGEME__` is what stands in the file that fwknop comes with.
+fn no_address(read: Option<Ipv4Addr>, value: &str, at: Range<usize>) -> Option<Wrong> {
+    let wrong =
+        || Wrong::new(at, "this is no IPv4 address").remedy("write SNAT_TRANSLATE_IP 192.0.2.7");
+    (read.is_none() && value != "__CHANGEME__").then(wrong)
+}
+
+/// `PCAP_INTF`.
+fn interfaces(value: &str) -> Vec<String> {
+    let names = value.split(',').map(str::trim);
+    names.filter(|name| !name.is_empty() && *name != "any").map(str::to_owned).collect()
 }
 
 fn age(value: &str) -> Option<Duration> {

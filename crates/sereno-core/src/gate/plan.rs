@@ -7,12 +7,12 @@ mod policy;
 mod test;
 
 pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
+pub use nat::Translate;
 pub use policy::memory;
 pub use test::Test;
 
-use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Snat, Verdict};
+use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};
 use crate::addr::Prefix;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// The priority `raw`, before connection tracking.
@@ -93,16 +93,8 @@ pub enum Part {
     FromAnyOf(Source, String),
     /// Source, protocol and port together are in the set.
     Single(Family, String),
-    /// It belongs to what an address of the set began.
-    BegunBy(String),
-    /// It belongs to what an address began, which together with protocol and port is in the set.
-    Leads(String),
-    /// It answers what one address of a pair in the set sent to a port of the other.
-    Returns(String),
-    /// It is from one address of a pair in the set to a port of the other.
-    Flows(String),
-    /// It belongs to what was sent on to another destination.
-    Translated,
+    /// A test or deed of translation.
+    Translate(Translate),
     /// A SYN without an ACK.
     Syn,
     /// It belongs to nothing that connection tracking knows.
@@ -119,12 +111,6 @@ pub enum Part {
     Mark(u32),
     /// Clears them.
     Unmark(u32),
-    /// Sends it where the map says.
-    Dnat(String),
-    /// Sends it to this address.
-    DnatTo(Ipv4Addr),
-    /// Sends it on under another address.
-    Snat(Snat),
     /// Hands it to the group of the kernel's log.
     Log {
         /// What is told with it.

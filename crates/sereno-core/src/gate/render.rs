@@ -1,7 +1,9 @@
 //! The gate as nft text: for people to read, and for tests to check against the real `nft`.
 
 use super::contents::fill;
-use super::plan::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, memory};
+use super::plan::{
+    Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, Translate, memory,
+};
 use super::{Contents, Family, Gate, Left, Member, PortRange, Snat, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
@@ -200,17 +202,7 @@ fn part(part: &Part) -> String {
         Part::Single(family, set) => {
             format!("{} . meta l4proto . th dport @{set}", field(*family))
         }
-        Part::BegunBy(set) => format!("ct original ip saddr @{set}"),
-        Part::Leads(set) => format!("ct original ip saddr . meta l4proto . th dport @{set}"),
-        Part::Returns(set) => {
-            format!("ct original ip saddr . ip saddr . meta l4proto . th sport @{set}")
-        }
-        Part::Flows(set) => format!("ip saddr . ip daddr . meta l4proto . th dport @{set}"),
-        Part::Translated => "ct status dnat".to_owned(),
-        Part::Dnat(map) => format!("dnat ip to ip saddr . meta l4proto . th dport map @{map}"),
-        Part::DnatTo(addr) => format!("dnat ip to {addr}"),
-        Part::Snat(Snat::Masquerade) => "masquerade".to_owned(),
-        Part::Snat(Snat::To(addr)) => format!("snat ip to {addr}"),
+        Part::Translate(part) => translate(part),
         Part::Syn => "tcp flags & (syn | ack) == syn".to_owned(),
         Part::Fresh => "ct state new,untracked".to_owned(),
         Part::Known => "ct state established".to_owned(),
@@ -266,6 +258,22 @@ fn asked(test: &Test) -> String {
         Test::Crowded(from, set, most) => {
             format!("add @{set} {{ {} ct count over {most} }}", source(*from))
         }
+    }
+}
+
+fn translate(part: &Translate) -> String {
+    match part {
+        Translate::BegunBy(set) => format!("ct original ip saddr @{set}"),
+        Translate::Leads(set) => format!("ct original ip saddr . meta l4proto . th dport @{set}"),
+        Translate::Returns(set) => {
+            format!("ct original ip saddr . ip saddr . meta l4proto . th sport @{set}")
+        }
+        Translate::Flows(set) => format!("ip saddr . ip daddr . meta l4proto . th dport @{set}"),
+        Translate::Translated => "ct status dnat".to_owned(),
+        Translate::Dnat(map) => format!("dnat ip to ip saddr . meta l4proto . th dport map @{map}"),
+        Translate::DnatTo(addr) => format!("dnat ip to {addr}"),
+        Translate::Snat(Snat::Masquerade) => "masquerade".to_owned(),
+        Translate::Snat(Snat::To(addr)) => format!("snat ip to {addr}"),
     }
 }
 

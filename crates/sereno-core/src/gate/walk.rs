@@ -1,6 +1,6 @@
 //! What happens to a packet at a gate, and by which rule: the plan, walked as the kernel does.
 
-use super::plan::{Chain, Hook, Part, Plan, Rule, Source, Test};
+use super::plan::{Chain, Hook, Part, Plan, Rule, Source, Test, Translate};
 use super::{Contents, Family, Gate, Member, Proto, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
@@ -242,15 +242,12 @@ impl<'a> Walker<'a> {
                 self.masked(from).is_some_and(|member| self.has(set, &member))
             }
             Part::Single(family, set) => self.is_of(*family) && self.leads(set),
-            Part::Leads(set) => self.leads(set),
-            Part::BegunBy(set) => self.has(set, &Member::Addr(seen.source)),
+            Part::Translate(part) => return self.translated(part),
             Part::Syn => self.is(Proto::Tcp) && seen.syn,
             Part::Fresh => matches!(seen.state, State::New | State::Untracked),
             Part::Known => seen.state == State::Established,
             Part::Answer => seen.reply,
             Part::Remember(from, ..) => self.is_of(from.family),
-            // What was translated before is not walked, and tests of it do not hold.
-            Part::Returns(_) | Part::Flows(_) | Part::Translated => false,
             Part::Count(_)
             | Part::Mark(_)
             | Part::Unmark(_)
@@ -258,11 +255,18 @@ impl<'a> Walker<'a> {
             | Part::Accept
             | Part::Jump(_)
             | Part::Goto(_)
-            | Part::Stop(..)
-            | Part::Dnat(_)
-            | Part::DnatTo(_)
-            | Part::Snat(_) => return None,
+            | Part::Stop(..) => return None,
         })
+    }
+
+    /// What was translated before is not walked, and tests of it do not hold.
+    fn translated(&self, part: &Translate) -> Option<bool> {
+        match part {
+            Translate::Leads(set) => Some(self.leads(set)),
+            Translate::BegunBy(set) => Some(self.has(set, &Member::Addr(self.seen.source))),
+            Translate::Returns(_) | Translate::Flows(_) | Translate::Translated => Some(false),
+            Translate::Dnat(_) | Translate::DnatTo(_) | Translate::Snat(_) => None,
+        }
     }
 
     fn asked(&self, test: &Test) -> bool {

@@ -119,10 +119,9 @@ fn translate(client: &mut Client, args: &KnockArgs) -> Result<(), Failure> {
         (client.nat_port, client.nat_random) = (Some(port), false);
     }
     client.nat_random |= packet.nat_rand_port;
-    if packet.nat_port.is_some() || packet.nat_rand_port {
-        if !client.translates() {
-            return Err(Failure::usage(words::knock_nat_where()));
-        }
+    let port = packet.nat_port.is_some() || packet.nat_rand_port;
+    if port && !client.translates() {
+        return Err(Failure::usage(words::knock_nat_where()));
     }
     if client.nat_random && client.translates() && args.no_wait {
         return Err(Failure::usage(words::knock_nat_unseen()));
