@@ -2,6 +2,7 @@
 //! `sereno_core::gate::render`, so that `nft list table` shows that text again.
 
 mod nat;
+mod policy;
 
 use crate::encode::Attributes;
 use crate::members::octets;
@@ -33,7 +34,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             meta(a, NFT_META_L4PROTO);
             look_up(a, set, 0);
         }
-        Part::To(range) => destination(a, *range),
+        Part::To(range) => port(a, *range, 2),
         Part::ToAnyOf(proto, set) => {
             protocol(a, *proto);
             payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
@@ -51,7 +52,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             joined(a, *family);
             look_up(a, set, 0);
         }
-        Part::Syn => syn(a),
+        Part::Syn => opening(a, NFT_CMP_EQ),
         Part::Translate(part) => nat::put_part(a, part),
         Part::Fresh => state(a, STATE_NEW | STATE_UNTRACKED),
         Part::Known => state(a, STATE_ESTABLISHED),
@@ -71,15 +72,8 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
         Part::Jump(chain) => verdict(a, NFT_JUMP, Some(chain)),
         Part::Goto(chain) => verdict(a, NFT_GOTO, Some(chain)),
         Part::Stop(what, family) => stop(a, *what, *family),
+        Part::If(test) => policy::put(a, test),
     }
-}
-
-fn syn(a: &mut Attributes<'_>) {
-    protocol(a, Proto::Tcp);
-    // The flags are byte 13 of the header (RFC 9293, 3.1): SYN is 2, ACK 16.
-    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
-    mask(a, &[0x12], &[0]);
-    compare(a, NFT_CMP_EQ, &[0x02]);
 }
 
 pub(crate) fn expression(
@@ -249,9 +243,13 @@ fn address(a: &mut Attributes<'_>, of: Family) {
 /// Loads the masked source address, of this family only.
 fn source(a: &mut Attributes<'_>, from: Source) {
     address(a, from.family);
-    if from.bits == from.family.width() {
-        return;
+    if from.bits != from.family.width() {
+        masked(a, from);
     }
+}
+
+/// Keeps the leading bits of an address that is loaded.
+fn masked(a: &mut Attributes<'_>, from: Source) {
     let ones: IpAddr = match from.family {
         Family::V4 => Ipv4Addr::BROADCAST.into(),
         Family::V6 => Ipv6Addr::from_bits(u128::MAX).into(),
@@ -289,13 +287,23 @@ fn neighbour(a: &mut Attributes<'_>) {
     compare(a, NFT_CMP_LTE, &[136]);
 }
 
-/// Matches the protocol and, unless all ports are meant, the destination port.
-fn destination(a: &mut Attributes<'_>, range: PortRange) {
+/// Compares with a SYN without an ACK. The flags are byte 13 of TCP's header (RFC 9293, 3.1): SYN is
+/// 2, ACK 16.
+fn opening(a: &mut Attributes<'_>, op: u32) {
+    protocol(a, Proto::Tcp);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
+    mask(a, &[0x12], &[0]);
+    compare(a, op, &[0x02]);
+}
+
+/// Matches the protocol and, unless all ports are meant, the port at this offset of its header: 0 for
+/// that of the source, 2 for that of the destination.
+fn port(a: &mut Attributes<'_>, range: PortRange, offset: u32) {
     protocol(a, range.proto());
     if range.is_whole() {
         return;
     }
-    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, NFT_REG_1);
     if range.first() == range.last() {
         compare(a, NFT_CMP_EQ, &range.first().to_be_bytes());
     } else {

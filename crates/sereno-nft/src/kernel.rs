@@ -151,6 +151,7 @@ impl Kernel {
         put_plan(batch, table, &gate.door_plan(), &counts, &mut id);
         let nat = batch.count();
         put_plan(batch, table, &gate.nat_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id);
         let members = batch.count();
         for (set, ports) in gate.listen_for(contents.hits) {
             put_all(batch, table, &set, ports.iter().map(|port| (key(port), Left::Ever)));
@@ -215,6 +216,15 @@ impl Kernel {
     /// When the kernel refuses it.
     pub fn try_closed(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
         self.for_a_while(gate, gate.trial(), span)
+    }
+
+    /// Lets the policy on trial decide for so long from now; that in force decides again by itself.
+    /// Nothing if none is on trial.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn try_policy(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
+        self.for_a_while(gate, gate.policy_trial(), span)
     }
 
     fn for_a_while(

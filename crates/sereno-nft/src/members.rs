@@ -2,7 +2,7 @@
 
 use crate::encode::Batch;
 use crate::numbers::*;
-use sereno_core::gate::{Left, Member};
+use sereno_core::gate::{Family, Left, Member};
 use std::net::IpAddr;
 
 /// Members of one message. The list's length field has 16 bits; the largest, an IPv6 address
@@ -20,11 +20,13 @@ pub(crate) struct Key {
     bytes: [u8; KEY_MAX],
     len: usize,
     data: Option<[u8; DATA]>,
+    /// A range ends just before it.
+    end: bool,
 }
 
 impl Key {
     fn new() -> Self {
-        Self { bytes: [0; KEY_MAX], len: 0, data: None }
+        Self { bytes: [0; KEY_MAX], len: 0, data: None, end: false }
     }
 
     /// Adds a field, filled up to a multiple of `unit` bytes.
@@ -50,11 +52,22 @@ pub(crate) fn octets(addr: IpAddr) -> Key {
     }
 }
 
+/// A family as the kernel numbers it.
+pub(crate) fn nfproto(family: Family) -> u8 {
+    match family {
+        Family::V4 => NFPROTO_IPV4,
+        Family::V6 => NFPROTO_IPV6,
+    }
+}
+
 /// The key of any member.
 pub(crate) fn key(member: &Member) -> Key {
     match member {
         Member::Addr(addr) => octets(*addr),
         Member::Port(port) => Key::new().with(&port.to_be_bytes(), 1),
+        Member::Range(first, _) => octets(*first),
+        Member::Family(family) => Key::new().with(&[nfproto(*family)], 1),
+        Member::Icmp(_, kind) => Key::new().with(&[*kind], 1),
         Member::Proto(proto) => Key::new().with(&[proto.number()], 1),
         // As long as the kernel's field for a name.
         Member::Interface(name) => Key::new().with(name.as_bytes(), IFNAMSIZ),
@@ -73,6 +86,32 @@ pub(crate) fn key(member: &Member) -> Key {
     }
 }
 
+/// The keys of members; a range has two.
+pub(crate) fn keys(members: &[Member]) -> impl Iterator<Item = Key> + '_ {
+    // As the nft program writes it: what comes before the first range is in none.
+    let before = members.first().and_then(|first| match first {
+        Member::Range(IpAddr::V4(first), _) if first.to_bits() != 0 => Some(IpAddr::from([0; 4])),
+        Member::Range(IpAddr::V6(first), _) if first.to_bits() != 0 => Some(IpAddr::from([0; 16])),
+        _ => None,
+    });
+    let both = |member| [Some(key(member)), end_of(member)].into_iter().flatten();
+    before.map(end).into_iter().chain(members.iter().flat_map(both))
+}
+
+fn end(addr: IpAddr) -> Key {
+    Key { end: true, ..octets(addr) }
+}
+
+/// What comes behind a range, unless it reaches to the end.
+fn end_of(member: &Member) -> Option<Key> {
+    let Member::Range(_, last) = member else { return None };
+    let next = match last {
+        IpAddr::V4(last) => IpAddr::V4(last.to_bits().checked_add(1)?.into()),
+        IpAddr::V6(last) => IpAddr::V6(last.to_bits().checked_add(1)?.into()),
+    };
+    Some(end(next))
+}
+
 fn put(batch: &mut Batch, kind: u8, table: &str, set: &str, list: &[(Key, Left)]) {
     let flags = if kind == NEWSETELEM { NLM_F_CREATE } else { 0 };
     batch.push(kind, flags, |a| {
@@ -82,6 +121,9 @@ fn put(batch: &mut Batch, kind: u8, table: &str, set: &str, list: &[(Key, Left)]
             for (key, left) in list {
                 a.nest(NFTA_LIST_ELEM, |a| {
                     a.nest(NFTA_SET_ELEM_KEY, |a| a.bytes(NFTA_DATA_VALUE, key.as_slice()));
+                    if key.end {
+                        a.u32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+                    }
                     if let Some(data) = &key.data {
                         a.nest(NFTA_SET_ELEM_DATA, |a| a.bytes(NFTA_DATA_VALUE, data));
                     }

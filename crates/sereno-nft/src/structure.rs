@@ -2,7 +2,7 @@
 
 use crate::encode::Batch;
 use crate::express::put_part;
-use crate::members::{key, put_all};
+use crate::members::{keys, put_all};
 use crate::numbers::*;
 use sereno_core::gate::plan::{Chain, Hook, Kind, Plan, Rule, Shape};
 use sereno_core::gate::{Family, Gate, Left};
@@ -38,7 +38,7 @@ pub(crate) fn put_plan(batch: &mut Batch, table: &str, plan: &Plan, counts: &Cou
     for shape in &plan.sets {
         *id += 1;
         put_set(batch, table, shape, *id);
-        let fixed = shape.fixed.iter().map(|member| (key(member), Left::Ever));
+        let fixed = keys(&shape.fixed).map(|key| (key, Left::Ever));
         put_all(batch, table, &shape.name, fixed);
     }
     for chain in &plan.chains {
@@ -81,6 +81,10 @@ fn key_type(kind: Kind) -> (u32, u32) {
         Kind::Addr(Family::V6) => (TYPE_IP6ADDR, 16),
         Kind::Port => (TYPE_INET_SERVICE, 2),
         Kind::Proto => (TYPE_INET_PROTOCOL, 1),
+        Kind::Range(family) => key_type(Kind::Addr(family)),
+        Kind::Family => (TYPE_NFPROTO, 1),
+        Kind::Icmp(Family::V4) => (TYPE_ICMP, 1),
+        Kind::Icmp(Family::V6) => (TYPE_ICMPV6, 1),
         Kind::Interface => (TYPE_IFNAME, IFNAMSIZ as u32),
         Kind::Single(Family::V4) | Kind::Dnat => (joined(TYPE_IPADDR), 12),
         Kind::Flow => (joined(TYPE_IPADDR << 6 | TYPE_IPADDR), 16),
@@ -94,8 +98,10 @@ fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32) {
     if shape.grows.is_some() {
         flags |= NFT_SET_EVAL;
     }
-    if shape.kind == Kind::Dnat {
-        flags |= NFT_SET_MAP;
+    match shape.kind {
+        Kind::Dnat => flags |= NFT_SET_MAP,
+        Kind::Range(_) => flags |= NFT_SET_INTERVAL,
+        _ => (),
     }
     batch.push(NEWSET, NLM_F_CREATE, |a| {
         a.text(NFTA_TABLE, table);
@@ -122,6 +128,7 @@ fn hook(hook: Hook) -> u32 {
     match hook {
         Hook::Prerouting => NF_INET_PRE_ROUTING,
         Hook::Input => NF_INET_LOCAL_IN,
+        Hook::Output => NF_INET_LOCAL_OUT,
         Hook::Postrouting => NF_INET_POST_ROUTING,
     }
 }

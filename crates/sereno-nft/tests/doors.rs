@@ -210,6 +210,27 @@ fn connections_outlive_their_opening_unless_they_are_cut() {
 }
 
 #[test]
+fn who_is_forgotten_by_connection_tracking_is_cut_too() {
+    let Some(net) = Net::new() else { return };
+    let who = "10.9.0.2";
+    let gate = open_only(vec![Opening { cut: true, ..opening("cut", "tcp/7000") }]);
+    let mut kernel = installed(&net, &gate);
+    let_in(&mut kernel, &gate, through("cut"), who, 60_000);
+    let (mut here, mut there) = net.connect(who, 7000);
+    assert!(speaks(&mut here, &mut there));
+    close(&mut kernel, &gate, through("cut"), who);
+    net.forget_connections(|| there.write_all(b"lost").unwrap());
+    // The server sends on, and is answered.
+    here.write_all(b"more").unwrap();
+    assert!(there.read(&mut [0; 8]).is_err(), "nothing comes out");
+    assert!(!speaks(&mut here, &mut there));
+    let_in(&mut kernel, &gate, through("cut"), who, 60_000);
+    there.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    here.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert!(speaks(&mut here, &mut there), "who is let in again goes on");
+}
+
+#[test]
 fn what_the_machine_itself_began_is_never_cut() {
     let Some(net) = Net::new() else { return };
     let gate = open_only(vec![Opening { cut: true, ..opening("cut", "tcp/7000, udp/7000") }]);

@@ -38,6 +38,21 @@ pub struct Admitted {
     pub misplaced: Vec<(Pass, Misplaced)>,
 }
 
+/// The members of each set that has any, with the time they have left.
+pub(super) type Filled = BTreeMap<String, Vec<(Member, Left)>>;
+
+pub(super) fn fill(gate: &Gate, contents: Contents<'_>, now: Time) -> Filled {
+    let mut filled = gate.admit(contents.passes, now).sets;
+    for (set, list) in gate.place(contents.holds, now).sets {
+        let list = list.into_iter().map(|(prefix, left)| (Member::Addr(prefix.addr()), left));
+        filled.insert(set.to_string(), list.collect());
+    }
+    for (set, list) in gate.listen_for(contents.hits) {
+        filled.insert(set, list.into_iter().map(|member| (member, Left::Ever)).collect());
+    }
+    filled
+}
+
 impl Gate {
     /// Sorts `passes` into the gate's sets. Where one address is let in twice at the same place,
     /// the longer pass counts.

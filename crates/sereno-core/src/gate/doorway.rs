@@ -266,6 +266,12 @@ pub enum Member {
     Port(u16),
     /// A protocol.
     Proto(Proto),
+    /// Addresses from one to another.
+    Range(IpAddr, IpAddr),
+    /// A type of ICMP or ICMPv6.
+    Icmp(Family, u8),
+    /// A family of addresses.
+    Family(Family),
     /// An interface.
     Interface(String),
     /// A port opened to one address.

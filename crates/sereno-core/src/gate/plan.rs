@@ -3,9 +3,13 @@
 
 mod doors;
 mod nat;
+mod policy;
+mod test;
 
 pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
 pub use nat::Translate;
+pub use policy::memory;
+pub use test::Test;
 
 use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};
 use crate::addr::Prefix;
@@ -43,6 +47,8 @@ pub enum Hook {
     Prerouting,
     /// What is for this machine.
     Input,
+    /// What this machine itself sends.
+    Output,
     /// All that goes out.
     Postrouting,
 }
@@ -61,6 +67,8 @@ pub type Rule = Vec<Part>;
 pub enum Part {
     /// It comes from this machine itself.
     Loopback,
+    /// What the base policy asks.
+    If(Test),
     /// It comes from an interface that is not in the set.
     NotOn(String),
     /// It is to an address that is not this machine's.
@@ -150,6 +158,12 @@ pub enum Kind {
     Proto,
     /// Interfaces.
     Interface,
+    /// Ranges of addresses that do not overlap.
+    Range(Family),
+    /// Types of ICMP or ICMPv6.
+    Icmp(Family),
+    /// Families of addresses.
+    Family,
     /// An address, a protocol and a port.
     Single(Family),
     /// The same, and where that leads: a map.
@@ -184,7 +198,7 @@ impl Shape {
     }
 
     fn growing(self, most: u32) -> Self {
-        Self { ends: true, grows: Some(most), ..self }
+        Self { grows: Some(most), ..self }
     }
 
     fn with(self, fixed: Vec<Member>) -> Self {
@@ -206,8 +220,8 @@ pub struct Plan {
 impl Gate {
     /// The whole gate, in the order in which its parts are written.
     #[must_use]
-    pub fn plans(&self) -> [Plan; 3] {
-        [self.ban_plan(), self.door_plan(), self.nat_plan()]
+    pub fn plans(&self) -> [Plan; 4] {
+        [self.ban_plan(), self.door_plan(), self.nat_plan(), self.policy_plan()]
     }
 
     /// What stops those who are banned.

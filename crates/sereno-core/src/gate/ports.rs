@@ -65,7 +65,8 @@ impl FromStr for Proto {
 }
 
 /// Ports `first..=last` of one protocol; written `tcp/22` or `udp/5060-5061`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PortRange {
     proto: Proto,
     first: u16,
@@ -127,6 +128,20 @@ impl FromStr for PortRange {
         let (Some(first), Some(last)) = (number(first), number(last)) else { return Err(bad()) };
         Self::new(proto.parse()?, first, last)
             .ok_or_else(|| format!("{text:?} runs backwards; write the lower port first"))
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(range: PortRange) -> Self {
+        range.to_string()
     }
 }
 

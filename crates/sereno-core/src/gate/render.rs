@@ -1,10 +1,12 @@
 //! The gate as nft text: for people to read, and for tests to check against the real `nft`.
 
-use super::plan::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Translate};
+use super::contents::fill;
+use super::plan::{
+    Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, Translate, memory,
+};
 use super::{Contents, Family, Gate, Left, Member, PortRange, Snat, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -17,21 +19,6 @@ pub fn render(gate: &Gate, contents: Contents<'_>, now: Time) -> String {
     // Writing to a String cannot fail.
     let _ = write_gate(&mut out, gate, contents, now);
     out
-}
-
-/// The members of each set that has any, with the time they have left.
-type Filled = BTreeMap<String, Vec<(Member, Left)>>;
-
-fn fill(gate: &Gate, contents: Contents<'_>, now: Time) -> Filled {
-    let mut filled = gate.admit(contents.passes, now).sets;
-    for (set, list) in gate.place(contents.holds, now).sets {
-        let list = list.into_iter().map(|(prefix, left)| (Member::Addr(prefix.addr()), left));
-        filled.insert(set.to_string(), list.collect());
-    }
-    for (set, list) in gate.listen_for(contents.hits) {
-        filled.insert(set, list.into_iter().map(|member| (member, Left::Ever)).collect());
-    }
-    filled
 }
 
 fn write_gate(out: &mut String, gate: &Gate, contents: Contents<'_>, now: Time) -> fmt::Result {
@@ -63,7 +50,9 @@ fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::R
     let what = if shape.kind == Kind::Dnat { "map" } else { "set" };
     writeln!(out, "\t{what} {} {{\n\t\ttype {}", shape.name, kind(shape.kind))?;
     match (shape.grows, shape.ends) {
-        (Some(most), _) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic,timeout")?,
+        (Some(most), true) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic,timeout")?,
+        (Some(most), false) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic")?,
+        (None, _) if matches!(shape.kind, Kind::Range(_)) => writeln!(out, "\t\tflags interval")?,
         (None, true) => writeln!(out, "\t\tflags timeout")?,
         (None, false) => (),
     }
@@ -85,11 +74,14 @@ fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::R
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Addr(Family::V4) => "ipv4_addr",
-        Kind::Addr(Family::V6) => "ipv6_addr",
+        Kind::Addr(Family::V4) | Kind::Range(Family::V4) => "ipv4_addr",
+        Kind::Addr(Family::V6) | Kind::Range(Family::V6) => "ipv6_addr",
         Kind::Port => "inet_service",
         Kind::Proto => "inet_proto",
         Kind::Interface => "ifname",
+        Kind::Family => "nf_proto",
+        Kind::Icmp(Family::V4) => "icmp_type",
+        Kind::Icmp(Family::V6) => "icmpv6_type",
         Kind::Single(Family::V4) => "ipv4_addr . inet_proto . inet_service",
         Kind::Single(Family::V6) => "ipv6_addr . inet_proto . inet_service",
         Kind::Dnat => "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service",
@@ -105,6 +97,10 @@ impl fmt::Display for Member {
             Self::Port(port) => write!(f, "{port}"),
             Self::Proto(proto) => f.write_str(proto.as_str()),
             Self::Interface(name) => write!(f, "\"{name}\""),
+            Self::Range(first, last) if first == last => write!(f, "{first}"),
+            Self::Range(first, last) => write!(f, "{first}-{last}"),
+            Self::Icmp(_, kind) => write!(f, "{kind}"),
+            Self::Family(family) => f.write_str(nfproto(*family)),
             Self::Single(addr, proto, port) => write!(f, "{addr} . {} . {port}", proto.as_str()),
             Self::Dnat(addr, proto, port, _) => write!(f, "{addr} . {} . {port}", proto.as_str()),
             Self::Flow(from, to, proto) => {
@@ -133,6 +129,7 @@ fn place(base: Base) -> String {
         (-149, _) => "mangle + 1".to_owned(),
         (-105, Hook::Prerouting) => "dstnat - 5".to_owned(),
         (95, Hook::Postrouting) => "srcnat - 5".to_owned(),
+        (0, _) => "filter".to_owned(),
         (other, _) => other.to_string(),
     };
     format!("{kind} hook {hook} priority {priority}")
@@ -142,8 +139,45 @@ fn hook(hook: Hook) -> &'static str {
     match hook {
         Hook::Prerouting => "prerouting",
         Hook::Input => "input",
+        Hook::Output => "output",
         Hook::Postrouting => "postrouting",
     }
+}
+
+fn nfproto(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    }
+}
+
+fn protocol_of(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip6",
+    }
+}
+
+fn icmp(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "icmp",
+        Family::V6 => "icmpv6",
+    }
+}
+
+fn unit(per: Duration) -> &'static str {
+    match per.as_secs() {
+        1 => "second",
+        60 => "minute",
+        3600 => "hour",
+        _ => "day",
+    }
+}
+
+/// As nft reads it where the machine's zone is UTC.
+fn date(time: Time) -> String {
+    let text = Time::from_secs(time.secs()).to_string();
+    text.trim_end_matches('Z').replace('T', " ")
 }
 
 fn words(rule: &Rule) -> String {
@@ -157,6 +191,7 @@ fn part(part: &Part) -> String {
         Part::Elsewhere => "fib daddr type != local".to_owned(),
         Part::Here => "fib daddr type local".to_owned(),
         Part::Passing => "fib daddr type unicast".to_owned(),
+        Part::If(test) => asked(test),
         Part::Neighbour => "icmpv6 type 135-136".to_owned(),
         Part::Protocol(proto) => format!("meta l4proto {}", proto.as_str()),
         Part::ProtocolIn(set) => format!("meta l4proto @{set}"),
@@ -186,6 +221,43 @@ fn part(part: &Part) -> String {
         Part::Jump(chain) => format!("jump {chain}"),
         Part::Goto(chain) => format!("goto {chain}"),
         Part::Stop(verdict, family) => stop(*verdict, *family).to_owned(),
+    }
+}
+
+fn asked(test: &Test) -> String {
+    match test {
+        Test::Of(family) => format!("meta nfproto {}", nfproto(*family)),
+        Test::FamilyIn(set) => format!("meta nfproto @{set}"),
+        Test::On(name) => format!("iifname \"{name}\""),
+        Test::WayBack => "fib saddr . iif oif exists".to_owned(),
+        Test::ToAddr(prefix) => {
+            format!("{} daddr {prefix}", protocol_of(Family::of(*prefix)))
+        }
+        Test::Number(number) => format!("meta l4proto {number}"),
+        Test::Icmp(family, kind) => format!("{} type {kind}", icmp(*family)),
+        Test::IcmpIn(family, set) => format!("{} type @{set}", icmp(*family)),
+        Test::Marked(bits) => format!("meta mark & {bits:#010x} == {bits:#010x}"),
+        Test::Before(time) => format!("meta time < \"{}\"", date(*time)),
+        Test::ToLoopback => "oif \"lo\"".to_owned(),
+        Test::New => "ct state new".to_owned(),
+        Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
+        Test::FromPorts(range) => ports(*range).replace("dport", "sport"),
+        Test::FromRange(family, set) => format!("{} @{set}", field(*family)),
+        Test::Going => "ct state established,related".to_owned(),
+        Test::Invalid => "ct state invalid".to_owned(),
+        Test::Over(from, set, rate) => {
+            format!(
+                "update @{set} {{ {} timeout {} limit rate over {}/{} burst {} packets }}",
+                source(*from),
+                span_text(memory(rate)),
+                rate.count,
+                unit(rate.per),
+                rate.burst
+            )
+        }
+        Test::Crowded(from, set, most) => {
+            format!("add @{set} {{ {} ct count over {most} }}", source(*from))
+        }
     }
 }
 

@@ -82,6 +82,20 @@ impl Net {
         assert!(ip(&["-n", &self.server, "neigh", "flush", "dev", "cable"]));
     }
 
+    /// Makes the server's connection tracking forget TCP connections; `packet` sends something on
+    /// each, by which they take up the short time.
+    pub(crate) fn forget_connections(&self, packet: impl FnOnce()) {
+        let setting = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
+        self.serve(|| std::fs::write(setting, "1").unwrap());
+        packet();
+        let known = || std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap();
+        let gone = |_| {
+            std::thread::sleep(Duration::from_millis(100));
+            !self.serve(known).contains("tcp")
+        };
+        assert!((0..100).any(gone), "{}", self.serve(known));
+    }
+
     /// Runs `work` in the server's namespace. What it opens stays there.
     pub(crate) fn serve<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         within(&self.server, work)
@@ -194,6 +208,19 @@ impl Net {
 
     pub(crate) fn speak(&self, from: IpAddr) -> UdpSocket {
         self.visit(|| UdpSocket::bind((from, 0)).unwrap())
+    }
+
+    /// Whether a TCP connection from `from` to `port` of the server comes about.
+    pub(crate) fn reaches(&self, from: &str, port: u16) -> bool {
+        let from: IpAddr = from.parse().unwrap();
+        let to = server(from, port);
+        let listener = self.serve(|| patiently(|| TcpListener::bind(to)));
+        listener.set_nonblocking(true).unwrap();
+        self.syn(&from.to_string(), port);
+        (0..25).any(|_| {
+            std::thread::sleep(PATIENCE / 25);
+            listener.accept().is_ok()
+        })
     }
 
     /// A TCP connection: the server's end and the visitor's.

@@ -4,7 +4,7 @@
 //! the bans. `doors` hangs before destination NAT, so that ports published for containers are
 //! doors too.
 
-use super::{Base, Chain, Kind, Part, Plan, Rule, Shape, Source, nat};
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, nat};
 use crate::gate::doorway::single;
 use crate::gate::{Ears, Family, Gate, Member, Opening, Proto, Verdict};
 use std::time::Duration;
@@ -70,6 +70,26 @@ impl Gate {
             plan.sets.extend(nat::guests(nat));
         }
         plan.chains.push(self.doors());
+        plan.chains.extend(self.forgotten());
+    }
+
+    /// Who makes connection tracking forget his connection through a door that cuts, while the server
+    /// still sends on it, would be taken for answering what this machine began.
+    fn forgotten(&self) -> Option<Chain> {
+        let doorway = self.doorway();
+        let mut rules = vec![vec![Part::If(Test::ToLoopback), Part::Accept]];
+        for opening in doorway.openings.iter().filter(|opening| opening.closed && opening.cut) {
+            let trial = doorway.trial.contains(&opening.name);
+            let trial = trial.then(|| Part::ProtocolIn(TRIAL.to_owned()));
+            let ranges = opening.ranges().into_iter().flatten();
+            for range in ranges.filter(|range| range.proto() == Proto::Tcp) {
+                let tests = [Test::FromPorts(range), Test::New, Test::MidStream].map(Part::If);
+                let stop = Part::Stop(Verdict::Drop, Family::V4);
+                rules.push(tests.into_iter().chain(trial.clone()).chain([stop]).collect());
+            }
+        }
+        let base = Base { hook: Hook::Output, nat: false, priority: DOORS };
+        (rules.len() > 1).then(|| Chain { name: "cut".to_owned(), base: Some(base), rules })
     }
 
     /// All that lets through comes before anything that closes: openings may overlap.
@@ -171,7 +191,7 @@ fn hear(plan: &mut Plan, ears: &Ears) {
         plan.sets.push(Shape::new(ALL, Kind::Proto).ending().with(always));
         for source in SOURCES {
             let shape = Shape::new(followed(source), Kind::Addr(source.family));
-            plan.sets.push(shape.growing(ears.followed));
+            plan.sets.push(shape.ending().growing(ears.followed));
         }
         plan.chains.push(begins(ears.group));
     }

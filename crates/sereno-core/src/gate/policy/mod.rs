@@ -19,6 +19,7 @@ use super::{Family, Name};
 use crate::addr::Prefix;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Rules at most: the kernel walks them one by one.
@@ -39,7 +40,8 @@ pub enum Deed {
 }
 
 /// Whom a rule is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Who {
     /// Everybody.
     #[default]
@@ -54,7 +56,8 @@ pub enum Who {
 }
 
 /// How many new connections one source may begin. A source is an IPv4 address or an IPv6 /64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rate {
     /// So many,
     pub count: u32,
@@ -65,7 +68,8 @@ pub struct Rate {
 }
 
 /// A rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// As somebody wrote it.
     pub text: String,
@@ -88,7 +92,8 @@ pub struct Rule {
 }
 
 /// Who may reach what.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Where packets come from; [`WORLD`] is what is left, and not among them.
     pub zones: Vec<Zone>,
@@ -98,6 +103,11 @@ pub struct Policy {
     pub ping: bool,
     /// Whether a source is believed that we would answer by another interface than it came from.
     pub asymmetric: bool,
+}
+
+/// Networks of one family as ranges that do not overlap, in their order.
+pub(super) fn ranges(networks: &[Prefix], family: Family) -> Vec<(IpAddr, IpAddr)> {
+    zone::ranges(networks, family == Family::V4)
 }
 
 impl Policy {

@@ -5,9 +5,11 @@
 
 use crate::gate::PortRange;
 use crate::gate::ports::number;
+use serde::{Deserialize, Serialize};
 
 /// What a line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum What {
     /// Every packet.
     All,

@@ -2,6 +2,7 @@
 
 use crate::addr::Prefix;
 use crate::gate::Name;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -11,7 +12,8 @@ pub const TRUSTED: &str = "trusted";
 pub const WORLD: &str = "world";
 
 /// Networks and interfaces of one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Zone {
     /// What rules call it.
     pub name: Name,
@@ -90,6 +92,13 @@ pub(super) fn check(zones: &[Zone]) -> Result<(), String> {
 
 /// Addresses `first..=last` of one zone.
 pub type Span = (IpAddr, IpAddr, Name);
+
+/// Networks of one family as ranges that do not overlap, in their order.
+pub(crate) fn ranges(networks: &[Prefix], v4: bool) -> Vec<(IpAddr, IpAddr)> {
+    let networks = networks.to_vec();
+    let one = Zone { name: world(), networks, interfaces: Vec::new(), open: false };
+    spans(&[one], v4).into_iter().map(|(first, last, _)| (first, last)).collect()
+}
 
 /// The networks of all zones as ranges of one family that do not overlap, in their order: what a
 /// kernel's map of ranges wants. An address is in the range of its longest prefix.
