@@ -123,7 +123,8 @@ class Scans(house.HouseCase):
 
     def test_nmap(self):
         """The real scanner, over a fair part of the ports, those of the doors among them."""
-        porter = self.doors(conf(DOORS))
+        # A scan that ends at a door's only port, or rests there, has knocked.
+        porter = self.doors(conf(name for name in DOORS if name != "lone"))
         ports = ",".join(map(str, sorted({*KNOCK, 7000, 8000, 9000, 9100, 8100, 7100, 21874, 5759, 33333, *range(4000, 4600)})))
         for kind in ("-sS", "-sT"):
             for order in ((), ("-r",)):
