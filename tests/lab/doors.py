@@ -4,6 +4,7 @@
     SERENO_BIN=/path/to/sereno doors.py [-v]          (root; tests/lab/setup doors has run)
 """
 
+import os
 import re
 import time
 import unittest
@@ -21,37 +22,8 @@ from doors_signed import Fwknop, Signed  # noqa: F401
 from house import BOTH, CLIENT, STRANGER
 
 # As a page prints it: the lines are broken behind -j.
-CONF = """[options]
-    logfile = @WORK@/knockd.log
-
-[openSSH]
-    sequence      = 7000,8000,9000
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -A INPUT -s %IP% -p tcp --dport 22 -j
-ACCEPT
-
-[closeSSH]
-    sequence      = 9000,8000,7000
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -D INPUT -s %IP% -p tcp --dport 22 -j
-ACCEPT
-
-[openHTTPS]
-    sequence      = 7001,8001,9001
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -I INPUT -s %IP% -p TCP --dport 443 -j
-ACCEPT
-
-[closeHTTPS]
-    sequence      = 9001,8001,7001
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -D INPUT -s %IP% -p TCP --dport 443 -j
-ACCEPT
-"""
+with open(os.path.join(os.path.dirname(__file__), "../data/knockd/printed.conf"), encoding="ascii") as printed:
+    CONF = printed.read().replace("/var/log/knockd.log", "@WORK@/knockd.log")
 SSH, HTTPS = (7000, 8000, 9000), (7001, 8001, 9001)
 
 
@@ -107,7 +79,7 @@ class Knockd(house.HouseCase):
         self.house.knock(HTTPS, family=house.V6)
         self.assert_opens(port=443, family=house.V6)
         want = []
-        for addr, door in (("198.51.100.202", "openSSH"), ("2001:db8:100::202", "openHTTPS")):
+        for addr, door in (("198.51.100.202", "openSSH"), ("2001:db8:100::202", "openHttps")):
             want += [f"{addr}: {door}: {what}" for what in ("Stage 1", "Stage 2", "Stage 3", "OPEN SESAME")]
         dated = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d\] (.*)")
         said = [match and match[1] for match in map(dated.fullmatch, self.read("knockd.log").splitlines())]

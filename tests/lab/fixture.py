@@ -103,14 +103,18 @@ def await_true(check, seconds=10.0, step=0.1):
         time.sleep(step)
 
 
+def skip(reason):
+    """Skips the tests of a class, saying why, if there is a reason."""
+    if reason:
+        print(f"skipped: {reason}")
+        raise unittest.SkipTest(reason)
+
+
 class LabCase(unittest.TestCase):
     """A test case with the lab as self.lab; skipped, saying why, where the lab cannot run."""
 
     @classmethod
     def setUpClass(cls):
-        reason = why_not()
-        if reason:
-            print(f"skipped: {reason}")
-            raise unittest.SkipTest(reason)
+        skip(why_not())
         cls.lab = Lab()
         cls.addClassCleanup(cls.lab.close)

@@ -20,6 +20,8 @@ import struct
 import subprocess
 import time
 
+from packet import checksum
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_ONCE = 512
 # The upper halves of made-up addresses: nobody in the lab has such a one.
@@ -39,14 +41,6 @@ def arguments():
     parser.add_argument("--shuffle", action="store_true")
     parser.add_argument("--each", action="store_true")
     return parser.parse_args()
-
-
-def checksum(data):
-    data += bytes(len(data) % 2)
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 class Packets:

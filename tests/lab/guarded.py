@@ -25,9 +25,7 @@ class Guarded(fixture.LabCase):
 
     @classmethod
     def setUpClass(cls):
-        if not BINARY:
-            print("skipped: SERENO_BIN is not set")
-            raise unittest.SkipTest("SERENO_BIN is not set")
+        fixture.skip(None if BINARY else "SERENO_BIN is not set")
         super().setUpClass()
 
     def guard(self, role, file=None, journal=False):

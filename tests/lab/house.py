@@ -193,10 +193,7 @@ class HouseCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        reason = why_not()
-        if reason:
-            print(f"skipped: {reason}")
-            raise unittest.SkipTest(reason)
+        fixture.skip(why_not())
         cls.house = House()
         cls.addClassCleanup(cls.house.close)
 

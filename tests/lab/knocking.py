@@ -24,6 +24,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE / "knockd"), str(HERE.parent.parent / "crates/sereno-spa/tests/fwknop")]
+import fixture  # noqa: E402
 import real  # noqa: E402
 import record  # noqa: E402
 
@@ -65,10 +66,7 @@ class Doors(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        reason = why_not()
-        if reason:
-            print(f"skipped: {reason}")
-            raise unittest.SkipTest(reason)
+        fixture.skip(why_not())
         cls.addClassCleanup(cls.clean)
         record.ground()
         # Of several addresses of version 6 the system would choose one.

@@ -20,7 +20,7 @@ import net
 import probe
 import servers
 import ssh
-from fixture import await_true
+from fixture import await_true, skip
 
 BINARY = os.environ.get("SERENO_BIN", "")
 ROOT = os.path.join(servers.CACHE, "debian12")
@@ -163,9 +163,7 @@ class Guarded(unittest.TestCase):
                 cls.machine = Machine()
         except NoMachine as told:
             reason = str(told)
-        if reason:
-            print(f"skipped: {reason}")
-            raise unittest.SkipTest(reason)
+        skip(reason)
         cls.addClassCleanup(cls.machine.close)
 
     def guard(self, user="root"):

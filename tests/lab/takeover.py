@@ -16,7 +16,7 @@ import time
 import unittest
 
 import machine
-from fixture import await_true
+from fixture import await_true, skip
 from machine import PORT, ROLE, join
 
 GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/guide/from-fail2ban.md")
@@ -98,9 +98,7 @@ class TakeOver(unittest.TestCase):
                 cls.machine = machine.Machine()
         except machine.NoMachine as told:
             reason = str(told)
-        if reason:
-            print(f"skipped: {reason}")
-            raise unittest.SkipTest(reason)
+        skip(reason)
         cls.addClassCleanup(cls.machine.close)
 
     def put(self, path, text):

@@ -12,38 +12,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// Four doors as a guide prints them, with the lines that its page broke.
-const PRINTED: &str = "\
-[options]
-    logfile = /var/log/knockd.log
-
-[openSSH]
-    sequence      = 7000,8000,9000
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -A INPUT -s %IP% -p tcp --dport 22 -j
-ACCEPT
-
-[closeSSH]
-    sequence      = 9000,8000,7000
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -D INPUT -s %IP% -p tcp --dport 22 -j
-ACCEPT
-
-[openHttps]
-    sequence      = 7001,8001,9001
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -I INPUT -s %IP% -p TCP --dport 443 -j
-ACCEPT
-
-[closeHttps]
-    sequence      = 9001,8001,7001
-    seq_timeout   = 5
-    tcpflags      = syn
-    command       = iptables -D INPUT -s %IP% -p TCP --dport 443 -j
-ACCEPT
-";
+const PRINTED: &str = include_str!("../../../tests/data/knockd/printed.conf");
 
 fn read(text: &str) -> knockd::Outcome {
     let document = Document { name: "knockd.conf".to_owned(), text: text.to_owned() };

@@ -17,5 +17,6 @@ pub mod ledger;
 pub mod line;
 pub mod near;
 pub mod rule;
+mod text;
 pub mod time;
 pub mod wrong;

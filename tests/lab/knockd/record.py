@@ -20,6 +20,9 @@ import time
 from cases import CASES
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+from packet import checksum  # noqa: E402
+
 OUTPUT = HERE.parent.parent / "data/knockd/cases.json"
 SERVER, CLIENT = f"knockd-s{os.getpid()}", f"knockd-c{os.getpid()}"
 MAC = {"s": bytes.fromhex("02000000aa01"), "c": bytes.fromhex("02000000aa02")}
@@ -52,14 +55,6 @@ def ground():
         for host in hosts:
             ip("-n", name, "addr", "add", f"192.0.2.{host}/24", "dev", link)
             ip("-n", name, "addr", "add", f"2001:db8::{host}/64", "dev", link, "nodad")
-
-
-def checksum(data):
-    data += bytes(len(data) % 2)
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def frame(source, destination, proto, sport, dport, flags):

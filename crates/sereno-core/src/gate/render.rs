@@ -144,25 +144,19 @@ fn hook(hook: Hook) -> &'static str {
     }
 }
 
-fn nfproto(family: Family) -> &'static str {
+fn either(family: Family, four: &'static str, six: &'static str) -> &'static str {
     match family {
-        Family::V4 => "ipv4",
-        Family::V6 => "ipv6",
+        Family::V4 => four,
+        Family::V6 => six,
     }
 }
 
-fn protocol_of(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "ip",
-        Family::V6 => "ip6",
-    }
+fn nfproto(family: Family) -> &'static str {
+    either(family, "ipv4", "ipv6")
 }
 
 fn icmp(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "icmp",
-        Family::V6 => "icmpv6",
-    }
+    either(family, "icmp", "icmpv6")
 }
 
 fn unit(per: Duration) -> &'static str {
@@ -231,7 +225,7 @@ fn asked(test: &Test) -> String {
         Test::On(name) => format!("iifname \"{name}\""),
         Test::WayBack => "fib saddr . iif oif exists".to_owned(),
         Test::ToAddr(prefix) => {
-            format!("{} daddr {prefix}", protocol_of(Family::of(*prefix)))
+            format!("{} {prefix}", either(Family::of(*prefix), "ip daddr", "ip6 daddr"))
         }
         Test::Number(number) => format!("meta l4proto {number}"),
         Test::Icmp(family, kind) => format!("{} type {kind}", icmp(*family)),
@@ -278,10 +272,7 @@ fn translate(part: &Translate) -> String {
 }
 
 fn field(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "ip saddr",
-        Family::V6 => "ip6 saddr",
-    }
+    either(family, "ip saddr", "ip6 saddr")
 }
 
 fn source(from: Source) -> String {

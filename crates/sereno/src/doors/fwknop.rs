@@ -65,13 +65,7 @@ impl Reader {
 
     fn server(&mut self, path: &Path) -> Option<Server> {
         let remedy = "name an access.conf that its owner alone can read (chmod 600)";
-        let text = match disk::secret(path) {
-            Ok(text) => text,
-            Err(e) => {
-                self.problem(path, e.to_string(), remedy);
-                return None;
-            }
-        };
+        let text = self.text(path, disk::secret, remedy)?;
         let access = Document { name: path.display().to_string(), text };
         let beside = path.with_file_name(DAEMON);
         let daemon = disk::text(&beside).ok();

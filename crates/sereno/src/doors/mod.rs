@@ -13,6 +13,7 @@ use sereno_core::engine::DoorPolicy;
 use sereno_core::gate::{Forward, NAME_MAX, Name, Nat, PortRange, Ports};
 use sereno_spa::Access;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// All doors, with nothing left to interpret.
@@ -144,6 +145,16 @@ impl Reader {
         });
         let mut free = numbered.filter(|name| !taken(name));
         free.next().unwrap_or(Name::SERENO)
+    }
+
+    /// The text of a file; that it cannot be had is told, with this remedy.
+    fn text(
+        &mut self,
+        path: &Path,
+        read: fn(&Path) -> io::Result<String>,
+        remedy: &str,
+    ) -> Option<String> {
+        read(path).map_err(|e| self.problem(path, e.to_string(), remedy)).ok()
     }
 
     /// A problem of a file as a whole.

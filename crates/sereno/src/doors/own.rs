@@ -69,13 +69,7 @@ impl Reader {
     /// Sequences that are good once: a file as knockd's, a sequence on each line.
     fn once(&mut self, conf: &DoorConf, path: &Path) -> Option<Sequences> {
         let remedy = "write a sequence on each line, such as 7311,2904,5127; # before those used";
-        let text = match disk::text(path) {
-            Ok(text) => text,
-            Err(e) => {
-                self.problem(path, e.to_string(), remedy);
-                return None;
-            }
-        };
+        let text = self.text(path, disk::text, remedy)?;
         let (list, _) = match sereno_config::knockd::once(&text) {
             Ok(found) => found,
             Err(wrongs) => {
@@ -93,7 +87,7 @@ impl Reader {
 
     fn secret(&mut self, path: &Path) -> Option<String> {
         let remedy = "make it with `sereno door keygen`, and chmod 600";
-        disk::secret(path).map_err(|e| self.problem(path, e.to_string(), remedy)).ok()
+        self.text(path, disk::secret, remedy)
     }
 }
 
