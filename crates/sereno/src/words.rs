@@ -188,8 +188,8 @@ words! {
     done() = "Done." | "Hecho.";
     done_bans(bans) = "Done: {bans}." | "Hecho: {bans}.";
     nothing_known(who) = "Nothing is known of {who}." | "No se sabe nada de {who}.";
-    out_now(who, jail, until) = "{who} is out by jail {jail}, until {until}"
-        | "{who} está fuera por la jaula {jail}, hasta {until}";
+    out_now(who, jail, until) = "{who} is out by jail {jail}, {until}"
+        | "{who} está fuera por la jaula {jail}, {until}";
     not_out(who) = "{who} is not banned" | "{who} no está vetado";
     guarding(version, pid, since) = "Sereno {version}, process {pid}, guarding since {since}"
         | "Sereno {version}, proceso {pid}, vigila desde {since}";

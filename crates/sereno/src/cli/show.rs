@@ -20,6 +20,11 @@ fn end(until: Option<Time>) -> String {
     until.map_or_else(words::for_ever, shown)
 }
 
+/// The same within a sentence.
+fn until(end: Option<Time>) -> String {
+    end.map_or_else(words::for_ever, |end| words::until_time(shown(end)))
+}
+
 fn seen(when: Option<Time>) -> String {
     when.map_or_else(words::never, shown)
 }
@@ -147,7 +152,7 @@ pub fn why(who: Prefix, bans: &[Ban], timeline: &[Moment], out: &mut impl Write)
         return writeln!(out, "{}", words::nothing_known(who));
     }
     for ban in bans {
-        let line = words::out_now(ban.prefix, ban.jail, end(ban.until));
+        let line = words::out_now(ban.prefix, ban.jail, until(ban.until));
         writeln!(out, "{}", paint.style(paint::BAD, &line))?;
     }
     if bans.is_empty() {

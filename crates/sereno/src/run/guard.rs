@@ -66,6 +66,8 @@ pub struct Guard {
     pub deeds: Deeds,
     /// The doors, and what is heard at them.
     pub attendance: Attendance,
+    /// Errors in the files at the start, by file: what they are about is not in force.
+    pub flaws: BTreeMap<String, usize>,
     /// What fail2ban's users see of it.
     pub(super) office: Office,
     pub(super) poll: Poll,
@@ -128,6 +130,7 @@ impl Guard {
             draft,
             house: None,
             attendance: Attendance::new(wake.clone()),
+            flaws: BTreeMap::new(),
             deeds: Deeds::new(wake),
             office: Office::default(),
             poll,

@@ -28,9 +28,11 @@ pub use answers::timeline;
 use guard::Guard;
 use mio::Events;
 use sereno_config::{Policy, Severity};
+use sereno_core::engine::Porter;
 use sereno_core::time::Time;
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signals::Signals;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,8 +51,12 @@ pub fn clock() -> Time {
 /// When there is nothing to guard with: a broken configuration, a taken socket.
 pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     let loaded = crate::policy::load(&args.config).map_err(Failure::io)?;
+    let mut flaws: BTreeMap<String, usize> = BTreeMap::new();
     for problem in &loaded.outcome.problems {
         say(&problem.to_string());
+        if problem.severity == Severity::Error {
+            *flaws.entry(problem.file.clone()).or_default() += 1;
+        }
     }
     let policy = loaded.outcome.policy;
     if policy.jails.is_empty() && loaded.doors.is_empty() {
@@ -59,6 +65,8 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     let place = setup::place(&policy, args.state.as_deref(), socket, args.observe);
     let guard = setup::build(&policy, loaded.fail2ban, loaded.doors, &place, clock())
         .map_err(Failure::io)?;
+    let mut guard = guard;
+    guard.flaws = flaws;
     let mut shell = Shell {
         guard,
         policy,
@@ -119,6 +127,11 @@ impl Shell {
             let length = p.bantime.map_or_else(words::for_ever, |t| words::for_span(span(t)));
             let failures = words::failures(p.maxretry.into());
             say(&words::jail_guards(p.name, failures, span(p.findtime), length, &p.ports));
+        }
+        for opening in self.guard.engine.porter().into_iter().flat_map(Porter::openings) {
+            if opening.closed {
+                say(&words::door_closes(&opening.ports, opening.name));
+            }
         }
         match self.guard.hands.observing() {
             Some(why) => say(&words::observing(why)),
@@ -206,6 +219,7 @@ impl Shell {
                 let (state, socket) = (self.args.state.as_deref(), self.socket.as_deref());
                 let new = setup::place(&policy, state, socket, self.args.observe);
                 self.policy = policy;
+                self.guard.flaws.clear();
                 let stdin = self.guard.book.lacks_stdin();
                 Reload::Done { waiting: self.place.other_than(&new), stdin }
             }

@@ -1,5 +1,6 @@
 //! What happened, in words, for whoever watches or asks why.
 
+use crate::cli::paint;
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::door::When;
@@ -113,7 +114,7 @@ pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
 }
 
 fn until(end: Option<Time>) -> String {
-    end.map_or_else(words::for_ever, words::until_time)
+    end.map_or_else(words::for_ever, |end| words::until_time(paint::moment(end)))
 }
 
 fn said(kind: &str, text: String, time: Time) -> Moment {

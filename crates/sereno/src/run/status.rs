@@ -52,6 +52,9 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     let mut all = from_numbers(status, now);
     all.extend(trouble);
     all.extend(lost);
+    let flaws = guard.flaws.iter();
+    let flaws = flaws.map(|(file, n)| Alarm::new(format!("flaws {file}"), words::alarm_flaws(file, n)));
+    all.extend(flaws);
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
     let rival = guard.office.rival().filter(|_| status.observing.is_none());
     all.extend(rival.map(|rival| Alarm::new("fail2ban", words::fail2ban_runs(rival))));

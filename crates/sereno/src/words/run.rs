@@ -118,6 +118,8 @@ words! {
         | "las puertas cerradas siguen cerradas y nadie oye a quien llama; docs/guide/doors.md dice cómo abrirlas";
     doors_pass(mark) = "another firewall turns strangers away; it was told to let pass whom a door lets in (mark {mark})"
         | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
+    door_closes(ports, door) = "{ports}: closed to all but who comes in by the door {door}"
+        | "{ports}: cerrado a todos menos a quien entra por la puerta {door}";
     doors_bare(doors) = "the firewall that closed the ports of {doors} is gone, and nobody closes them: `sereno reload` has Sereno do it"
         | "ya no está el cortafuegos que cerraba los puertos de {doors}, y nadie los cierra: con `sereno reload` lo hace Sereno";
     doors_blocked(why, mark) = "{why}; add `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` to it, the same for ip6tables, and the same for FORWARD where doors lead to other machines"
@@ -186,6 +188,8 @@ words! {
     alarm_pending(n) = "{n} bans are not in force yet" | "{n} vetos aún no están en vigor";
     alarm_no_jail() = "no jail is set up: nothing is watched" | "no hay ninguna jaula: no se vigila nada";
     alarm_unread(jail) = "jail {jail} reads nothing" | "la jaula {jail} no lee nada";
+    alarm_flaws(file, n) = "{file}: errors: {n}; what they are about is not in force, sereno check shows them"
+        | "{file}: errores: {n}; lo que tocan no está en vigor, sereno check los muestra";
     alarm_unrecorded(why) = "nothing is recorded: {why}" | "no se registra nada: {why}";
     alarm_source(jail, source, what) = "jail {jail}: {source}: {what}" | "jaula {jail}: {source}: {what}";
     alarm_exhausted(jail, n) = "jail {jail}: {n} searches of the last 24 h were given up after too many steps; failures may have been missed: an expression of its filter is slow on some lines"
