@@ -128,3 +128,13 @@ fn a_log_that_may_not_be_read() {
     guard.until(|g| g.json(&["status", "--json"])["jails"][0]["failures"] == 1);
     guard.until_it_raises(&[]);
 }
+
+#[test]
+fn what_a_mistake_sets_aside_is_missed_until_it_is_mended() {
+    let broken = format!("{CONFIG}[jail.web]\nrule = \"asterisk\"\nlogpath = [\"var/log/web\"]\n");
+    let Some(guard) = guard(&broken, &[], &["auth.log"]) else { return };
+    guard.until_it_raises(&["1; what they are about is not in force"]);
+    guard.configure(CONFIG);
+    guard.ask(&["reload"]);
+    guard.until_it_raises(&[]);
+}

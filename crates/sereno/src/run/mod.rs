@@ -63,9 +63,8 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
         say(&words::no_jails_yet());
     }
     let place = setup::place(&policy, args.state.as_deref(), socket, args.observe);
-    let guard = setup::build(&policy, loaded.fail2ban, loaded.doors, &place, clock())
+    let mut guard = setup::build(&policy, loaded.fail2ban, loaded.doors, &place, clock())
         .map_err(Failure::io)?;
-    let mut guard = guard;
     guard.flaws = flaws;
     let mut shell = Shell {
         guard,

@@ -53,7 +53,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(trouble);
     all.extend(lost);
     let flaws = guard.flaws.iter();
-    let flaws = flaws.map(|(file, n)| Alarm::new(format!("flaws {file}"), words::alarm_flaws(file, n)));
+    let flaws =
+        flaws.map(|(file, n)| Alarm::new(format!("flaws {file}"), words::alarm_flaws(file, n)));
     all.extend(flaws);
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
     let rival = guard.office.rival().filter(|_| status.observing.is_none());
