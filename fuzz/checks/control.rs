@@ -23,7 +23,7 @@ pub fn check(data: &[u8]) {
     said::<Report>(&stream, step, REPLY_CAP);
     for order in said::<Order>(&stream, step, REPLY_CAP) {
         let Order::Install { gate, holds, passes, hits } = order else { continue };
-        let contents = Contents { holds: &holds, passes: &passes, hits: &hits };
+        let contents = Contents { holds: &holds, passes: &passes, hits: &hits, streams: &[] };
         match Gate::try_from(*gate) {
             Ok(gate) => assert!(render(&gate, contents, Time::default()).contains(gate.table())),
             Err(why) => assert!(!why.is_empty()),

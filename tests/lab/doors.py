@@ -17,6 +17,7 @@ from doors_commands import Commands, Strict  # noqa: F401
 from doors_guarded import Guarded, Rivals  # noqa: F401
 from doors_killed import Killed, Lasting  # noqa: F401
 from doors_nat import Nat, NatAsFwknopd, NatBeside  # noqa: F401
+from doors_older import Older  # noqa: F401
 from doors_own import Own, Secret  # noqa: F401
 from doors_signed import Fwknop, Signed  # noqa: F401
 from house import BOTH, CLIENT, STRANGER
@@ -112,6 +113,18 @@ class Knockd(house.HouseCase):
         self.assert_shuts(seconds=4)
         self.assertGreater(time.monotonic() - again, 2.9)
         self.assertEqual(porter.entries("ssh"), set())
+
+    def test_who_is_banned_is_not_let_in_silently(self):
+        porter = self.knockd(CONF)
+        porter.order("ban", "198.51.100.202")
+        self.assertIn("sereno unban 198.51.100.202", porter.order("door", "open", "openSSH", "198.51.100.202"))
+        self.assertFalse(self.house.reaches(CLIENT))
+        porter.order("unban", "198.51.100.202")
+        self.assertNotIn("unban", porter.order("door", "open", "openssh", "198.51.100.202"))
+        self.assert_opens()
+        listed = porter.listed()[0]
+        self.assertTrue(listed["closessh"]["closes"] and not listed["openssh"]["closes"])
+        self.assertIn("closes tcp/22", porter.order("door", "list"))
 
     def test_by_hand(self):
         porter = self.knockd(CONF)

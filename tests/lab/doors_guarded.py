@@ -4,6 +4,7 @@ import os
 import time
 
 import fixture
+import guard
 import house
 from house import CLIENT, SERVER, STRANGER
 
@@ -43,13 +44,44 @@ class Guarded(house.HouseCase):
         self.assertTrue(self.house.reaches(STRANGER))
 
 
+    def test_a_door_that_nobody_reads_is_not_made(self):
+        """It was started with a file of its own: what lies in a folder is none of its business."""
+        porter = self.doors(OPEN)
+        made = porter.ask("door", "guard", "web", "--console", "--into", self.work)
+        self.assertEqual(made.returncode, 1, made.stdout)
+        self.assertIn("is not read", made.stderr)
+        self.assertFalse(os.path.exists(f"{self.work}/door-web.toml"))
+        self.assertNotIn("web", porter.listed()[0])
+
+
+class Apart(house.Porter):
+    """A Sereno that does not see where the others say what they hold, as in a container."""
+
+    def command(self, *words):
+        apart = 'mount -t tmpfs none /run && exec "$@"'
+        return self.net.command(self.role, "unshare", "-m", "sh", "-c", apart, "sh", guard.BINARY, "--socket", self.socket, *words)
+
+
 class Rivals(house.HouseCase):
-    def test_two_who_hold_the_same_table_have_time_for_other_things(self):
-        first = self.doors(OPEN)
+    def rival(self, kind):
         other = f"{self.work}/other"
         os.mkdir(other)
-        rival = house.Porter(self.house, other, "--config", self.write("other.toml", OPEN.replace("false", "true")))
+        rival = kind(self.house, other, "--config", self.write("other.toml", OPEN.replace("false", "true")))
         self.addCleanup(rival.stop)
+        return rival
+
+    def test_a_table_has_one_sereno(self):
+        first = self.doors(OPEN)
+        rival = self.rival(house.Porter)
+        with self.assertRaisesRegex(AssertionError, f"process {first.process.pid}.* guards with the table inet sereno"):
+            rival.start()
+        first.kill()
+        rival.start()
+        self.assert_shut()
+
+    def test_two_who_hold_the_same_table_have_time_for_other_things(self):
+        first = self.doors(OPEN)
+        rival = self.rival(Apart)
         rival.start()
         for program in (first, rival):
             program.order("reload")

@@ -148,13 +148,15 @@ impl Kernel {
         let mut id = 0;
         put_plan(batch, table, &gate.ban_plan(), &counts, &mut id);
         let doors = batch.count();
+        put_plan(batch, table, &gate.older_plan(), &counts, &mut id);
         put_plan(batch, table, &gate.door_plan(), &counts, &mut id);
         let nat = batch.count();
         put_plan(batch, table, &gate.nat_plan(), &counts, &mut id);
         put_plan(batch, table, &gate.policy_plan(), &counts, &mut id);
         let members = batch.count();
-        for (set, ports) in gate.listen_for(contents.hits) {
-            put_all(batch, table, &set, ports.iter().map(|port| (key(port), Left::Ever)));
+        let older = gate.older(contents.streams);
+        for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {
+            put_all(batch, table, &set, list.iter().map(|member| (key(member), Left::Ever)));
         }
         for (set, list) in &admitted.sets {
             put_all(batch, table, set, list.iter().map(|(member, left)| (key(member), *left)));

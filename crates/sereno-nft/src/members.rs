@@ -79,6 +79,9 @@ pub(crate) fn key(member: &Member) -> Key {
             let ([a, b, c, d], [high, low]) = (to.ip().octets(), to.port().to_be_bytes());
             Key { data: Some([a, b, c, d, high, low, 0, 0]), ..key(&single) }
         }
+        Member::Stream(stream) => octets(stream.from)
+            .with(&stream.port.to_be_bytes(), 4)
+            .with(&stream.to.to_be_bytes(), 4),
         Member::Flow(from, to, proto) => octets((*from).into())
             .with(&to.ip().octets(), 4)
             .with(&[proto.number()], 4)

@@ -87,6 +87,10 @@ fn key_type(kind: Kind) -> (u32, u32) {
         Kind::Icmp(Family::V6) => (TYPE_ICMPV6, 1),
         Kind::Interface => (TYPE_IFNAME, IFNAMSIZ as u32),
         Kind::Single(Family::V4) | Kind::Dnat => (joined(TYPE_IPADDR), 12),
+        Kind::Stream(family) => {
+            let (addr, len) = key_type(Kind::Addr(family));
+            ((addr << 6 | TYPE_INET_SERVICE) << 6 | TYPE_INET_SERVICE, len + 8)
+        }
         Kind::Flow => (joined(TYPE_IPADDR << 6 | TYPE_IPADDR), 16),
         Kind::Single(Family::V6) => (joined(TYPE_IP6ADDR), 24),
     }

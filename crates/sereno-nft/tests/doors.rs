@@ -7,7 +7,8 @@ use net::{Net, PATIENCE};
 use rustix::net::netdevice::name_to_index;
 use sereno_core::door::Hit;
 use sereno_core::gate::{
-    Contents, Doorway, Draft, Ears, Gate, Hold, Opening, Pass, Proto, Scope, Through, render,
+    Contents, Doorway, Draft, Ears, Gate, Hold, Opening, Pass, Proto, Scope, Stream, Through,
+    render,
 };
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
@@ -520,7 +521,11 @@ fn the_kernel_shows_the_text_that_render_writes() {
         pass(Through::Port(Proto::Udp, 9), "192.0.2.7", 60_000),
         pass(Through::Port(Proto::Sctp, 9), "2001:db8::7", 60_000),
     ];
-    let contents = Contents { passes: &passes, hits: &hits, ..Contents::default() };
+    let stream = |from: &str, to| Stream { from: from.parse().unwrap(), port: 40_000, to };
+    let streams = [("10.9.0.2", 22), ("fd09::2", 22), ("::ffff:10.9.0.3", 22), ("10.9.0.2", 1)];
+    let streams = streams.map(|(from, to)| stream(from, to));
+    let contents =
+        Contents { passes: &passes, hits: &hits, streams: &streams, ..Contents::default() };
     for doorway in doorways {
         let gate = gate(doorway);
         let moment = now();
@@ -556,7 +561,7 @@ fn beside_a_hundred_thousand_bans_doors_are_installed_at_once() {
     let passes: Vec<_> = (0..1000)
         .map(|n| pass(through("a"), &format!("10.9.{}.{}", n / 250, n % 250), 60_000))
         .collect();
-    let contents = Contents { holds: &holds, passes: &passes, hits: &[Hit::tcp(1)] };
+    let contents = Contents { holds: &holds, passes: &passes, hits: &[Hit::tcp(1)], streams: &[] };
     let start = Instant::now();
     let done = kernel.install(&gate, contents, now()).unwrap();
     println!("100,000 bans and 1,000 passes: {:?}", start.elapsed());

@@ -318,6 +318,8 @@ pub struct DoorStatus {
     pub ports: String,
     /// Whether they are closed to all others here.
     pub closed: bool,
+    /// Whether its knock puts out, instead of letting in.
+    pub closes: bool,
     /// How long it stays open, in seconds; absent for ever.
     pub hold: Option<u64>,
     /// Who is in.

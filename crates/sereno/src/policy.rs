@@ -121,7 +121,13 @@ pub fn document(path: &Path) -> io::Result<Document> {
         let why = format!("{}: not a regular file of at most {LONGEST} bytes", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| named(path, &e))?;
+    let bytes = std::fs::read(path).map_err(|e| named(path, &e))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let whole = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = whole.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let why = crate::words::no_utf8(path.display(), line);
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    })?;
     Ok(Document { name: path.display().to_string(), text })
 }
 

@@ -172,6 +172,8 @@ words! {
         | "No hay {path}; esto es lo que se encontró en esta máquina.";
     nothing_guarded() = "No jail is enabled: nothing would be guarded."
         | "No hay ninguna jaula activa: no se vigilaría nada.";
+    no_utf8(path, line) = "{path}:{line}: a letter here is not UTF-8; convert the file, such as with `iconv -f latin1 -t utf8`"
+        | "{path}:{line}: aquí hay una letra que no es UTF-8; convierta el archivo, por ejemplo con `iconv -f latin1 -t utf8`";
     all_fine(jails, names) = "No problems: {jails} ({names})." | "Sin problemas: {jails} ({names}).";
     // init
     is_there(path) = "{path} is there already; --force replaces it"

@@ -1,7 +1,7 @@
 //! What comes and goes in a gate: bans, passes, ports that are knocked at.
 
 use super::plan::{ALL, KNOCKED, TRIAL, hits};
-use super::{Gate, Hold, Left, Member, Misplaced, Pass, Proto};
+use super::{Gate, Hold, Left, Member, Misplaced, Pass, Proto, Stream};
 use crate::door::{Hit, Protocol};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ pub struct Contents<'a> {
     pub passes: &'a [Pass],
     /// The ports that are knocked at.
     pub hits: &'a [Hit],
+    /// The connections that are older than the gate.
+    pub streams: &'a [Stream],
 }
 
 impl<'a> Contents<'a> {
@@ -47,7 +49,8 @@ pub(super) fn fill(gate: &Gate, contents: Contents<'_>, now: Time) -> Filled {
         let list = list.into_iter().map(|(prefix, left)| (Member::Addr(prefix.addr()), left));
         filled.insert(set.to_string(), list.collect());
     }
-    for (set, list) in gate.listen_for(contents.hits) {
+    let older = gate.older(contents.streams);
+    for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {
         filled.insert(set, list.into_iter().map(|member| (member, Left::Ever)).collect());
     }
     filled

@@ -1,7 +1,9 @@
 //! What the gate does for doors: ports that open to who was let in, and what is heard of those
 //! who knock.
 
-use super::{Dnat, Family, Forward, Gate, Left, Misplaced, Name, Nat, PortRange, Ports, Proto};
+use super::{
+    Dnat, Family, Forward, Gate, Left, Misplaced, Name, Nat, PortRange, Ports, Proto, Stream,
+};
 use crate::addr::{Prefix, canonical};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -280,6 +282,8 @@ pub enum Member {
     Dnat(Ipv4Addr, Proto, u16, SocketAddrV4),
     /// What one address sends to a port of another.
     Flow(Ipv4Addr, SocketAddrV4, Proto),
+    /// A connection.
+    Stream(Stream),
 }
 
 impl Member {

@@ -17,6 +17,7 @@ mod doorway;
 mod hold;
 mod name;
 mod nat;
+mod older;
 pub mod plan;
 pub mod policy;
 mod ports;
@@ -29,6 +30,7 @@ pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};
 pub use nat::{Dnat, Forward, Nat, Snat, is_host};
+pub use older::Stream;
 pub use ports::{PortRange, Ports, Proto};
 pub use render::render;
 

@@ -170,6 +170,8 @@ pub enum Kind {
     Dnat,
     /// Two addresses, a protocol and a port of the second.
     Flow,
+    /// An address, its port and one of ours.
+    Stream(Family),
 }
 
 /// A set as it is made: without what comes and goes.
@@ -189,7 +191,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    fn new(name: impl Into<String>, kind: Kind) -> Self {
+    pub(super) fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self { name: name.into(), kind, ends: false, grows: None, fixed: Vec::new() }
     }
 
@@ -220,8 +222,9 @@ pub struct Plan {
 impl Gate {
     /// The whole gate, in the order in which its parts are written.
     #[must_use]
-    pub fn plans(&self) -> [Plan; 4] {
-        [self.ban_plan(), self.door_plan(), self.nat_plan(), self.policy_plan()]
+    pub fn plans(&self) -> [Plan; 5] {
+        let [bans, doors, nat] = [self.ban_plan(), self.door_plan(), self.nat_plan()];
+        [bans, self.older_plan(), doors, nat, self.policy_plan()]
     }
 
     /// What stops those who are banned.

@@ -98,6 +98,12 @@ impl PortRange {
         self.last
     }
 
+    /// Whether a port is in both.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        self.proto == other.proto && self.first <= other.last && other.first <= self.last
+    }
+
     /// Whether every port of the protocol is inside.
     #[must_use]
     pub fn is_whole(self) -> bool {
@@ -144,6 +150,13 @@ pub enum Ports {
 }
 
 impl Ports {
+    /// Whether a port is in both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let (Self::Only(own), Self::Only(others)) = (self, other) else { return true };
+        own.iter().any(|one| others.iter().any(|other| one.meets(*other)))
+    }
+
     /// Sorts and merges `ranges`, so that equal coverage is an equal value.
     ///
     /// # Errors

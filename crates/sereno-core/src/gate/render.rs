@@ -85,6 +85,8 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Single(Family::V4) => "ipv4_addr . inet_proto . inet_service",
         Kind::Single(Family::V6) => "ipv6_addr . inet_proto . inet_service",
         Kind::Dnat => "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service",
+        Kind::Stream(Family::V4) => "ipv4_addr . inet_service . inet_service",
+        Kind::Stream(Family::V6) => "ipv6_addr . inet_service . inet_service",
         Kind::Flow => "ipv4_addr . ipv4_addr . inet_proto . inet_service",
     }
 }
@@ -103,6 +105,7 @@ impl fmt::Display for Member {
             Self::Family(family) => f.write_str(nfproto(*family)),
             Self::Single(addr, proto, port) => write!(f, "{addr} . {} . {port}", proto.as_str()),
             Self::Dnat(addr, proto, port, _) => write!(f, "{addr} . {} . {port}", proto.as_str()),
+            Self::Stream(s) => write!(f, "{} . {} . {}", s.from, s.port, s.to),
             Self::Flow(from, to, proto) => {
                 write!(f, "{from} . {} . {} . {}", to.ip(), proto.as_str(), to.port())
             }
@@ -235,6 +238,9 @@ fn asked(test: &Test) -> String {
         Test::ToLoopback => "oif \"lo\"".to_owned(),
         Test::New => "ct state new".to_owned(),
         Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
+        Test::Stream(family, set) => {
+            format!("{} . tcp sport . tcp dport @{set}", field(*family))
+        }
         Test::FromPorts(range) => ports(*range).replace("dport", "sport"),
         Test::FromRange(family, set) => format!("{} @{set}", field(*family)),
         Test::Going => "ct state established,related".to_owned(),
@@ -329,7 +335,8 @@ mod tests {
     use super::*;
     use crate::door::Hit;
     use crate::gate::{
-        Dnat, Doorway, Draft, Ears, Forward, Hold, Nat, Opening, Pass, Proto, Scope, Through,
+        Dnat, Doorway, Draft, Ears, Forward, Hold, Nat, Opening, Pass, Proto, Scope, Stream,
+        Through,
     };
 
     #[test]
@@ -393,7 +400,14 @@ mod tests {
             pass(single, "2001:db8::7", 90),
         ];
         let hits = [Hit::tcp(8000), Hit::udp(9000), Hit::tcp(7000), Hit::tcp(8000)];
-        let text = render(&gate, Contents { holds: &[], passes: &passes, hits: &hits }, now);
+        let stream = |from: &str, to| Stream { from: from.parse().unwrap(), port: 40_000, to };
+        // The last two are to ports that nothing closes, or that are cut.
+        let streams =
+            [("192.0.2.9", 22), ("2001:db8::9", 22), ("192.0.2.9", 80), ("192.0.2.9", 5061)];
+        let streams = streams.map(|(from, to)| stream(from, to));
+        let contents =
+            Contents { passes: &passes, hits: &hits, streams: &streams, ..Contents::default() };
+        let text = render(&gate, contents, now);
         assert_eq!(text, include_str!("doors.nft"), "{text}");
     }
 

@@ -1,7 +1,7 @@
 //! What happens to a packet at a gate, and by which rule: the plan, walked as the kernel does.
 
 use super::plan::{Chain, Hook, Part, Plan, Rule, Source, Test, Translate};
-use super::{Contents, Family, Gate, Member, Proto, Verdict};
+use super::{Contents, Family, Gate, Member, Proto, Stream, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -291,6 +291,11 @@ impl<'a> Walker<'a> {
             Test::ToLoopback => false,
             Test::New => seen.state == State::New,
             Test::MidStream => self.is(Proto::Tcp) && !seen.syn,
+            Test::Stream(family, set) => {
+                let (port, to) = seen.ports;
+                let stream = Stream { from: seen.source, port, to };
+                self.is_of(*family) && self.is(Proto::Tcp) && self.has(set, &Member::Stream(stream))
+            }
             Test::FromPorts(range) => {
                 self.is(range.proto()) && (range.first()..=range.last()).contains(&seen.ports.0)
             }

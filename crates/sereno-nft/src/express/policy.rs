@@ -52,6 +52,7 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
         }
         Test::New => state(a, STATE_NEW),
         Test::MidStream => super::opening(a, NFT_CMP_NEQ),
+        Test::Stream(of, set) => stream(a, *of, set),
         Test::FromPorts(range) => super::port(a, *range, 0),
         Test::FromRange(of, set) => {
             address(a, *of);
@@ -96,6 +97,19 @@ fn icmp(a: &mut Attributes<'_>, of: Family) {
     meta(a, NFT_META_L4PROTO);
     compare(a, NFT_CMP_EQ, &[number]);
     payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+}
+
+/// Looks up address and both ports, side by side; what comes before says that it is TCP. The ports
+/// begin the header.
+fn stream(a: &mut Attributes<'_>, of: Family, set: &str) {
+    address(a, of);
+    let (from, to) = match of {
+        Family::V4 => (NFT_REG32_01, NFT_REG32_02),
+        Family::V6 => (NFT_REG_2, NFT_REG32_05),
+    };
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, from);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, to);
+    look_up(a, set, 0);
 }
 
 /// The kernel's clock has nanoseconds since 1970.

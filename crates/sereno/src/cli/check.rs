@@ -4,9 +4,11 @@ use super::args::CheckArgs;
 use super::failure::Outcome;
 use super::paint::{self, Paint};
 use super::rules::{Told, write_json};
+use crate::doors::Doors;
 use crate::{policy, words};
 use serde::Serialize;
 use sereno_config::{JailConf, SourceConf};
+use sereno_core::gate::Name;
 use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
@@ -72,10 +74,26 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
     };
     if !doors.is_empty() {
         writeln!(out, "{}", words::doors_are(doors.join(", ")))?;
+        for (door, ports) in closing(&loaded.doors) {
+            writeln!(out, "  {}", words::door_closes(ports, door))?;
+        }
     }
     writeln!(out, "{}", paint.style(style, &verdict))?;
     out.flush()?;
     Ok(code)
+}
+
+/// The doors that close ports to all others, and which; each ports once.
+fn closing(doors: &Doors) -> Vec<(Name, String)> {
+    let mut closing: Vec<(Name, String)> = Vec::new();
+    for door in &doors.policies {
+        for ports in door.closes().map(ToString::to_string) {
+            if !closing.iter().any(|(_, known)| *known == ports) {
+                closing.push((door.name, ports));
+            }
+        }
+    }
+    closing
 }
 
 /// The logs of a jail that are not there.

@@ -9,6 +9,7 @@ mod net;
 mod sessions;
 mod socket;
 mod sshd;
+mod tcp;
 
 use rustix::fs::OFlags;
 use sereno_config::facts::Facts;
@@ -19,6 +20,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+pub use tcp::streams;
 
 /// Bytes of a file read at most. The routing tables of a big router are the largest.
 const LONGEST: u64 = 16 << 20;

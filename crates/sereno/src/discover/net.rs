@@ -73,7 +73,7 @@ fn routes(text: &str) -> (Vec<IpAddr>, Vec<Prefix>) {
     (gateways, networks)
 }
 
-fn addr6(hex: &str) -> Option<Ipv6Addr> {
+pub(super) fn addr6(hex: &str) -> Option<Ipv6Addr> {
     let is_whole = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     if is_whole { u128::from_str_radix(hex, 16).ok().map(Ipv6Addr::from_bits) } else { None }
 }

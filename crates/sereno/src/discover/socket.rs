@@ -2,6 +2,7 @@
 //! sshd's own configuration has no effect.
 
 use super::sshd::port_of;
+use super::tcp::listening;
 use super::{exists, matching, text};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,8 +18,6 @@ const FOLDERS: [&str; 6] = [
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
-/// The state `LISTEN` in `/proc/net/tcp` (proc_net(5)).
-const LISTEN: &str = "0A";
 
 /// The ports of the units that somebody listens on. The unit is often installed and not used, and
 /// files do not tell for sure; one port too many does no harm to a ban.
@@ -55,20 +54,4 @@ fn written(root: &Path, unit: &str) -> Vec<u16> {
         }
     }
     ports
-}
-
-/// Every TCP port that is listened on: `sl local_address rem_address st ...`, where an address
-/// ends in its port in hexadecimal.
-fn listening(root: &Path) -> Vec<u16> {
-    let port = |line: &str| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
-        let (_, port) = local.rsplit_once(':').filter(|_| state == LISTEN)?;
-        u16::from_str_radix(port, 16).ok()
-    };
-    let table = |name: &str| text(root, &format!("proc/net/{name}")).unwrap_or_default();
-    ["tcp", "tcp6"]
-        .into_iter()
-        .flat_map(|t| table(t).lines().filter_map(port).collect::<Vec<_>>())
-        .collect()
 }

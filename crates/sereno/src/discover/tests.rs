@@ -4,6 +4,8 @@ use super::*;
 use proptest::prelude::*;
 use sereno_config::SourceConf;
 use sereno_config::facts::{AsteriskNote, LogPlace};
+use sereno_core::gate::Stream;
+use std::net::{TcpListener, TcpStream};
 use std::{fs, slice};
 
 /// A root directory with these files.
@@ -95,6 +97,28 @@ fn systemd_may_hold_the_port() {
     let later = ("etc/systemd/system/ssh.socket.d/z.conf", "ListenStream=\n");
     assert_eq!(ports(&[unit, generated, later]), [22], "the last word counts");
     assert_eq!(ports(&[("usr/lib/systemd/system/sshd.socket", "ListenStream=2422\n")]), [2422]);
+}
+
+/// Both ends of real connections, as the kernel tells them.
+#[test]
+fn what_is_under_way_is_known_by_both_its_ends() {
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(at).unwrap();
+        let here = listener.local_addr().unwrap();
+        let client = TcpStream::connect(here).unwrap();
+        let ends = (here, client.local_addr().unwrap());
+        assert!(tcp::rows(Path::new("/"), tcp::ESTABLISHED).contains(&ends), "{ends:?}");
+        assert!(tcp::listening(Path::new("/")).contains(&here.port()));
+        assert!(streams(Path::new("/")).iter().all(|stream| !stream.from.is_loopback()));
+    }
+    let both = "  sl  local_address                         remote_address                        st\n   \
+        0: 0000000000000000FFFF0000010200C0:0016 0000000000000000FFFF0000096433C6:D431 01 0 0 0\n   \
+        1: 0000000000000000FFFF0000010200C0:0016 0000000000000000FFFF0000096433C6:D432 06 0 0 0\n   \
+        2: 00:0016 0000:D433 01\n";
+    let machine = machine(&[("proc/net/tcp6", both)]);
+    let from = "198.51.100.9".parse().unwrap();
+    let known = if cfg!(target_endian = "little") { streams(machine.path()) } else { return };
+    assert_eq!(known, [Stream { from, port: 54321, to: 22 }]);
 }
 
 const LOGGER: &str = "\

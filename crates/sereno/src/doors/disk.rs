@@ -10,6 +10,20 @@ use std::path::Path;
 /// Bytes of a file at most.
 const LONGEST: u64 = 1 << 20;
 
+/// The text of a file in the form of another program, to which letters are bytes: where it is no
+/// UTF-8, it is taken for Latin-1.
+///
+/// # Errors
+/// It cannot be read, is no regular file, or too long.
+pub(super) fn foreign(path: &Path) -> io::Result<String> {
+    plain(&open(path)?)
+}
+
+fn plain(file: &File) -> io::Result<String> {
+    let text = String::from_utf8(bytes(file)?);
+    Ok(text.unwrap_or_else(|e| e.as_bytes().iter().map(|byte| char::from(*byte)).collect()))
+}
+
 /// The text of a file.
 ///
 /// # Errors
@@ -23,14 +37,19 @@ pub(super) fn text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// It cannot be read, is no regular file, too long, or no UTF-8.
 pub fn text_of(file: &File) -> io::Result<String> {
+    let wrong = |e| io::Error::new(io::ErrorKind::InvalidData, e);
+    String::from_utf8(bytes(file)?).map_err(wrong)
+}
+
+fn bytes(file: &File) -> io::Result<Vec<u8>> {
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() > LONGEST {
         let why = format!("not a regular file of at most {LONGEST} bytes");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    let mut text = String::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-    file.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The mode of a file that others than its owner can read or write.
@@ -42,7 +61,7 @@ pub(super) fn is_shared(path: &Path) -> Option<u32> {
 /// The text of a file that holds a secret.
 ///
 /// # Errors
-/// As [`text`]; and others than its owner can read it.
+/// As [`foreign`]; and others than its owner can read it.
 pub(super) fn secret(path: &Path) -> io::Result<String> {
     let file = open(path)?;
     let mode = file.metadata()?.mode();
@@ -50,7 +69,7 @@ pub(super) fn secret(path: &Path) -> io::Result<String> {
         let why = format!("others can read or write it (mode {:o})", mode & 0o777);
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
-    text_of(&file)
+    plain(&file)
 }
 
 /// Opens without waiting for who might write into a pipe.

@@ -2,11 +2,12 @@
 
 use super::{Reader, SignedDoor, disk, set};
 use jiff::tz::TimeZone;
-use sereno_config::Document;
 use sereno_config::fwknop::{Server, read_server};
+use sereno_config::{Document, Severity};
 use sereno_core::door::{Deeds, Door, Sequences};
 use sereno_core::engine::DoorPolicy;
 use sereno_core::gate::{Name, PortRange, Ports};
+use sereno_spa::Stanza;
 use std::path::Path;
 
 /// What a fwknopd.conf beside an access.conf is called.
@@ -17,6 +18,16 @@ impl Reader {
     pub(super) fn fwknop(&mut self, path: &Path, closed: bool) {
         let Some(server) = self.server(path) else { return };
         let mut names = Vec::new();
+        let asked = |stanza: &Stanza| {
+            let leads = stanza.translation.force.is_some();
+            stanza.open_ports.is_empty() && stanza.cycle.is_none() && !leads
+        };
+        if closed && server.access.stanzas.iter().any(asked) {
+            let message = "a stanza has no OPEN_PORTS: nothing is closed for it, and whoever finds \
+                           open what it opens needs no packet";
+            let remedy = "write OPEN_PORTS tcp/22, say, if Sereno is to close that to others";
+            self.note(Severity::Warning, path, message.to_owned(), remedy);
+        }
         for stanza in &server.access.stanzas {
             let name = self.name("fwknop");
             let deeds = set(&stanza.open_ports).map(Deeds::open).unwrap_or_default();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 impl Reader {
     pub(super) fn knockd(&mut self, path: &Path, closed: bool) {
         let remedy = "name a knockd.conf that can be read";
-        let Some(text) = self.text(path, disk::text, remedy) else { return };
+        let Some(text) = self.text(path, disk::foreign, remedy) else { return };
         let document = Document { name: path.display().to_string(), text };
         let once = |path: &str| disk::text(Path::new(path)).ok();
         let outcome = knockd::read(&document, &once);

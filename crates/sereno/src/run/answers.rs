@@ -11,6 +11,7 @@ use sereno_core::rule::session::Line;
 use sereno_core::time::Time;
 use sereno_store::Event;
 use sereno_wire::control::{Ask, Moment, Reply};
+use std::net::IpAddr;
 use std::time::Duration;
 
 impl Shell {
@@ -130,6 +131,10 @@ impl Shell {
         if !policies.iter().any(|policy| policy.name == door) {
             return Reply::Refused { why: words::unknown_door(door) };
         }
+        let barred = match input {
+            Input::LetIn { addr, .. } => self.barred(door, addr),
+            _ => None,
+        };
         let actions = self.guard.command(input, clock());
         let counts = |action: &&Action| {
             let told =
@@ -144,8 +149,23 @@ impl Shell {
             }
         }
         notes.extend(self.guard.hands.observing().map(words::doors_noted_only));
+        notes.extend(barred);
         notes.extend(self.guard.attendance.deaf.as_ref().map(words::doors_deaf));
         Reply::Done { count: actions.iter().filter(counts).count() as u64, notes }
+    }
+
+    /// That somebody is banned, and so does not come to a door.
+    fn barred(&self, door: Name, addr: IpAddr) -> Option<String> {
+        let policies = self.guard.engine.porter()?.policies();
+        let behind = policies.iter().find(|policy| policy.name == door)?;
+        let jails = self.guard.engine.ledger().touching(Prefix::host(addr)).filter(|ban| {
+            let jail = self.guard.engine.jail(ban.jail).map(|jail| jail.policy());
+            jail.is_some_and(|jail| {
+                jail.closes && behind.ports().any(|ports| jail.ports.meets(ports))
+            })
+        });
+        let jails: Vec<String> = jails.map(|ban| ban.jail.to_string()).collect();
+        (!jails.is_empty()).then(|| words::barred_by_ban(addr, jails.join(", ")))
     }
 
     fn why(&mut self, prefix: Prefix) -> Reply {

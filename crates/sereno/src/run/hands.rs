@@ -1,6 +1,8 @@
 //! The hands: those who do. They take orders, know the friends themselves, and touch nothing
 //! but Sereno's own table.
 
+use super::claim::claim;
+use crate::discover::streams;
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
@@ -9,7 +11,11 @@ use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel, Refusal, Watch};
 use sereno_wire::orders::{Order, Report};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::time::Duration;
 
 /// Holds the firewall, or says why it cannot.
@@ -18,6 +24,8 @@ pub struct Hands {
     grip: Result<Grip, Idle>,
     gate: Option<Gate>,
     friends: Friends,
+    /// The tables that no other Sereno may have.
+    claims: BTreeMap<Name, Option<File>>,
     /// Why doors are left out of the gate.
     shut: Option<String>,
     /// Why translation is left out of it.
@@ -59,7 +67,7 @@ impl Hands {
         } else {
             Kernel::open().map(|kernel| Grip { kernel, watch: None }).map_err(Idle::Refused)
         };
-        Self { grip, gate: None, friends, shut: None, untranslated: None }
+        Self { grip, gate: None, friends, claims: BTreeMap::new(), shut: None, untranslated: None }
     }
 
     /// Why nothing is enforced, when nothing is.
@@ -69,6 +77,17 @@ impl Hands {
             Idle::Asked => words::asked_to_observe(),
             Idle::Refused(refusal) => refusal.to_string(),
         })
+    }
+
+    /// Takes a table for its own, until the end of the process.
+    ///
+    /// # Errors
+    /// When another Sereno has it.
+    pub fn claim(&mut self, table: Name) -> io::Result<()> {
+        if self.grip.is_ok() && !self.claims.contains_key(&table) {
+            self.claims.insert(table, claim(table)?);
+        }
+        Ok(())
     }
 
     /// Takes a new list of friends.
@@ -88,7 +107,7 @@ impl Hands {
         let mut rest = orders;
         while let Some(order) = rest.first() {
             if let Order::Install { gate, holds, passes, hits } = order {
-                let contents = Contents { holds, passes, hits };
+                let contents = Contents { holds, passes, hits, streams: &[] };
                 reports.push(self.install(gate, contents, now));
                 rest = &rest[1..];
             } else {
@@ -108,7 +127,8 @@ impl Hands {
         };
         let welcome = contents.holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none());
         let welcome: Vec<_> = welcome.copied().collect();
-        let contents = Contents { holds: &welcome, ..contents };
+        let streams = if gate.spares_streams() { streams(Path::new("/")) } else { Vec::new() };
+        let contents = Contents { holds: &welcome, streams: &streams, ..contents };
         (self.shut, self.untranslated) = (None, None);
         let report = match &mut self.grip {
             Err(_) => Report::Observed,

@@ -1,6 +1,7 @@
 //! `sereno run`: guarding, in the foreground.
 
 mod answers;
+mod claim;
 pub mod commands;
 pub mod control;
 pub mod deeds;
@@ -177,7 +178,7 @@ impl Shell {
             None => say(&words::stopped()),
         }
         if self.guard.shuts() {
-            say(&words::stopped_shut());
+            say(&words::stopped_shut(self.guard.draft.table));
         }
         Ok(())
     }

@@ -65,7 +65,8 @@ pub fn build(
     };
     let (follow, journals) = open(policy, &book, &places)?;
     book.adopt(places.health);
-    let hands = Hands::new(engine.friends().clone(), place.observe);
+    let mut hands = Hands::new(engine.friends().clone(), place.observe);
+    hands.claim(policy.settings.table)?;
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
     guard.house = house;
@@ -108,6 +109,7 @@ pub fn rebuild(
         cursors: guard.journals.iter().zip(guard.book.journals()).filter_map(cursor).collect(),
         ..Places::default()
     };
+    guard.hands.claim(policy.settings.table)?;
     let (engine, mut book) = engine(policy, now)?;
     let porter = super::doors::porter(&doors, now)?;
     if guard.stdin.is_none() {

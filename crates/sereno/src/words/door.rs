@@ -6,8 +6,8 @@ use std::fmt::Display;
 
 words! {
     doors_are(names) = "Doors: {names}" | "Puertas: {names}";
-    no_doors() = "there are no doors; docs/guide/doors.md shows how to make one"
-        | "no hay puertas; docs/guide/doors.md explica cómo hacer una";
+    no_doors() = "there are no doors; `sereno door guard ssh` makes one"
+        | "no hay puertas; `sereno door guard ssh` hace una";
     door_head() = "door" | "puerta";
     opened_by() = "opened by" | "se abre con";
     behind_it() = "behind it" | "detrás";
@@ -17,6 +17,7 @@ words! {
     holds() = "holds" | "dura";
     who_is_in() = "in" | "dentro";
     a_command() = "a command" | "una orden";
+    shuts_ports(ports) = "closes {ports}" | "cierra {ports}";
     what_is_asked() = "what is asked for" | "lo que se pida";
     is_in(who, door, port, until) = "  {who} is in by {door} ({port}) {until}"
         | "  {who} pasa por {door} ({port}) {until}";
@@ -37,6 +38,10 @@ words! {
         | "escrito {path}: la puerta, abierta a todos mientras no se guarde";
     guard_knock(addr, host, ports) = "Now knock, from where this session comes ({addr}):\n\n  sereno knock {host} {ports}\n  knock {host} {ports}\n"
         | "Ahora llame, desde donde viene esta sesión ({addr}):\n\n  sereno knock {host} {ports}\n  knock {host} {ports}\n";
+    guard_knock_is(ports) = "The knock is\n\n  sereno knock HOST {ports}\n  knock HOST {ports}\n"
+        | "El toque es\n\n  sereno knock SERVIDOR {ports}\n  knock SERVIDOR {ports}\n";
+    guard_unread(path) = "{path} is not read by the running Sereno, which was started with files of its own (--config, --fail2ban, --knockd, --fwknop), and was taken away again; write the door into its file, or start it without these and name them in /etc/sereno/sereno.toml (import.fail2ban, import.knockd, import.fwknop)"
+        | "el Sereno en marcha no lee {path}, porque se arrancó con otros archivos (--config, --fail2ban, --knockd, --fwknop), así que se ha quitado; escriba la puerta en su archivo, o arránquelo sin ellos y nómbrelos en /etc/sereno/sereno.toml (import.fail2ban, import.knockd, import.fwknop)";
     guard_again(addr, door) = "Now knock at {door}, from where this session comes ({addr})."
         | "Ahora llame a {door}, desde donde viene esta sesión ({addr}).";
     guard_waits(seconds) = "waiting for the knock, {seconds} s at most" | "esperando la llamada, {seconds} s como mucho";

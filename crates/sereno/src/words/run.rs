@@ -25,6 +25,8 @@ words! {
     not_in_group(group) = "only this user may use the control socket: he is not in group {group}"
         | "solo este usuario puede usar el socket de control: no está en el grupo {group}";
     another_listens(socket) = "another Sereno listens on {socket}" | "otro Sereno escucha en {socket}";
+    another_guards(table, process) = "another Sereno (process {process}) guards with the table inet {table} already; stop it, or give this one a `table` of its own"
+        | "otro Sereno (proceso {process}) vigila ya con la tabla inet {table}; párelo, o dele a este una `table` propia";
     is_no_socket(path) = "{path} is there and is no socket" | "{path} existe y no es un socket";
     nobody_notified(why) = "the service manager cannot be told: {why}"
         | "no se puede avisar al gestor de servicios: {why}";
@@ -114,8 +116,8 @@ words! {
         | "llamó bien a {door}, pero había tocado una trampa; no pasa";
     doors_full(door) = "not let in by {door}: too many are in" | "no pasa por {door}: hay demasiados";
     not_opened(door, why) = "{door} could not be opened: {why}" | "no se pudo abrir {door}: {why}";
-    stopped_shut() = "closed doors stay closed, and nobody hears who knocks; docs/guide/doors.md says how to open them"
-        | "las puertas cerradas siguen cerradas y nadie oye a quien llama; docs/guide/doors.md dice cómo abrirlas";
+    stopped_shut(table) = "closed doors stay closed, and nobody hears who knocks; `nft delete table inet {table}` opens them and lifts all bans"
+        | "las puertas cerradas siguen cerradas y nadie oye a quien llama; `nft delete table inet {table}` las abre y levanta todos los vetos";
     doors_pass(mark) = "another firewall turns strangers away; it was told to let pass whom a door lets in (mark {mark})"
         | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
     door_closes(ports, door) = "{ports}: closed to all but who comes in by the door {door}"
@@ -143,6 +145,8 @@ words! {
         | "el paquete de {user} pide más de lo que tiene {door}: {ports}";
     signed_runs(user, addr, door) = "a packet of {user} from {addr} runs a command by {door}"
         | "un paquete de {user} desde {addr} ejecuta una orden por {door}";
+    barred_by_ban(addr, jails) = "{addr} is banned ({jails}) and stays out until `sereno unban {addr}`"
+        | "{addr} está vetado ({jails}) y no entra hasta `sereno unban {addr}`";
     unknown_door(door) = "there is no door {door}; `sereno door list` names them"
         | "no hay ninguna puerta {door}; `sereno door list` las nombra";
     doors_noted_only(why) = "noted only, nothing is opened: {why}" | "solo anotado, no se abre nada: {why}";

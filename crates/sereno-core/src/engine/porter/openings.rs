@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(super) fn is_shut(policy: &DoorPolicy, shut: &BTreeMap<Name, Shut>) -> bool {
     let closable = ports(&policy.door).any(|ports| *ports != Ports::All);
     let wanted = shut.get(&policy.name).is_some_and(|shut| *shut != Shut::AsSaid);
-    policy.closed || wanted && closable
+    closable && (policy.closed || wanted)
 }
 
 /// The ports that a door opens or closes.

@@ -1,8 +1,9 @@
 //! What doors are to the porter, and what he remembers of them.
 
+use super::openings::ports;
 use crate::addr::Prefix;
 use crate::door::Door;
-use crate::gate::{Name, Pass};
+use crate::gate::{Name, Pass, Ports};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -21,6 +22,18 @@ pub struct DoorPolicy {
     pub cut: bool,
     /// Who needs no knock.
     pub free: Vec<Prefix>,
+}
+
+impl DoorPolicy {
+    /// The ports that it opens or closes.
+    pub fn ports(&self) -> impl Iterator<Item = &Ports> {
+        ports(&self.door)
+    }
+
+    /// Those that its file closes to all others.
+    pub fn closes(&self) -> impl Iterator<Item = &Ports> {
+        self.ports().filter(|ports| self.closed && **ports != Ports::All)
+    }
 }
 
 /// How far a knock came.

@@ -6,7 +6,7 @@
 
 use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, nat};
 use crate::gate::doorway::single;
-use crate::gate::{Ears, Family, Gate, Member, Opening, Proto, Verdict};
+use crate::gate::{Ears, Family, Gate, Member, Opening, Proto, Verdict, older};
 use std::time::Duration;
 
 /// Just behind connection tracking.
@@ -145,6 +145,9 @@ impl Gate {
             if !shut.is_empty() {
                 rules.push(known);
             }
+        }
+        if !shut.is_empty() {
+            rules.extend(older::rules());
         }
         rules.extend(shut);
         Chain { name: "doors".to_owned(), base: Base::prerouting(DOORS), rules }

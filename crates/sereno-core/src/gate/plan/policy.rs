@@ -7,7 +7,7 @@
 use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test};
 use crate::addr::Prefix;
 use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, What, Who};
-use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Verdict};
+use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Verdict, older};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -153,8 +153,9 @@ impl Draft<'_> {
     fn deciding(self, mark: Option<u32>) -> Chain {
         let needed = |family| asks(Test::IcmpIn(family, self.needed(family)));
         let mut rules = vec![accept(Part::Loopback)];
-        rules.push(vec![asks(Test::Invalid), Part::Count(self.name(INVALID)), DROP]);
         rules.push(accept(asks(Test::Going)));
+        rules.extend(older::rules());
+        rules.push(vec![asks(Test::Invalid), Part::Count(self.name(INVALID)), DROP]);
         // Whom a door let in.
         rules.extend(mark.map(|bits| accept(asks(Test::Marked(bits)))));
         rules.extend(Family::BOTH.map(|family| accept(needed(family))));
@@ -282,7 +283,8 @@ fn family(part: &Part) -> Option<Family> {
         Test::Of(family)
         | Test::FromRange(family, _)
         | Test::Icmp(family, _)
-        | Test::IcmpIn(family, _) => Some(*family),
+        | Test::IcmpIn(family, _)
+        | Test::Stream(family, _) => Some(*family),
         Test::ToAddr(prefix) => Some(Family::of(*prefix)),
         Test::Over(source, ..) | Test::Crowded(source, ..) => Some(source.family),
         Test::FamilyIn(_)

@@ -35,6 +35,8 @@ pub enum Test {
     New,
     /// It is TCP, and does not begin a connection.
     MidStream,
+    /// It is TCP of a connection in the set.
+    Stream(Family, String),
     /// It is from these ports.
     FromPorts(PortRange),
     /// Its source is in the set of ranges.

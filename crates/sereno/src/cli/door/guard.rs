@@ -110,12 +110,20 @@ fn make(
             return Err(refused);
         }
     }
+    let known = asked(socket, args.json)?.doors.iter().any(|door| door.name == name);
+    if !known {
+        // It was told to read other files.
+        let _ = std::fs::remove_file(&path);
+        return Err(Failure::refused(words::guard_unread(path.display())));
+    }
     if args.json.json {
         return Ok(());
     }
-    let host = session.map_or_else(|| "HOST".to_owned(), |(_, here)| here.to_string());
-    let from = session.map_or_else(String::new, |(from, _)| from.to_string());
-    let told = words::guard_knock(from, host, list.join(" "));
+    let list = list.join(" ");
+    let told = match session {
+        Some((from, here)) => words::guard_knock(from, here, list),
+        None => words::guard_knock_is(list),
+    };
     writeln!(out, "{}\n{told}", words::guard_made(path.display())).map_err(Failure::io)?;
     out.flush().map_err(Failure::io)
 }

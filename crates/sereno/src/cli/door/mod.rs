@@ -59,8 +59,9 @@ fn worked(reply: Reply, how: Json, out: &mut impl Write) -> Outcome {
     }
 }
 
+/// A door by its name; files of other programs may write it with capitals.
 fn door(name: &str) -> Result<Name, Failure> {
-    name.parse().map_err(Failure::usage)
+    name.to_ascii_lowercase().parse().map_err(Failure::usage)
 }
 
 fn asked(socket: Option<&Path>, how: Json) -> Result<Status, Failure> {
@@ -108,7 +109,11 @@ fn doors(doors: &[DoorStatus]) -> String {
             words::door_way(&door.way).to_owned(),
             behind(door),
             if door.closed { words::closed() } else { words::not_ours() },
-            door.hold.map_or_else(words::for_ever, words::seconds),
+            match door.hold {
+                _ if door.closes => "-".to_owned(),
+                Some(seconds) => words::seconds(seconds),
+                None => words::for_ever(),
+            },
             door.entries.len().to_string(),
         ]
     };
@@ -120,6 +125,7 @@ fn behind(door: &DoorStatus) -> String {
     match door.ports.as_str() {
         "" => words::a_command(),
         "asked" => words::what_is_asked(),
+        ports if door.closes => words::shuts_ports(ports),
         ports => ports.to_owned(),
     }
 }

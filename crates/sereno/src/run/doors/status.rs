@@ -55,6 +55,7 @@ fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
         way: way.to_owned(),
         ports,
         closed: porter.is_shut(policy),
+        closes: matches!(deeds.start, Deed::Close(_)),
         hold: holds.then_some(policy.door.hold.as_secs()),
         entries: entries.map(entry).collect(),
     }
