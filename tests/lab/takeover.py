@@ -51,6 +51,8 @@ actionunban = echo unban <ip> >>/root/told
 # Banned by fail2ban for what they did, over both families and from a file, and by hand.
 BY_JOURNAL, BY_SIX, BY_FILE, BY_HAND = "203.0.113.61", "2001:db8:bad::61", "203.0.113.63", "203.0.113.64"
 PARDONED = "203.0.113.65"
+# Let in again by hand, while the lines that led to their bans are still young.
+FORGIVEN, FORGIVEN_FILE = "203.0.113.69", "203.0.113.70"
 MEANWHILE, MEANWHILE_FILE, AFTERWARDS = "203.0.113.66", "203.0.113.67", "203.0.113.68"
 # Sereno shuts out a whole network of version 6; fail2ban gets the address that did it.
 MEANWHILE_SIX, ITS_NETWORK = "2001:db8:bad:7::66", "2001:db8:bad:7::/64"
@@ -236,6 +238,11 @@ class TakeOver(unittest.TestCase):
         self.assertTrue(self.machine.hears(PARDONED))
         told = ["start", f"ban {BY_FILE} 0", f"unban {BY_FILE}", "stop", "start", f"ban {BY_FILE} 1"]
         told.append(f"ban {MEANWHILE_FILE} 0")
+        self.attacks(FORGIVEN, self.shut_out(FORGIVEN))
+        self.fails_in_the_shop(FORGIVEN_FILE)
+        self.check(self.shut_out(FORGIVEN_FILE), self.said)
+        self.machine.run(f"sereno unban {FORGIVEN} && sereno unban {FORGIVEN_FILE}")
+        told += [f"ban {FORGIVEN_FILE} 0", f"unban {FORGIVEN_FILE}"]
         self.check(lambda: self.machine.run("cat /root/told").splitlines() == told, self.said)
 
         given = self.give_back()
@@ -243,7 +250,8 @@ class TakeOver(unittest.TestCase):
         self.assertEqual(given.keys(), BANNED | meanwhile)
         self.assertEqual(self.fail2bans().keys(), BANNED | meanwhile, "nobody else")
         self.assertTrue(self.shut_out(*(who for _, who in given))())
-        self.assertTrue(self.machine.hears(PARDONED), "who was let in stays in")
+        for who in (PARDONED, FORGIVEN, FORGIVEN_FILE):
+            self.assertTrue(self.machine.hears(who), f"who was let in stays in: {who}")
         self.attacks(AFTERWARDS, self.shut_out(AFTERWARDS))
         self.check(self.shut_out(AFTERWARDS), self.said)
 

@@ -6,7 +6,7 @@ mod common;
 use common::Dir;
 use common::real::Real;
 use rusqlite::Connection;
-use sereno_store::fail2ban::{Given, Receipt, TakeError, give, take};
+use sereno_store::fail2ban::{Gift, Given, Receipt, TakeError, give, take};
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
@@ -71,7 +71,10 @@ fn the_real_one_goes_on_with_them() {
     take(&real.file(), &mut |ban| drop(taken.insert(ban.id.clone(), ban))).unwrap();
     let known = taken["192.0.2.1"].since;
     bans.push(given("plain", "192.0.2.1", known, Some(known + 3600), hour));
-    let receipt = give(&real.file(), &bans, now, &mut |ban| ban.id == "192.0.2.2").unwrap();
+    let receipt = give(&real.file(), Gift { bans: &bans, ..Gift::default() }, now, &mut |ban| {
+        ban.id == "192.0.2.2"
+    })
+    .unwrap();
     assert_eq!(receipt, Receipt { given: 7, shortened: 1, dropped: 1 });
 
     real.go_on();
@@ -109,7 +112,8 @@ fn what_cannot_be_written_stays_as_it_is() {
         fs::copy(real.file(), &path).unwrap();
         Connection::open(&path).unwrap().execute_batch(change).unwrap();
         let before = fs::read(&path).unwrap();
-        let error = give(&path, &bans, now(), &mut |_| true).unwrap_err();
+        let error =
+            give(&path, Gift { bans: &bans, ..Gift::default() }, now(), &mut |_| true).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), before, "{change}");
         error
     };
@@ -120,8 +124,9 @@ fn what_cannot_be_written_stays_as_it_is() {
     let trigger = "CREATE TRIGGER x AFTER INSERT ON bips BEGIN DELETE FROM bips; END";
     assert!(matches!(tried(trigger), TakeError::Foreign { .. }));
     assert!(matches!(tried("DROP TABLE jails"), TakeError::Sqlite { .. }));
-    assert!(matches!(give(dir.path(), &bans, 0, &mut |_| true), Err(TakeError::Foreign { .. })));
+    let gift = Gift { bans: &bans, ..Gift::default() };
+    assert!(matches!(give(dir.path(), gift, 0, &mut |_| true), Err(TakeError::Foreign { .. })));
     let nowhere = dir.path().join("nix");
-    assert!(matches!(give(&nowhere, &bans, 0, &mut |_| true), Err(TakeError::Io { .. })));
+    assert!(matches!(give(&nowhere, gift, 0, &mut |_| true), Err(TakeError::Io { .. })));
     assert!(!nowhere.exists());
 }

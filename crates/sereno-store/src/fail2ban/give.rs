@@ -45,6 +45,34 @@ impl Given {
     }
 }
 
+/// How far a jail has read a log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The jail, as fail2ban calls it.
+    pub jail: String,
+    /// The log's path, or [`Position::JOURNAL`].
+    pub log: String,
+    /// The MD5 of the log's first line with its end, in hexadecimal; of the journal, the time in
+    /// words.
+    pub mark: String,
+    /// Bytes read; of the journal, seconds since 1970.
+    pub at: i64,
+}
+
+impl Position {
+    /// What fail2ban calls the journal among the logs.
+    pub const JOURNAL: &str = "systemd-journal";
+}
+
+/// What fail2ban is to go on with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gift<'a> {
+    /// The bans in force.
+    pub bans: &'a [Given],
+    /// Where to read on: what was read here would count a second time there.
+    pub positions: &'a [Position],
+}
+
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
@@ -56,7 +84,7 @@ pub struct Receipt {
     pub dropped: u64,
 }
 
-/// Writes bans into the database at `path`, whole or not at all. Of the bans that are there, those
+/// Writes bans and positions into the database at `path`, whole or not at all. Of the bans that are there, those
 /// that `drop` says yes to are taken out.
 ///
 /// fail2ban must not run: it reads them at its start only.
@@ -65,7 +93,7 @@ pub struct Receipt {
 /// When the file cannot be written, or is none of a fail2ban whose layout is known.
 pub fn give(
     path: &Path,
-    bans: &[Given],
+    gift: Gift<'_>,
     now: i64,
     drop: &mut dyn FnMut(&Taken) -> bool,
 ) -> Result<Receipt, TakeError> {
@@ -82,7 +110,7 @@ pub fn give(
         }
         _ => return Err(TakeError::Foreign { path: path.to_owned() }),
     }
-    write(&mut conn, bans, now, drop).map_err(sqlite)
+    write(&mut conn, gift, now, drop).map_err(sqlite)
 }
 
 /// Whether writing into the tables does nothing else.
@@ -93,13 +121,14 @@ fn is_plain(conn: &Connection) -> rusqlite::Result<bool> {
 
 fn write(
     conn: &mut Connection,
-    bans: &[Given],
+    gift: Gift<'_>,
     now: i64,
     drop: &mut dyn FnMut(&Taken) -> bool,
 ) -> rusqlite::Result<Receipt> {
     let tx = Transaction::new(conn, TransactionBehavior::Immediate)?;
     let mut receipt = Receipt { dropped: take_out(&tx, drop)?, ..Receipt::default() };
-    let jails: BTreeSet<&str> = bans.iter().map(|ban| ban.jail.as_str()).collect();
+    let jails = gift.bans.iter().map(|ban| &ban.jail);
+    let jails: BTreeSet<&String> = jails.chain(gift.positions.iter().map(|p| &p.jail)).collect();
     for jail in jails {
         tx.execute(
             "INSERT INTO jails (name, enabled) SELECT ?1, 1
@@ -107,9 +136,17 @@ fn write(
             [jail],
         )?;
     }
-    for ban in bans {
+    for ban in gift.bans {
         receipt.shortened += u64::from(put(&tx, ban, now)?);
         receipt.given += 1;
+    }
+    for position in gift.positions {
+        // What is there of the same jail and log is replaced: both are the key.
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO logs (jail, path, firstlinemd5, lastfilepos)
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![position.jail, position.log, position.mark, position.at])?;
     }
     tx.commit()?;
     Ok(receipt)

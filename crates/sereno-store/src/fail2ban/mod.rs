@@ -10,7 +10,7 @@
 mod file;
 mod give;
 
-pub use give::{Given, Receipt, give};
+pub use give::{Gift, Given, Position, Receipt, give};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};

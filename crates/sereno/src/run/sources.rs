@@ -29,6 +29,8 @@ pub struct Book {
     /// What each pattern id (its index) stands for.
     patterns: Vec<(Name, String)>,
     journals: Vec<(Vec<String>, SourceId)>,
+    /// Who reads any of them.
+    journal_jails: HashSet<Name>,
     rules: BTreeMap<Name, Arc<Rule>>,
     filters: Vec<(Name, Arc<Filter>)>,
     zone: jiff::tz::TimeZone,
@@ -63,6 +65,7 @@ impl Book {
         let mut book = Self {
             patterns: Vec::new(),
             journals: Vec::new(),
+            journal_jails: HashSet::new(),
             rules: BTreeMap::new(),
             filters: policy.filters.clone(),
             zone,
@@ -86,6 +89,7 @@ impl Book {
                     }
                     SourceConf::Journal(matches) => {
                         journals.entry(matches.clone()).or_default().push(name);
+                        book.journal_jails.insert(name);
                     }
                 }
             }
@@ -122,6 +126,12 @@ impl Book {
         let own = self.patterns.iter().filter(|(owner, path)| *owner == jail && path != STDIN);
         let found = own.flat_map(|(_, path)| glob::glob(path).into_iter().flatten().flatten());
         found.filter_map(|path| path.to_str().map(str::to_owned)).collect()
+    }
+
+    /// Whether a jail reads the journal.
+    #[must_use]
+    pub fn reads_journal(&self, jail: Name) -> bool {
+        self.journal_jails.contains(&jail)
     }
 
     /// Whether standard input is read.

@@ -3,15 +3,24 @@
 use super::take::{GIVEN, Heir, key};
 use super::view;
 use crate::run::Shell;
+use crate::run::guard::Guard;
 use crate::words;
+use md5::{Digest, Md5};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::Engine;
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
-use sereno_store::fail2ban::{Given, give};
+use sereno_store::fail2ban::{Gift, Given, Position, give};
+use sereno_tail::{Checkpoint, Follow};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+/// Bytes of a first line that are looked at, at most.
+const LINE: u64 = 1 << 20;
 
 impl Shell {
     /// Writes the bans of the tree's jails into its database; says how many, and what else there
@@ -52,7 +61,9 @@ impl Shell {
             let held = |who: Prefix| engine.ledger().holding(policy.name, who).is_some();
             heir.end(taken, policy).is_some() && !held(who)
         };
-        let receipt = give(Path::new(&file), &bans, now.secs(), &mut lifted);
+        let positions = positions(&self.guard, &heir, now);
+        let gift = Gift { bans: &bans, positions: &positions };
+        let receipt = give(Path::new(&file), gift, now.secs(), &mut lifted);
         let receipt = receipt.map_err(words::not_given_back)?;
         let mut notes = vec![words::given_back(words::bans(receipt.given), &file)];
         let shorter = receipt.shortened > 0;
@@ -64,6 +75,41 @@ impl Shell {
         self.guard.keeper.mark(key, GIVEN.to_owned());
         Ok((receipt.given, notes))
     }
+}
+
+/// How far the jails have read. Who was unbanned here would be banned again there for what led to
+/// it, and others for what has counted already.
+fn positions(guard: &Guard, heir: &Heir, now: Time) -> Vec<Position> {
+    let checkpoints = guard.follow.as_ref().map(Follow::checkpoints).unwrap_or_default();
+    let mut positions = Vec::new();
+    for (title, jail) in &heir.jails {
+        for log in guard.book.files(*jail) {
+            let place = |file: &File| {
+                let meta = file.metadata().ok()?;
+                let same = |c: &&Checkpoint| (c.dev, c.ino) == (meta.dev(), meta.ino());
+                Some(checkpoints.iter().rfind(same)?.place.offset)
+            };
+            let Ok(mut file) = File::open(&log) else { continue };
+            if let Some(at) = place(&file).and_then(|at| i64::try_from(at).ok())
+                && let Some(mark) = first_line(&mut file)
+            {
+                positions.push(Position { jail: title.clone(), log, mark, at });
+            }
+        }
+        if guard.book.reads_journal(*jail) {
+            let (log, mark) = (Position::JOURNAL.to_owned(), now.to_string());
+            positions.push(Position { jail: title.clone(), log, mark, at: now.secs() });
+        }
+    }
+    positions
+}
+
+/// By what fail2ban knows a log again; `None` as long as its first line is not whole.
+fn first_line(file: &mut File) -> Option<String> {
+    let mut line = Vec::new();
+    BufReader::new(file.take(LINE)).read_until(b'\n', &mut line).ok()?;
+    let hex = |byte: u8| format!("{byte:02x}");
+    line.ends_with(b"\n").then(|| Md5::digest(&line).iter().copied().map(hex).collect())
 }
 
 /// A ban as fail2ban's database has it.
