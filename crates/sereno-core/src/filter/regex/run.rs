@@ -63,7 +63,7 @@ impl<S: Iterator<Item = usize> + Clone> Search<'_, S> {
         let width = text.len() + 1;
         let bits = width.saturating_mul(program.rows as usize);
         let marked = MARKED && bits <= TABLE;
-        room.clear(self.slots, program.registers, if marked { bits } else { 0 });
+        room.clear(self.slots, program, if marked { bits } else { 0 });
         let width = if marked { width } else { 0 };
         let free = program.marked && marked;
         let bytes = text.as_bytes();
@@ -145,6 +145,12 @@ impl<const MARKED: bool> Run<'_, MARKED> {
                 let moved = self.room.registers[*register as usize] != at;
                 Some((if moved { op + 1 } else { *otherwise }, at))
             }
+            Op::Peek { from, to, negated } => {
+                let looked_for = &program.bytes[*from as usize..*to as usize];
+                let found = self.bytes[at as usize..].starts_with(looked_for);
+                (found != *negated).then_some((op + 1, at))
+            }
+            Op::Ahead(need) => self.comes(*need, at).then_some((op + 1, at)),
             Op::Look { behind, negated, end } => {
                 self.look(op + 1, at, *behind, *negated)?.then_some((*end, at))
             }
@@ -187,8 +193,8 @@ impl<const MARKED: bool> Run<'_, MARKED> {
         while self.room.frames.len() > base {
             match self.room.frames.pop() {
                 Some(Frame::Way { op, at }) => return Ok(Some((op, at))),
-                Some(Frame::Run { op, next, low, at }) => {
-                    if let Some(at) = self.fewer(op, next, low, at)? {
+                Some(Frame::Run { op, low, at }) => {
+                    if let Some(at) = self.fewer(op, low, at)? {
                         return Ok(Some((op + 1, at)));
                     }
                 }
@@ -295,6 +301,16 @@ impl<const MARKED: bool> Run<'_, MARKED> {
             }
         }
         Ok(Some((self.text.len() - rest.as_str().len()) as u32))
+    }
+
+    /// Whether one of the program's needs stands at `at` or behind it.
+    fn comes(&mut self, need: u32, at: u32) -> bool {
+        let last = &mut self.room.lasts[need as usize];
+        if *last == NONE {
+            let found = memchr::memmem::rfind(self.bytes, &self.program.needs[need as usize]);
+            *last = found.map_or(0, |found| found as u32 + 1);
+        }
+        at < *last
     }
 
     fn looks(&self, look: At, at: usize) -> bool {
