@@ -350,8 +350,9 @@ impl Compiler {
             let set = self.set(&set);
             let mark = self.new_mark();
             let (max, lazy) = (max.unwrap_or(u32::MAX), greed == Greed::Lazy);
-            let (next, then, gives) = (0, (0, 0), true);
-            self.push(Op::Run(Repeat { set, min, max, lazy, mark, next, then, gives, until }))?;
+            let (next, then, leap, gives) = (0, (0, 0), 0, true);
+            let run = Repeat { set, min, max, lazy, mark, next, then, leap, gives, until };
+            self.push(Op::Run(run))?;
             return self.join().map(drop);
         }
         for _ in 0..min {

@@ -66,7 +66,7 @@ pub(super) fn fill(program: &mut Program) {
                 own.set(&program.sets[run.set as usize]);
                 run.next = index(next);
                 run.gives = own.meets(&next);
-                run.then = text(program, at as u32 + 1);
+                (run.then, run.leap) = text(program, at as u32 + 1);
                 program.ops[at] = Op::Run(run);
             }
             _ => {}
@@ -75,19 +75,20 @@ pub(super) fn fill(program: &mut Program) {
     program.heads = all.into();
 }
 
-/// The text that all ways from `from` on begin with; empty if it is not known, or so short that what
-/// they begin with says it already.
-fn text(program: &Program, from: u32) -> (u32, u32) {
-    let mut at = from;
+/// The text that all ways from `from` on begin with, empty if it is not known; and the step behind
+/// it, if nothing is done before but to mark places.
+fn text(program: &Program, from: u32) -> ((u32, u32), u32) {
+    let (mut at, mut idle) = (from, true);
     for _ in 0..FAR {
         match program.ops.get(at as usize) {
-            Some(Op::Save(_) | Op::Mark(_) | Op::Ahead(_)) => at += 1,
+            Some(Op::Mark(_)) => at += 1,
             Some(Op::Jump(to)) => at = *to,
-            Some(Op::Literal { from, to }) if to - from > 1 => return (*from, *to),
+            Some(Op::Save(_) | Op::Ahead(_)) => (at, idle) = (at + 1, false),
+            Some(Op::Literal { from, to }) => return ((*from, *to), if idle { at + 1 } else { 0 }),
             _ => break,
         }
     }
-    (0, 0)
+    ((0, 0), 0)
 }
 
 /// What the steps from `from` on can begin with.

@@ -92,6 +92,8 @@ pub(super) struct Repeat {
     pub(super) next: u32,
     /// And with these of [`Program::bytes`], if they are known.
     pub(super) then: (u32, u32),
+    /// The step behind them, if nothing else is done before; 0: none.
+    pub(super) leap: u32,
     /// What comes behind may begin with one of these characters.
     pub(super) gives: bool,
     /// The only character that it does not take.

@@ -112,24 +112,21 @@ impl<const MARKED: bool> Run<'_, MARKED> {
                 let wanted = &program.bytes[*from as usize..*to as usize];
                 let rest = &self.bytes[at as usize..];
                 // Most differ at once; then nothing need be called.
-                let found = rest.first() == wanted.first() && rest.starts_with(wanted);
+                let found = match wanted {
+                    [one] => rest.first() == Some(one),
+                    _ => rest.first() == wanted.first() && rest.starts_with(wanted),
+                };
                 found.then(|| (op + 1, at + wanted.len() as u32))
             }
             Op::Set(set) => self.take(&program.sets[*set as usize], at).map(|next| (op + 1, next)),
             Op::Run(run) => {
-                let end = if run.lazy { self.lazy(op, run, at) } else { self.greedy(op, run, at) };
-                end?.map(|end| (op + 1, end))
-            }
-            Op::Split { ways: [first, second], heads: [begins, otherwise] } => {
-                if !self.may(*begins, at) {
-                    self.may(*otherwise, at).then_some((*second, at))
+                if run.lazy {
+                    self.lazy(op, run, at)?.map(|end| (op + 1, end))
                 } else {
-                    if self.may(*otherwise, at) {
-                        self.way(*second, at)?;
-                    }
-                    Some((*first, at))
+                    self.greedy(op, run, at)?.map(|end| self.behind(op, end))
                 }
             }
+            Op::Split { .. } => self.split(op, at)?,
             Op::Jump(to) => Some((*to, at)),
             Op::Save(slot) => {
                 self.save(*slot, at);
@@ -188,6 +185,29 @@ impl<const MARKED: bool> Run<'_, MARKED> {
         Ok(arrived)
     }
 
+    /// The way to take at a split, and at those that follow at once.
+    #[inline(always)]
+    fn split(&mut self, mut op: u32, at: u32) -> Result<Option<(u32, u32)>, Exhausted> {
+        let program = self.program;
+        while let Op::Split { ways: [first, second], heads: [begins, otherwise] } =
+            &program.ops[op as usize]
+        {
+            let other = self.may(*otherwise, at);
+            if self.may(*begins, at) {
+                if other {
+                    self.way(*second, at)?;
+                }
+                return Ok(Some((*first, at)));
+            }
+            if !other {
+                return Ok(None);
+            }
+            op = if MARKED { *second } else { program.plain[*second as usize] };
+            self.spend(1)?;
+        }
+        Ok(Some((op, at)))
+    }
+
     /// The next way to try, down to frame `base`.
     fn back(&mut self, base: usize) -> Result<Option<(u32, u32)>, Exhausted> {
         while self.room.frames.len() > base {
@@ -195,7 +215,7 @@ impl<const MARKED: bool> Run<'_, MARKED> {
                 Some(Frame::Way { op, at }) => return Ok(Some((op, at))),
                 Some(Frame::Run { op, low, at }) => {
                     if let Some(at) = self.fewer(op, low, at)? {
-                        return Ok(Some((op + 1, at)));
+                        return Ok(Some(self.behind(op, at)));
                     }
                 }
                 Some(Frame::More { op, at, more }) => {

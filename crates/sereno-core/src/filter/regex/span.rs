@@ -37,10 +37,21 @@ impl<const MARKED: bool> Run<'_, MARKED> {
     #[inline(always)]
     fn follows(&self, run: &Repeat, at: u32) -> bool {
         let (from, to) = run.then;
+        // The first byte is what can come next.
         self.may(run.next, at)
-            && (from == to
-                || self.bytes[at as usize..]
-                    .starts_with(&self.program.bytes[from as usize..to as usize]))
+            && (to <= from + 1
+                || self.bytes[at as usize + 1..]
+                    .starts_with(&self.program.bytes[from as usize + 1..to as usize]))
+    }
+
+    /// The step behind a run that ended at `at`, and where; behind the text that follows, too,
+    /// which was seen.
+    #[inline(always)]
+    pub(super) fn behind(&self, op: u32, at: u32) -> (u32, u32) {
+        match &self.program.ops[op as usize] {
+            Op::Run(run) if !MARKED && run.leap > 0 => (run.leap, at + run.then.1 - run.then.0),
+            _ => (op + 1, at),
+        }
     }
 
     /// The place after at least `min` characters.

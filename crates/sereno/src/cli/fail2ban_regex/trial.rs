@@ -38,7 +38,7 @@ impl Found {
             },
             when: finding.when,
             fields: finding.story.fields.iter().map(own).collect(),
-            matches: finding.story.matches.clone(),
+            matches: finding.story.matches().to_vec(),
             nofail: finding.story.is_no_failure(),
             several: false,
         }
