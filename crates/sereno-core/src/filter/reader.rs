@@ -141,7 +141,7 @@ impl Reader {
 
     /// `None`: every line matters.
     pub(super) fn gate(&self) -> Option<&Gate> {
-        (self.manner == Manner::Guard).then_some(&self.filter.gate)
+        self.guards().then_some(&self.filter.gate)
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -158,6 +158,11 @@ impl Reader {
         self.buffer.iter().map(|line| &*line.whole)
     }
 
+    /// Whether lines that cannot matter are passed over.
+    fn guards(&self) -> bool {
+        matches!(self.manner, Manner::Guard | Manner::Keep)
+    }
+
     fn every(&self) -> bool {
         self.manner == Manner::Every
     }
@@ -165,7 +170,7 @@ impl Reader {
     /// Takes a line; tells what it amounts to.
     pub(super) fn take(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(&Finding<'_>)) {
         self.trace.ignored.clear();
-        let guard = self.manner == Manner::Guard;
+        let guard = self.guards();
         if guard && !self.filter.gate.passes(cut.rest, cut.first, cut.only) {
             return;
         }
@@ -245,7 +250,7 @@ impl Reader {
             return false;
         }
         prefix.groups.captured(&self.text, &self.room, &mut self.before);
-        if self.manner != Manner::Guard {
+        if !self.guards() {
             let all = prefix.groups.everything(&self.text, &self.room, &filter.names);
             self.trace.prefix = Some(all);
         }
@@ -266,7 +271,7 @@ impl Reader {
     fn worth(&self, filter: &Filter) -> usize {
         let unknown =
             || self.before.value(Name::SESSION).is_some_and(|id| !self.sessions.knows(id));
-        if self.manner != Manner::Guard || !unknown() {
+        if !self.guards() || !unknown() {
             return self.chosen.len();
         }
         let fails = |index: &usize| !filter.failures[*index].ends;
@@ -333,7 +338,7 @@ impl Reader {
         speaking: &Lines,
         emit: &mut dyn FnMut(&Finding<'_>),
     ) -> bool {
-        let (every, guard) = (self.every(), self.manner == Manner::Guard);
+        let (every, guard) = (self.every(), self.guards());
         let fields = &mut self.before;
         if every {
             // Others of the line follow, which want it as it was.
