@@ -3,9 +3,12 @@
 use sereno_core::time::Time;
 use sereno_spa::{
     Access, Commands, Datagram, Digest, Keys, Memory, Message, Mode, Refusal, Secret, Source,
-    Stanza, Verdict, Wire, judge, seal,
+    Stanza, Translation, Verdict, Wire, judge, seal,
 };
 use std::time::Duration;
+
+/// This machine.
+const OWN: [u8; 4] = [192, 0, 2, 1];
 
 /// A stanza for anybody; the second one takes packets without a signature.
 fn stanza(number: u8, hmac: bool) -> Stanza {
@@ -24,7 +27,7 @@ fn stanza(number: u8, hmac: bool) -> Stanza {
         require_address: false,
         commands: Some(Commands::default()),
         cycle: None,
-        forced: None,
+        translation: Translation { forwarding: true, local: true, ..Translation::default() },
     }
 }
 
@@ -33,7 +36,8 @@ fn stanza(number: u8, hmac: bool) -> Stanza {
 /// and read again as the same.
 pub fn check(data: &[u8]) {
     let stanzas = vec![stanza(1, true), stanza(2, false)];
-    let access = Access { stanzas, forwarding: true, local_nat: true, ..Access::default() };
+    let own = vec![OWN.into()];
+    let access = Access { stanzas, own, ..Access::default() };
     let mut memory = Memory::default();
     match data.split_first() {
         Some((0, payload)) => {
@@ -60,7 +64,10 @@ pub fn check(data: &[u8]) {
                 Verdict::Granted(grant) => assert_eq!(grant.user, message.user),
                 // Where the clock is at its beginning, all is old.
                 Verdict::Refused(refusal) => assert!(
-                    matches!(refusal, Refusal::Short | Refusal::Expired | Refusal::Prefix),
+                    matches!(
+                        refusal,
+                        Refusal::Short | Refusal::Expired | Refusal::Prefix | Refusal::Target
+                    ),
                     "{refusal}"
                 ),
             }
@@ -71,7 +78,7 @@ pub fn check(data: &[u8]) {
 
 fn twice(payload: &[u8], now: Time, access: &Access, memory: &mut Memory) -> Verdict {
     let source = [198, 51, 100, 7].into();
-    let datagram = Datagram { payload, source, destination: [192, 0, 2, 1].into() };
+    let datagram = Datagram { payload, source, destination: OWN.into() };
     let first = judge(&datagram, now, access, memory);
     let second = judge(&datagram, now, access, memory);
     match first {

@@ -15,6 +15,7 @@ from doors_beside import Beside, OldForm  # noqa: F401
 from doors_commands import Commands, Strict  # noqa: F401
 from doors_guarded import Guarded, Rivals  # noqa: F401
 from doors_killed import Killed, Lasting  # noqa: F401
+from doors_nat import Nat, NatAsFwknopd, NatBeside  # noqa: F401
 from doors_own import Own, Secret  # noqa: F401
 from doors_signed import Fwknop, Signed  # noqa: F401
 from house import BOTH, CLIENT, STRANGER

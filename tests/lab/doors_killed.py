@@ -112,6 +112,16 @@ class Killed(Spa):
         self.assertTrue(fixture.await_true(lambda: self.read("lamp").endswith("off 2001:db8:100::202\n"), 4))
         self.assertEqual(self.read("lamp").count("off"), 2)
 
+    def test_a_stop_waits_for_commands_that_close(self):
+        porter = self.knockd(LAMP.replace("= echo off", "= sleep 0.2; echo off"))
+        addresses = {f"198.51.100.{n}" for n in range(10, 22)}
+        for address in addresses:
+            porter.order("door", "open", "lamp", address)
+        self.assertTrue(fixture.await_true(lambda: self.read("lamp").count("on") == 12))
+        porter.order("door", "close", "lamp")
+        porter.stop()
+        self.assertEqual({line.split()[1] for line in self.read("lamp").splitlines() if "off" in line}, addresses)
+
     def test_packets_stay_used(self):
         porter = self.doors(f'[door.ssh]\nspa = "{self.keys()}"\n')
         packet = self.fwknop()

@@ -17,7 +17,7 @@ import net
 SERVER, CLIENT, STRANGER = "doorsrv", "phones", "attack"
 V4, V6 = socket.AF_INET, socket.AF_INET6
 BOTH = (V4, V6)
-TOOLS = ("nft", "knock", "fwknop", "iptables", "ip6tables", "iptables-legacy", "faketime", "nmap")
+TOOLS = ("nft", "knock", "fwknop", "fwknopd", "iptables", "ip6tables", "iptables-legacy", "faketime", "nmap")
 # Ports with a listener. The last is no door's.
 PORTS = (22, 443, 8088)
 # A door opens or shuts within this; a probe that gets no answer waits so long.
@@ -42,9 +42,14 @@ class House:
         os.chmod(self.work, 0o755)
         self.net = net.Net((SERVER,)).__enter__()
         for port in PORTS:
-            threading.Thread(target=serve, args=(self._listener(port),), daemon=True).start()
+            self.listen(SERVER, port)
 
-    def _listener(self, port):
+    def listen(self, role, port, greet=lambda peer: b"hi"):
+        """Somebody who listens, and greets; greet makes the greeting of the address that came."""
+        listener = self._listener(role, port)
+        threading.Thread(target=serve, args=(listener, greet), daemon=True).start()
+
+    def _listener(self, role, port):
         def make():
             sock = socket.socket(V6, socket.SOCK_STREAM)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,7 +58,7 @@ class House:
             sock.listen(64)
             return sock
 
-        return net.in_namespace(self.net.name(SERVER), make)
+        return net.in_namespace(self.net.name(role), make)
 
     def close(self):
         self.net.close()
@@ -123,21 +128,21 @@ def counted(process):
     return json.loads(said)
 
 
-def serve(listener):
+def serve(listener, greet):
     """Greets, and repeats what it hears: each connection in a thread."""
 
-    def attend(sock):
+    def attend(sock, peer):
         with sock:
             try:
-                sock.sendall(b"hi")
+                sock.sendall(greet(peer[0].removeprefix("::ffff:")))
                 while data := sock.recv(64):
                     sock.sendall(data)
             except OSError:
                 pass
 
     while True:
-        sock, _ = listener.accept()
-        threading.Thread(target=attend, args=(sock,), daemon=True).start()
+        sock, peer = listener.accept()
+        threading.Thread(target=attend, args=(sock, peer), daemon=True).start()
 
 
 def echoes(sock, seconds=DEAF):

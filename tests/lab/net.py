@@ -129,6 +129,23 @@ class Net:
     def _set(self, role, *settings):
         _run(*self.command(role, "sysctl", "-q", "-w", *settings))
 
+    def behind(self, role, block):
+        """A machine behind a server, in a network of their own; its role. block: the first three bytes of an IPv4 /24.
+
+        The server is host 1 there and the machine host 2; the server sends on what is for others.
+        """
+        inner, name = f"inner{role}", self.name(f"inner{role}")
+        _run("ip", "netns", "add", name)
+        self.roles += (inner,)
+        _run("ip", "-n", self.name(role), "link", "add", "name", "room", "type", "veth", "peer", "name", "eth0", "netns", name)
+        for where, host, link in ((role, 1, "room"), (inner, 2, "eth0")):
+            _run("ip", "-n", self.name(where), "addr", "add", f"{block}.{host}/24", "dev", link)
+            _run("ip", "-n", self.name(where), "link", "set", link, "up")
+        _run("ip", "-n", name, "link", "set", "lo", "up")
+        _run("ip", "-n", name, "route", "add", "default", "via", f"{block}.1")
+        self._set(role, "net.ipv4.ip_forward=1")
+        return inner
+
     def role_of(self, address):
         """Which client's namespace an attacker's or a phone's address lives in."""
         return "phones" if address.startswith(("10.20.30.", "2001:db8:900d:")) else "attack"
@@ -170,7 +187,7 @@ def remove(name):
 
 def sweep():
     """Removes what a lab that was killed left behind: namespaces of ours whose process no longer lives."""
-    shape = re.compile(r"(?:net|%s)-(\d+)" % "|".join([*CLIENTS, *SERVERS]))
+    shape = re.compile(r"(?:net|(?:inner)?(?:%s))-(\d+)" % "|".join([*CLIENTS, *SERVERS]))
     for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else ():
         match = shape.fullmatch(name)
         if match and not os.path.exists(f"/proc/{match[1]}"):

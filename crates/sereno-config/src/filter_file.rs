@@ -7,7 +7,7 @@ use crate::Document;
 use crate::machine::Dates;
 use crate::near;
 use crate::problem::{Notes, Wrong};
-use crate::quoted;
+use crate::quoted::Said;
 use crate::rules::shipped_rule;
 use crate::value::{self, Read, Value};
 use sereno_core::filter::{Filter, MOST_LINES, Part, Scan, Spec, Who};
@@ -35,32 +35,6 @@ const OPTIONS: [(&str, &str); 12] = [
     ("match", "['Nov 22 15:22:38 www shop[77]: refused 203.0.113.9']"),
     ("reject", "['Nov 22 15:22:38 www shop[77]: welcome 203.0.113.9']"),
 ];
-
-/// A text of a file, and its place.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Said {
-    pub(crate) text: String,
-    /// With its quotes.
-    pub(crate) span: Range<usize>,
-    /// Where each byte of it is written is known by this: it, with its quotes.
-    raw: String,
-}
-
-impl Said {
-    fn new(value: &Value<'_>, document: &Document) -> Read<Self> {
-        let (text, span) = (value::text(value)?.to_owned(), value.span());
-        let raw = document.text.get(span.clone()).unwrap_or_default().to_owned();
-        Ok(Self { text, span, raw })
-    }
-
-    /// The place of `width` characters from byte `at` on.
-    pub(crate) fn within(&self, at: usize, width: usize) -> Range<usize> {
-        let meant = self.text.get(at..).unwrap_or_default();
-        let end = at + meant.chars().take(width).map(char::len_utf8).sum::<usize>();
-        let place = |at| self.span.start + quoted::inside(&self.raw, at);
-        place(at)..place(end)
-    }
-}
 
 /// Such a file.
 pub(crate) struct FilterFile<'d> {
@@ -133,8 +107,8 @@ impl<'d> FilterFile<'d> {
 
     fn take(&mut self, name: &str, value: &Value<'_>) -> Read<()> {
         let document = self.document;
-        let said = |value| Said::new(value, document);
-        let all = || value::each(value, |one| Said::new(one, document));
+        let said = |value| Said::new(value, &document.text);
+        let all = || value::each(value, |one| Said::new(one, &document.text));
         match name {
             "name" => self.name = called(value)?,
             "prefregex" => self.prefregex = Some(said(value)?),

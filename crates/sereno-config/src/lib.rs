@@ -10,6 +10,7 @@ mod door;
 pub mod facts;
 mod filter_file;
 pub mod fwknop;
+mod gate;
 pub mod invited;
 mod jail;
 pub mod knockd;
@@ -101,6 +102,7 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
     let found = rules::rules(rules, config.len(), whose, &mut dates, &mut notes);
     let jails = jail::jails(&files, &found, &mut notes);
     let doors = door::doors(&files, &mut notes);
+    let gate = gate::gate(&files, &dates.zone, &mut notes);
     let (rules, rule_texts) = found.good.into_iter().map(|good| (good.rule, good.texts)).unzip();
     let filter_rules = found.filters;
     let filters = jails.iter().filter_map(|jail| {
@@ -109,7 +111,7 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
     });
     let filters = filters.collect();
     let policy =
-        Policy { settings, friends, rules, rule_texts, doors, jails, filter_rules, filters };
+        Policy { settings, friends, rules, rule_texts, doors, gate, jails, filter_rules, filters };
     Outcome { policy, problems: notes.into_problems(&docs) }
 }
 

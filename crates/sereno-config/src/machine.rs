@@ -1,7 +1,7 @@
 //! The machine that files are read for, and the dates that its logs have.
 
-use crate::filter_file::Said;
 use crate::problem::Wrong;
+use crate::quoted::Said;
 use jiff::tz::TimeZone;
 use sereno_core::filter::date::{Detector, Zone};
 use sereno_core::time::Time;

@@ -26,6 +26,8 @@ pub struct Policy {
     pub rule_texts: Vec<Vec<crate::Document>>,
     /// The doors that are enabled, sorted by name.
     pub doors: Vec<DoorConf>,
+    /// `[gate]`: who may reach what on this machine; `None` if the files do not say.
+    pub gate: Option<sereno_core::gate::policy::Policy>,
     /// The jails that are enabled, sorted by name.
     pub jails: Vec<JailConf>,
     /// The rules that are made of fail2ban's expressions, sorted by name.
@@ -53,6 +55,7 @@ impl PartialEq for Policy {
             && self.filter_rules == other.filter_rules
             && self.jails == other.jails
             && self.doors == other.doors
+            && self.gate == other.gate
     }
 }
 

@@ -1,8 +1,38 @@
 //! Places within the strings of TOML.
 
+use crate::value::{self, Read, Value};
+use std::ops::Range;
+
+/// A text of a file, and its place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    /// With its quotes.
+    pub(crate) span: Range<usize>,
+    /// Where each byte of it is written is known by this: it, with its quotes.
+    raw: String,
+}
+
+impl Said {
+    /// The text `value` of a file.
+    pub(crate) fn new(value: &Value<'_>, file: &str) -> Read<Self> {
+        let (text, span) = (value::text(value)?.to_owned(), value.span());
+        let raw = file.get(span.clone()).unwrap_or_default().to_owned();
+        Ok(Self { text, span, raw })
+    }
+
+    /// The place of `width` characters from byte `at` on.
+    pub(crate) fn within(&self, at: usize, width: usize) -> Range<usize> {
+        let meant = self.text.get(at..).unwrap_or_default();
+        let end = at + meant.chars().take(width).map(char::len_utf8).sum::<usize>();
+        let place = |at| self.span.start + inside(&self.raw, at);
+        place(at)..place(end)
+    }
+}
+
 /// The byte of `raw`, a string of TOML as it is written, that byte `at` of its meaning comes
 /// from; its end if there is none.
-pub(crate) fn inside(raw: &str, at: usize) -> usize {
+fn inside(raw: &str, at: usize) -> usize {
     let literal = raw.starts_with('\'');
     let several = ["'''", "\"\"\""].iter().any(|quotes| raw.starts_with(quotes) && raw.len() >= 6);
     let mut from = if several { 3 } else { 1 };

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 /// The keys at the top of a file.
-const TOP: [&str; 6] = ["ignoreip", "sereno", "import", "defaults", "jail", "door"];
+const TOP: [&str; 7] = ["ignoreip", "sereno", "import", "defaults", "jail", "door", "gate"];
 
 /// The options of `[sereno]`, each with a right value.
 const OPTIONS: [(&str, &str); 8] = [

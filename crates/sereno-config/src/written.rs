@@ -9,6 +9,8 @@ use toml::de::{DeTable, DeValue};
 pub(crate) struct Written<'d> {
     /// Its index among all documents.
     pub(crate) doc: usize,
+    /// Its text.
+    pub(crate) text: &'d str,
     /// What could be read.
     pub(crate) table: DeTable<'d>,
     /// Where it is no TOML, sorted.
@@ -30,7 +32,7 @@ impl<'d> Written<'d> {
             notes.error(doc, wrong);
         }
         let headers = headers(&table);
-        Self { doc, table, breaks, headers }
+        Self { doc, text: &document.text, table, breaks, headers }
     }
 
     /// Whether a value was read as it was written.

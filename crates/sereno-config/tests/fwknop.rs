@@ -4,8 +4,9 @@
 use jiff::tz::TimeZone;
 use sereno_config::Document;
 use sereno_config::fwknop::{Allow, Files, NoFiles, Server, read_client, read_server};
+use sereno_core::gate::Snat;
 use sereno_core::time::Time;
-use sereno_spa::{Digest, Mode, Secret, Source, Translate};
+use sereno_spa::{Digest, Mode, Secret, Source, Translation};
 use std::collections::BTreeMap;
 
 const KEYS: &str = "KEY_BASE64 AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\n\
@@ -46,7 +47,7 @@ fn every_option_is_read() {
          HMAC_DIGEST_TYPE sha512\nENCRYPTION_MODE CFB\nFW_ACCESS_TIMEOUT 60;\nMAX_FW_TIMEOUT 600\n\
          ACCESS_EXPIRE 12/31/2027\nREQUIRE_USERNAME alice\nREQUIRE_SOURCE_ADDRESS Y\n\
          ENABLE_CMD_EXEC y\nCMD_EXEC_USER nobody\nCMD_EXEC_GROUP nogroup\nENABLE_CMD_SUDO_EXEC Y\n\
-         CMD_SUDO_EXEC_USER bob\nFORCE_NAT 192.168.1.2 22\nFORCE_SNAT 192.168.1.1\nFORWARD_ALL Y\n\
+         CMD_SUDO_EXEC_USER bob\nFORCE_NAT 192.168.1.2 22\nFORCE_SNAT 192.168.1.1\nFORWARD_ALL Y\nDISABLE_DNAT Y\n\
          SOURCE ANY\nKEY a passphrase\nHMAC_KEY another one\nACCESS_EXPIRE_EPOCH 1800000000\n\
          CMD_CYCLE_OPEN /usr/sbin/ipset add x $IP # here\nCMD_CYCLE_CLOSE NONE\nCMD_CYCLE_TIMER 9\n\
          SOURCE ANY\nKEY abc\nREQUIRE_HMAC N\nENCRYPTION_MODE legacy\n"
@@ -56,7 +57,7 @@ fn every_option_is_read() {
     let Server { access, daemon, problems } = read(&text, conf);
     assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     assert_eq!((daemon.interfaces, daemon.port), (vec!["eth0".to_owned()], 4000));
-    assert_eq!((access.max_age.as_secs(), access.forwarding, access.local_nat), (60, true, false));
+    assert_eq!(access.max_age.as_secs(), 60);
     let [first, second, third] = &access.stanzas[..] else { panic!("{access:?}") };
     assert_eq!(first.name, "access.conf:2");
     let prefixes = ["192.0.2.0/24", "198.51.100.7", "10.0.0.0/16"].map(|one| one.parse().unwrap());
@@ -74,12 +75,11 @@ fn every_option_is_read() {
     let commands = first.commands.as_ref().unwrap();
     assert_eq!(commands.user.as_deref(), Some("nobody"));
     assert_eq!(commands.sudo.as_ref().unwrap().user.as_deref(), Some("bob"));
-    let forced = first.forced.as_ref().unwrap();
-    assert_eq!(forced.to, Some(([192, 168, 1, 2].into(), 22)));
-    assert_eq!(
-        (forced.translate, forced.all),
-        (Some(Translate::Source([192, 168, 1, 1].into())), true)
-    );
+    let force = Some("192.168.1.2:22".parse().unwrap());
+    let snat = Some(Snat::To([192, 168, 1, 1].into()));
+    let allowed = Translation { forwarding: true, ..Translation::default() };
+    let said = Translation { force, all: true, as_sent: true, snat, ..allowed };
+    assert_eq!((first.translation, second.translation), (said, allowed));
     assert_eq!(second.keys.key, Secret::new(b"a passphrase".to_vec()));
     assert_eq!(second.expires, Some(Time::from_secs(1_800_000_000)));
     let cycle = second.cycle.as_ref().unwrap();
@@ -119,7 +119,7 @@ fn what_is_wrong_is_said_all_at_once_and_without_keys() {
         "GPG_DECRYPT_PW is not read: packets in OpenPGP's form are refused",
         "KEY_BASE64 is not base64",
         "HMAC_KEY_BASE64 was never set",
-        "this is no address with a port",
+        "access.conf:23:11: this is no IPv4 address of one machine with a port",
         "the key has 34 bytes",
         "warning: HMAC_KEY is taken as it stands",
         "REQUIRE_SOURCE has no value",
@@ -191,7 +191,7 @@ fn a_stanza_that_the_client_saved_is_read() {
 #[test]
 fn a_stanza_with_everything_is_written_as_it_is_read() {
     let text = "[home]\nSPA_SERVER 192.0.2.1\nSPA_SOURCE_PORT 7\nSERVER_RESOLVE_IPV4 Y\nACCESS tcp/22\n\
-                KEY_BASE64 AQID\nTIME_OFFSET -120\nDIGEST_TYPE SHA1\nNAT_LOCAL Y\nNAT_PORT 55000\n\
+                KEY_BASE64 AQID\nTIME_OFFSET -120\nDIGEST_TYPE SHA1\nNAT_LOCAL Y\nNAT_PORT 55000\nNAT_RAND_PORT Y\n\
                 HMAC_KEY_BASE64 BQYH\nHMAC_DIGEST_TYPE SHA3_256\nALLOW_IP dyn.example.org\n";
     let first = read_client(&document("rc", text)).clients;
     assert_eq!(first[0].allow, Allow::Name("dyn.example.org".to_owned()));
@@ -199,7 +199,8 @@ fn a_stanza_with_everything_is_written_as_it_is_read() {
     let resolve =
         text.replace("dyn.example.org", "resolve").replace("NAT_LOCAL Y", "NAT_ACCESS a:22");
     let first = read_client(&document("rc", &resolve)).clients;
-    assert_eq!((&first[0].allow, first[0].nat_port), (&Allow::Resolve, None));
+    assert_eq!((&first[0].allow, first[0].nat_port), (&Allow::Resolve, Some(55_000)));
+    assert_eq!(first[0].nat_access, Some(("a".to_owned(), Some(22))));
     assert_eq!(read_client(&document("rc", &first[0].render())).clients, first);
 }
 
@@ -223,4 +224,72 @@ fn a_clients_problems_have_no_keys_in_them() {
     }
     let [client] = &clients.clients[..] else { panic!("{clients:?}") };
     assert_eq!((client.name.as_str(), &client.keys), ("d", &None));
+}
+
+#[test]
+fn translation_is_what_both_files_say() {
+    let of = |options: &str, conf: &str| {
+        let server = read(&format!("SOURCE ANY\n{KEYS}{options}"), conf);
+        assert!(!server.has_errors(), "{:?}", server.problems);
+        server.access.stanzas[0].translation
+    };
+    let none = Translation::default();
+    assert_eq!(of("", "ENABLE_IPT_FORWARDING N;\n"), none);
+    let local = Translation { local: true, ..none };
+    assert_eq!(of("", "ENABLE_IPT_LOCAL_NAT Y;\n"), local);
+    let force = Some("10.0.0.2:22".parse().unwrap());
+    assert_eq!(
+        of("FORCE_NAT 10.0.0.2 22\n", "ENABLE_IPT_LOCAL_NAT Y;\n"),
+        Translation { force, ..local }
+    );
+    let conf = "ENABLE_IPT_FORWARDING Y;\n";
+    let forwarding = Translation { forwarding: true, ..none };
+    for (options, more, snat) in [
+        ("", "SNAT_TRANSLATE_IP 10.0.0.1;\n", None),
+        ("", "ENABLE_IPT_SNAT Y;\n", Some(Snat::Masquerade)),
+        ("", "ENABLE_IPT_SNAT Y;\nSNAT_TRANSLATE_IP __CHANGEME__;\n", Some(Snat::Masquerade)),
+        (
+            "",
+            "SNAT_TRANSLATE_IP 10.0.0.1;\nENABLE_IPT_SNAT Y;\n",
+            Some(Snat::To([10, 0, 0, 1].into())),
+        ),
+    ] {
+        assert_eq!(of(options, &format!("{conf}{more}")), Translation { snat, ..forwarding });
+    }
+    let forced = "FORCE_NAT 10.0.0.2 22\nFORCE_SNAT 10.0.0.9\n";
+    let snat = Some(Snat::To([10, 0, 0, 9].into()));
+    let said = of(forced, &format!("{conf}ENABLE_IPT_SNAT Y;\n"));
+    assert_eq!(said, Translation { force, snat, ..forwarding });
+    let snat = Some(Snat::Masquerade);
+    let said = of("FORWARD_ALL Y\nDISABLE_DNAT Y\nFORCE_MASQUERADE Y\n", conf);
+    assert_eq!(said, Translation { all: true, as_sent: true, snat, ..forwarding });
+}
+
+#[test]
+fn translation_that_cannot_be_meant_is_refused() {
+    let conf = "ENABLE_IPT_FORWARDING Y;\n";
+    for (options, conf, expected) in [
+        ("FORCE_NAT 10.0.0.2 22", "", "translation is not allowed\n"),
+        (
+            "FORWARD_ALL Y\nDISABLE_DNAT Y",
+            "ENABLE_IPT_LOCAL_NAT Y;\n",
+            "translation is not allowed\n",
+        ),
+        ("FORWARD_ALL Y", conf, "where everything is to go is not said\n"),
+        ("FORCE_NAT 10.0.0.2 22\nDISABLE_DNAT Y", conf, "without FORWARD_ALL there is nothing"),
+        ("FORCE_MASQUERADE Y", conf, "there is no FORCE_NAT or FORWARD_ALL that this belongs to"),
+        ("FORCE_SNAT fd00::1\nFORCE_NAT 10.0.0.2 22", conf, "this is no IPv4 address\n"),
+        ("FORCE_NAT 10.0.0.2", conf, "this is no IPv4 address of one machine with a port"),
+        ("FORCE_NAT inner.example.org 22", conf, "this is no IPv4 address of one machine"),
+        ("FORCE_NAT 127.0.0.1 22", conf, "this is no IPv4 address of one machine"),
+        ("FORCE_NAT 224.0.0.9 22", conf, "this is no IPv4 address of one machine"),
+        ("FORCE_NAT 10.0.0.2 0", conf, "this is no IPv4 address of one machine"),
+    ] {
+        let text = format!("SOURCE ANY\n{KEYS}{options}\n");
+        assert!(read(&text, conf).access.stanzas.is_empty(), "{options}");
+        let said = said(&text, conf);
+        assert!(said.contains(expected), "{options}\n{said}");
+    }
+    let said = said(&format!("SOURCE ANY\n{KEYS}"), "SNAT_TRANSLATE_IP fd00::1;\n");
+    assert!(said.contains("fwknopd.conf:1:19: warning: this is no IPv4 address"), "{said}");
 }

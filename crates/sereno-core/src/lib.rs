@@ -15,5 +15,7 @@ pub mod gate;
 pub mod jail;
 pub mod ledger;
 pub mod line;
+pub mod near;
 pub mod rule;
 pub mod time;
+pub mod wrong;

@@ -1,9 +1,11 @@
 //! Doors through the engine: packets and commands in, openings out, with a scripted clock.
 #![allow(clippy::unwrap_used)]
 
-use sereno_core::door::{Deed, Deeds, Door, Flags, Hit, Manner, Packet, Sequence, Sequences};
+use sereno_core::door::{
+    Deed, Deeds, Door, Flags, Hit, Manner, Packet, Protocol, Sequence, Sequences, Timed,
+};
 use sereno_core::engine::{Action, Clock, DoorPolicy, Engine, Input, Knock, Notice, Porter, Shut};
-use sereno_core::gate::{Name, Pass, PortRange, Ports, Through};
+use sereno_core::gate::{Name, Pass, PortRange, Ports};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use std::net::IpAddr;
@@ -53,9 +55,9 @@ impl Scene {
         };
         Some(match action {
             Action::Open(Pass { to, addr, until }) => {
-                format!("open {} to {addr} for {}", through(*to), left(*until))
+                format!("open {to} to {addr} for {}", left(*until))
             }
-            Action::Close { to, addr } => format!("close {} to {addr}", through(*to)),
+            Action::Close { to, addr } => format!("close {to} to {addr}"),
             Action::Run { door, addr, when } => format!("run {door} {addr} {when:?}"),
             Action::Used { door, sequence } => format!("used {door} {sequence}"),
             Action::Knock { what: Knock::Done, door, .. } => format!("knocked {door}"),
@@ -90,13 +92,6 @@ fn engine(policies: Vec<DoorPolicy>, now: Time) -> Engine {
     let mut engine = Engine::new(Vec::new(), Friends::default(), Clock::Wall, 1);
     engine.post(Porter::new(policies, locals, Manner::Fair, now).unwrap());
     engine
-}
-
-fn through(to: Through) -> String {
-    match to {
-        Through::Opening(name) => name.to_string(),
-        Through::Port(proto, port) => format!("{}/{port}", proto.as_str()),
-    }
 }
 
 fn ssh() -> DoorPolicy {
@@ -281,4 +276,70 @@ fn over_ipv6_too() {
     let mut scene = Scene::new(vec![ssh()]);
     let opened = ["knocked ssh", "open ssh to 2001:db8::7 for 10 s"];
     assert_eq!(scene.knock("2001:db8::7", &[7000, 8000, 9000]), opened);
+}
+
+fn timed_door(timed: &Timed) -> DoorPolicy {
+    let mut policy = ssh();
+    policy.door.sequences = Sequences::Timed(timed.clone());
+    policy
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_door_open_and_locks_none() {
+    let step = SECOND * 30;
+    let timed = Timed::new(vec![7; 16], step, 3, (10_000, 60_000), Protocol::Tcp).unwrap();
+    let hits = |scene: &Scene| {
+        let sequence = timed.sequence(timed.window(scene.now)).unwrap();
+        sequence.hits().iter().map(|hit| hit.port).collect::<Vec<u16>>()
+    };
+    let command = Deeds { start: Deed::Run("up".into()), stop: Deed::Run("down".into()) };
+    let light = door("light", &[1, 500, 2], command);
+    let mut scene = Scene::new(vec![timed_door(&timed), light]);
+    let opened = "open ssh to 192.0.2.1 for 10 s".to_owned();
+    let right = scene.now;
+    scene.now = right.plus(SECOND * 86_400 * 365);
+    let ahead = hits(&scene);
+    assert!(scene.knock(MAY, &ahead).contains(&opened));
+    scene.knock(MAY, &[1, 500, 2]);
+    let memory = scene.engine.porter().unwrap().memory();
+    let wrong = scene.now;
+    scene.now = right;
+    let back = wrong.since(right);
+    assert_eq!(scene.wait(0), [format!("{:?}", Action::Tell(Notice::ClockBack { by: back }))]);
+    assert!(scene.wait(9).is_empty());
+    let over = ["run light 192.0.2.1 Stop", "closed ssh 192.0.2.1 over"];
+    let mut ended = scene.wait(1);
+    ended.sort_unstable();
+    assert_eq!(ended, [over[1], over[0]]);
+    let now = hits(&scene);
+    assert!(scene.knock(MAY, &now).contains(&opened), "not locked until next year");
+    scene.wait(10);
+    assert!(scene.knock(MAY, &now).is_empty(), "used");
+    scene.now = scene.now.minus(SECOND * 60);
+    scene.wait(0);
+    let before = hits(&scene);
+    assert!(scene.knock(MAY, &before).is_empty(), "somebody may have heard it");
+    // The same over a restart.
+    let mut next = engine(vec![timed_door(&timed)], right);
+    next.porter_mut().unwrap().recall(memory, right);
+    let ends: Vec<Time> =
+        next.porter().unwrap().entries().filter_map(|entry| entry.pass.until).collect();
+    assert_eq!(ends, [right.plus(SECOND * 10)]);
+}
+
+#[test]
+fn what_a_door_opened_that_is_gone_is_closed() {
+    let mut scene = Scene::new(vec![ssh(), door("spa", &[1, 500, 2], Deeds::default())]);
+    let ports: Vec<PortRange> = vec!["tcp/22".parse().unwrap()];
+    let until = scene.now.plus(SECOND * 30);
+    let (door, addr) = (name("spa"), MAY.parse().unwrap());
+    scene.handle(Input::Grant { door, addr, ports: &ports, until });
+    let memory = scene.engine.porter().unwrap().memory();
+    for (policies, left) in
+        [(scene.engine.porter().unwrap().policies().to_vec(), 1), (vec![ssh()], 0)]
+    {
+        let mut next = engine(policies, scene.now);
+        next.porter_mut().unwrap().recall(memory.clone(), scene.now);
+        assert_eq!(next.porter().unwrap().entries().count(), left);
+    }
 }

@@ -47,7 +47,7 @@ mod ini;
 mod interpolate;
 mod jail;
 mod mend;
-mod near;
+pub(crate) use sereno_core::near;
 mod options;
 mod params;
 mod paste;

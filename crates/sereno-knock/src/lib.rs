@@ -18,7 +18,7 @@ mod wait;
 
 pub use files::{door_path, is_door, rc_path, read};
 pub use host::{Family, addresses};
-pub use packet::{Spa, user};
+pub use packet::{Spa, choose_port, user};
 pub use plan::{Outcome, Plan, Progress, What, carry_out};
 pub use send::DELAY;
 pub use start::start;

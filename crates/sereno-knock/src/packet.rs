@@ -20,6 +20,24 @@ pub struct Spa {
     pub user: String,
 }
 
+/// Where ports by chance begin: above the services.
+const CHANCE: u16 = 10_000;
+
+/// Chooses the server's port that is to lead on, where that is left to chance.
+///
+/// # Errors
+/// [`Trouble::Random`].
+pub fn choose_port(client: &mut Client) -> Result<(), Trouble> {
+    if client.nat_random && client.translates() {
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).map_err(Trouble::Random)?;
+        let span = u32::from(u16::MAX - CHANCE) + 1;
+        let above = u16::try_from(u32::from_ne_bytes(random) % span).unwrap_or(0);
+        client.nat_port = Some(CHANCE.saturating_add(above));
+    }
+    Ok(())
+}
+
 impl Spa {
     /// What is asked for.
     ///
@@ -149,6 +167,38 @@ mod tests {
             let count = many.iter().filter(|one| **one == digit).count();
             assert!((220..=420).contains(&count), "{digit}: {count} of {}", many.len());
         }
+    }
+
+    #[test]
+    fn translation_is_asked_for_as_the_stanza_says() {
+        let of = |more: &str| {
+            let mut spa = spa(&format!("ACCESS tcp/22\n{more}"));
+            choose_port(&mut spa.client).unwrap();
+            let server = "192.0.2.1".parse().unwrap();
+            let Ask::Access { ports, nat, .. } = spa.ask(server).unwrap() else { panic!() };
+            let nat = nat.map(|nat| (nat.host, nat.port, nat.local));
+            assert_eq!(spa.answering(server).unwrap(), Some(ports[0].first()));
+            (ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(","), nat)
+        };
+        let to = |host: &str, port, local| Some((host.to_owned(), port, local));
+        for (more, ports, nat) in [
+            ("", "tcp/22", None),
+            ("NAT_PORT 5555\n", "tcp/22", None),
+            ("NAT_RAND_PORT Y\n", "tcp/22", None),
+            ("NAT_ACCESS 10.0.0.2\n", "tcp/22", to("10.0.0.2", 22, false)),
+            ("NAT_ACCESS 10.0.0.2:80\n", "tcp/22", to("10.0.0.2", 80, false)),
+            ("NAT_ACCESS 10.0.0.2\nNAT_PORT 5555\n", "tcp/5555", to("10.0.0.2", 22, false)),
+            ("NAT_ACCESS 10.0.0.2,80\nNAT_PORT 5555\n", "tcp/5555", to("10.0.0.2", 80, false)),
+            ("NAT_LOCAL Y\n", "tcp/22", to("192.0.2.1", 22, true)),
+            ("NAT_LOCAL Y\nNAT_PORT 5555\n", "tcp/5555", to("192.0.2.1", 22, true)),
+        ] {
+            assert_eq!(of(more), (ports.to_owned(), nat), "{more}");
+        }
+        let chance = || of("NAT_LOCAL Y\nNAT_PORT 5555\nNAT_RAND_PORT Y\n").0;
+        let many: Vec<String> = (0..20).map(|_| chance()).collect();
+        let number = |text: &String| text.strip_prefix("tcp/").unwrap().parse::<u16>().unwrap();
+        assert!(many.iter().all(|port| number(port) >= CHANCE), "{many:?}");
+        assert!(many.iter().any(|port| *port != many[0]), "{many:?}");
     }
 
     #[test]

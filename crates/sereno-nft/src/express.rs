@@ -1,6 +1,9 @@
 //! Rules as the expressions that `nft` itself would send for the text of
 //! `sereno_core::gate::render`, so that `nft list table` shows that text again.
 
+mod nat;
+mod policy;
+
 use crate::encode::Attributes;
 use crate::members::octets;
 use crate::numbers::*;
@@ -23,13 +26,15 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             look_up(a, set, NFT_LOOKUP_F_INV);
         }
         Part::Elsewhere => destination_type(a, NFT_CMP_NEQ, RTN_LOCAL),
+        Part::Here => destination_type(a, NFT_CMP_EQ, RTN_LOCAL),
         Part::Passing => destination_type(a, NFT_CMP_EQ, RTN_UNICAST),
+        Part::Neighbour => neighbour(a),
         Part::Protocol(proto) => protocol(a, *proto),
         Part::ProtocolIn(set) => {
             meta(a, NFT_META_L4PROTO);
             look_up(a, set, 0);
         }
-        Part::To(range) => destination(a, *range),
+        Part::To(range) => port(a, *range, 2),
         Part::ToAnyOf(proto, set) => {
             protocol(a, *proto);
             payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
@@ -43,16 +48,14 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             source(a, *from);
             look_up(a, set, 0);
         }
-        Part::Single(family, set) => single(a, *family, set),
-        Part::Syn => {
-            protocol(a, Proto::Tcp);
-            // The flags are byte 13 of the header (RFC 9293, 3.1): SYN is 2, ACK 16.
-            payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
-            mask(a, &[0x12], &[0]);
-            compare(a, NFT_CMP_EQ, &[0x02]);
+        Part::Single(family, set) => {
+            joined(a, *family);
+            look_up(a, set, 0);
         }
+        Part::Syn => opening(a, NFT_CMP_EQ),
+        Part::Translate(part) => nat::put_part(a, part),
         Part::Fresh => state(a, STATE_NEW | STATE_UNTRACKED),
-        Part::Known => state(a, STATE_ESTABLISHED | STATE_RELATED),
+        Part::Known => state(a, STATE_ESTABLISHED),
         Part::Answer => {
             track(a, NFT_CT_DIRECTION);
             compare(a, NFT_CMP_EQ, &[IP_CT_DIR_REPLY]);
@@ -69,6 +72,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
         Part::Jump(chain) => verdict(a, NFT_JUMP, Some(chain)),
         Part::Goto(chain) => verdict(a, NFT_GOTO, Some(chain)),
         Part::Stop(what, family) => stop(a, *what, *family),
+        Part::If(test) => policy::put(a, test),
     }
 }
 
@@ -164,9 +168,14 @@ fn track(a: &mut Attributes<'_>, key: u32) {
 }
 
 /// Any of these states.
-fn state(a: &mut Attributes<'_>, bits: u32) {
-    track(a, NFT_CT_STATE);
-    mask(a, &bits.to_ne_bytes(), &[0; 4]);
+fn state(a: &mut Attributes<'_>, any: u32) {
+    bits(a, NFT_CT_STATE, any);
+}
+
+/// Any of these bits of what is known of its connection.
+fn bits(a: &mut Attributes<'_>, key: u32, any: u32) {
+    track(a, key);
+    mask(a, &any.to_ne_bytes(), &[0; 4]);
     compare(a, NFT_CMP_NEQ, &[0; 4]);
 }
 
@@ -210,24 +219,37 @@ fn remember(a: &mut Attributes<'_>, set: &str, span: Duration) {
 /// Where the source address stands in the header of its family, in bytes: offset and length.
 fn place(family: Family) -> (u8, u32, u32) {
     match family {
-        Family::V4 => (NFPROTO_IPV4, 12, 4),
+        Family::V4 => (NFPROTO_IPV4, SOURCE_V4, 4),
         Family::V6 => (NFPROTO_IPV6, 8, 16),
     }
 }
 
-fn address(a: &mut Attributes<'_>, family: Family) {
-    let (number, offset, len) = place(family);
+/// Where the two addresses stand in the header of IPv4.
+const SOURCE_V4: u32 = 12;
+const DESTINATION_V4: u32 = 16;
+
+/// It is of this family.
+fn family(a: &mut Attributes<'_>, family: Family) {
     meta(a, NFT_META_NFPROTO);
-    compare(a, NFT_CMP_EQ, &[number]);
+    compare(a, NFT_CMP_EQ, &[place(family).0]);
+}
+
+fn address(a: &mut Attributes<'_>, of: Family) {
+    let (_, offset, len) = place(of);
+    family(a, of);
     payload(a, NFT_PAYLOAD_NETWORK_HEADER, offset, len, NFT_REG_1);
 }
 
 /// Loads the masked source address, of this family only.
 fn source(a: &mut Attributes<'_>, from: Source) {
     address(a, from.family);
-    if from.bits == from.family.width() {
-        return;
+    if from.bits != from.family.width() {
+        masked(a, from);
     }
+}
+
+/// Keeps the leading bits of an address that is loaded.
+fn masked(a: &mut Attributes<'_>, from: Source) {
     let ones: IpAddr = match from.family {
         Family::V4 => Ipv4Addr::BROADCAST.into(),
         Family::V6 => Ipv6Addr::from_bits(u128::MAX).into(),
@@ -239,7 +261,7 @@ fn source(a: &mut Attributes<'_>, from: Source) {
 
 /// Loads address, protocol and port side by side. Registers of 4 bytes are numbered from 8 on;
 /// number 1 is the same as 8 to 11, and 2 as 12 to 15.
-fn single(a: &mut Attributes<'_>, family: Family, set: &str) {
+fn joined(a: &mut Attributes<'_>, family: Family) {
     address(a, family);
     let (protocol, port) = match family {
         Family::V4 => (NFT_REG32_01, NFT_REG32_02),
@@ -247,7 +269,6 @@ fn single(a: &mut Attributes<'_>, family: Family, set: &str) {
     };
     meta_to(a, NFT_META_L4PROTO, protocol);
     payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port);
-    look_up(a, set, 0);
 }
 
 fn protocol(a: &mut Attributes<'_>, proto: Proto) {
@@ -255,13 +276,34 @@ fn protocol(a: &mut Attributes<'_>, proto: Proto) {
     compare(a, NFT_CMP_EQ, &[proto.number()]);
 }
 
-/// Matches the protocol and, unless all ports are meant, the destination port.
-fn destination(a: &mut Attributes<'_>, range: PortRange) {
+/// Neighbour solicitations and advertisements: the types 135 and 136 of ICMPv6 (RFC 4861, 4).
+fn neighbour(a: &mut Attributes<'_>) {
+    meta(a, NFT_META_NFPROTO);
+    compare(a, NFT_CMP_EQ, &[NFPROTO_IPV6]);
+    meta(a, NFT_META_L4PROTO);
+    compare(a, NFT_CMP_EQ, &[IPPROTO_ICMPV6]);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+    compare(a, NFT_CMP_GTE, &[135]);
+    compare(a, NFT_CMP_LTE, &[136]);
+}
+
+/// Compares with a SYN without an ACK. The flags are byte 13 of TCP's header (RFC 9293, 3.1): SYN is
+/// 2, ACK 16.
+fn opening(a: &mut Attributes<'_>, op: u32) {
+    protocol(a, Proto::Tcp);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
+    mask(a, &[0x12], &[0]);
+    compare(a, op, &[0x02]);
+}
+
+/// Matches the protocol and, unless all ports are meant, the port at this offset of its header: 0 for
+/// that of the source, 2 for that of the destination.
+fn port(a: &mut Attributes<'_>, range: PortRange, offset: u32) {
     protocol(a, range.proto());
     if range.is_whole() {
         return;
     }
-    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, NFT_REG_1);
     if range.first() == range.last() {
         compare(a, NFT_CMP_EQ, &range.first().to_be_bytes());
     } else {

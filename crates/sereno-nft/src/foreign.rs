@@ -1,7 +1,7 @@
 //! Other firewalls on this machine: whether they turn away what nobody asked for, and the one rule
-//! that lets pass whom a door let in.
+//! that lets pass whom a door let in, and what it lets on to other machines.
 //!
-//! One turns strangers away if a chain of it at the input hook has the policy `drop`, or ends with a
+//! One turns strangers away if a chain of it at the input hook (or forward hook) has the policy `drop`, or ends with a
 //! rule that drops or rejects, itself or by a jump. That is a guess at what its administrator means,
 //! good enough to decide who closes a door, and told to him.
 
@@ -37,16 +37,18 @@ enum End {
 struct Foreign {
     /// Chains at the input hook, and whether their policy is to drop.
     inputs: BTreeMap<Place, bool>,
+    /// Those at the forward hook.
+    forwards: BTreeMap<Place, bool>,
     ends: BTreeMap<Place, End>,
     /// Chains that have our rule.
     passed: BTreeSet<Place>,
 }
 
 impl Foreign {
-    /// The chains at the input hook that turn strangers away.
-    fn closing(&self) -> impl Iterator<Item = &Place> {
+    /// The chains of these that turn strangers away.
+    fn closing<'a>(&'a self, of: &'a BTreeMap<Place, bool>) -> impl Iterator<Item = &'a Place> {
         let closes = |(place, drops): &(&Place, &bool)| **drops || closes(&self.ends, place);
-        self.inputs.iter().filter(closes).map(|(place, _)| place)
+        of.iter().filter(closes).map(|(place, _)| place)
     }
 }
 
@@ -57,18 +59,20 @@ impl Kernel {
     /// When the kernel refuses to say.
     pub fn is_closed_by_others(&mut self, ours: &str) -> Result<bool, Refusal> {
         let foreign = self.foreign(ours).map_err(|why| why.refusal(Doing::Look))?;
-        Ok(foreign.closing().next().is_some())
+        Ok(foreign.closing(&foreign.inputs).next().is_some())
     }
 
-    /// Sees to it that every chain of another table that turns strangers away at the input hook
-    /// begins with a rule that accepts packets with these bits in their mark; says how many rules
-    /// had to be put in.
+    /// Sees to it that every chain of another table that turns strangers away at the input hook, and
+    /// with `forwards` at the forward hook, begins with a rule that accepts packets with these bits
+    /// in their mark; says how many rules had to be put in.
     ///
     /// # Errors
     /// When the kernel refuses to say, or to take one of them; the others are there then.
-    pub fn let_pass(&mut self, ours: &str, mark: u32) -> Result<usize, Refusal> {
+    pub fn let_pass(&mut self, ours: &str, mark: u32, forwards: bool) -> Result<usize, Refusal> {
         let foreign = self.foreign(ours).map_err(|why| why.refusal(Doing::Look))?;
-        let missing = foreign.closing().filter(|place| !foreign.passed.contains(*place));
+        let inputs = foreign.closing(&foreign.inputs);
+        let others = foreign.closing(&foreign.forwards).filter(|_| forwards);
+        let missing = inputs.chain(others).filter(|place| !foreign.passed.contains(*place));
         let mut count = 0;
         let mut done = Ok(());
         for (family, table, chain) in missing {
@@ -99,16 +103,17 @@ impl Kernel {
             let number = hook.and_then(|(_, hook)| u32_attribute(hook, NFTA_HOOK_HOOKNUM));
             // A network device has hooks of its own, with numbers that are others'.
             let ip = matches!(message.family(), Some(NFPROTO_INET | NFPROTO_IPV4 | NFPROTO_IPV6));
-            let input = ip && number == Some(NF_INET_LOCAL_IN);
-            if !input || message.is_about(ours) || found.inputs.len() > MOST {
-                return;
-            }
+            let list = match number.filter(|_| ip && !message.is_about(ours)) {
+                Some(NF_INET_LOCAL_IN) => &mut found.inputs,
+                Some(NF_INET_FORWARD) => &mut found.forwards,
+                _ => return,
+            };
             let policy = u32_attribute(all, NFTA_CHAIN_POLICY).map(u32::cast_signed);
-            if let Some(place) = place(message, NFTA_CHAIN_NAME) {
-                found.inputs.insert(place, policy == Some(NF_DROP));
+            if let Some(place) = place(message, NFTA_CHAIN_NAME).filter(|_| list.len() <= MOST) {
+                list.insert(place, policy == Some(NF_DROP));
             }
         })?;
-        if found.inputs.is_empty() {
+        if found.inputs.is_empty() && found.forwards.is_empty() {
             return Ok(found);
         }
         self.dump_all(GETRULE, |message| {

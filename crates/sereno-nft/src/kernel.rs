@@ -43,10 +43,9 @@ pub enum Change {
     },
 }
 
-/// What a change comes to: a member of a set with a time, or without it if that is over.
+/// What a change comes to: members of sets with a time, or without them if that is over.
 struct Step {
-    set: String,
-    key: Key,
+    keys: Vec<(String, Key)>,
     left: Left,
 }
 
@@ -54,11 +53,11 @@ impl Change {
     fn step(&self, gate: &Gate, now: Time) -> Result<Step, Misplaced> {
         let of_ban = |scope, prefix: Prefix, left| {
             let set = gate.set_for(scope, prefix)?.to_string();
-            Ok(Step { set, key: octets(prefix.addr()), left })
+            Ok(Step { keys: vec![(set, octets(prefix.addr()))], left })
         };
         let of_pass = |to, addr, left| {
-            let (set, member) = gate.way(to, addr)?;
-            Ok(Step { set, key: key(&member), left })
+            let ways = gate.ways(to, addr)?.into_iter();
+            Ok(Step { keys: ways.map(|(set, member)| (set, key(&member))).collect(), left })
         };
         match *self {
             Self::Ban(hold) => of_ban(hold.scope, hold.prefix, hold.left(now)),
@@ -132,7 +131,7 @@ impl Kernel {
     ///
     /// # Errors
     /// When the kernel refuses it; then what was in force still is. If
-    /// [`Refusal::is_about_doors`], the gate without them may be fine.
+    /// [`Refusal::is_about_doors`] or [`Refusal::is_about_nat`], the gate without that may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,
@@ -150,6 +149,10 @@ impl Kernel {
         put_plan(batch, table, &gate.ban_plan(), &counts, &mut id);
         let doors = batch.count();
         put_plan(batch, table, &gate.door_plan(), &counts, &mut id);
+        let nat = batch.count();
+        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id);
+        let members = batch.count();
         for (set, ports) in gate.listen_for(contents.hits) {
             put_all(batch, table, &set, ports.iter().map(|port| (key(port), Left::Ever)));
         }
@@ -165,10 +168,10 @@ impl Kernel {
         let parts = self.exchange.batch.parts(room, together);
         let transactions = parts.len();
         for part in parts {
-            let of_doors = doors..together;
-            self.exchange.carry_out(part, |at| {
-                let doors = at.is_some_and(|index| of_doors.contains(&index));
-                if doors { Doing::InstallDoors } else { Doing::Install }
+            self.exchange.carry_out(part, |at| match at {
+                Some(at) if (nat..members).contains(&at) => Doing::InstallNat,
+                Some(at) if (doors..together).contains(&at) => Doing::InstallDoors,
+                _ => Doing::Install,
             })?;
         }
         // A hundred thousand bans are megabytes; single changes need a few hundred bytes.
@@ -177,7 +180,7 @@ impl Kernel {
             placed: placed.sets.values().map(Vec::len).sum(),
             over: placed.over,
             misplaced: placed.misplaced,
-            admitted: admitted.sets.values().map(Vec::len).sum(),
+            admitted: admitted.count,
             stray: admitted.misplaced,
             transactions,
         })
@@ -213,6 +216,15 @@ impl Kernel {
     /// When the kernel refuses it.
     pub fn try_closed(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
         self.for_a_while(gate, gate.trial(), span)
+    }
+
+    /// Lets the policy on trial decide for so long from now; that in force decides again by itself.
+    /// Nothing if none is on trial.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn try_policy(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
+        self.for_a_while(gate, gate.policy_trial(), span)
     }
 
     fn for_a_while(
@@ -309,9 +321,11 @@ impl Kernel {
         let batch = self.exchange.begin();
         let mut ends = Vec::with_capacity(pending.len());
         for (_, step) in pending {
-            match step.left {
-                Left::Over => put_out(batch, gate.table(), &step.set, step.key),
-                left => put_in(batch, gate.table(), &step.set, step.key, left),
+            for (set, key) in &step.keys {
+                match step.left {
+                    Left::Over => put_out(batch, gate.table(), set, *key),
+                    left => put_in(batch, gate.table(), set, *key, left),
+                }
             }
             ends.push(batch.count());
         }
@@ -343,16 +357,16 @@ impl Kernel {
         Ok(holds)
     }
 
-    /// All who are let in, with the time each has left counted from `now`.
+    /// All who are let in without translation, with the time each has left counted from `now`.
     ///
     /// # Errors
     /// When the kernel refuses, or the table or a set is missing.
     pub fn passes(&mut self, gate: &Gate, now: Time) -> Result<Vec<Pass>, Refusal> {
         let mut passes = Vec::new();
-        for (set, opening) in gate.pass_sets() {
+        for (set, through) in gate.pass_sets() {
             passes.extend(self.members(gate, &set)?.iter().filter_map(|element| {
-                let to = match (opening, element.port) {
-                    (Some(name), _) => Through::Opening(name),
+                let to = match (through, element.port) {
+                    (Some(through), _) => through,
                     (None, Some((proto, port))) => Through::Port(Proto::of(proto)?, port),
                     (None, None) => return None,
                 };

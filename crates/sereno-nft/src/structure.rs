@@ -2,9 +2,9 @@
 
 use crate::encode::Batch;
 use crate::express::put_part;
-use crate::members::{key, put_all};
+use crate::members::{keys, put_all};
 use crate::numbers::*;
-use sereno_core::gate::plan::{Chain, Kind, Plan, Rule, Shape};
+use sereno_core::gate::plan::{Chain, Hook, Kind, Plan, Rule, Shape};
 use sereno_core::gate::{Family, Gate, Left};
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(crate) fn put_plan(batch: &mut Batch, table: &str, plan: &Plan, counts: &Cou
     for shape in &plan.sets {
         *id += 1;
         put_set(batch, table, shape, *id);
-        let fixed = shape.fixed.iter().map(|member| (key(member), Left::Ever));
+        let fixed = keys(&shape.fixed).map(|key| (key, Left::Ever));
         put_all(batch, table, &shape.name, fixed);
     }
     for chain in &plan.chains {
@@ -51,14 +51,12 @@ pub(crate) fn put_plan(batch: &mut Batch, table: &str, plan: &Plan, counts: &Cou
 
 /// The names of all sets of the gate.
 pub(crate) fn set_names(gate: &Gate) -> impl Iterator<Item = String> {
-    let plans = [gate.ban_plan(), gate.door_plan()];
-    plans.into_iter().flat_map(|plan| plan.sets).map(|shape| shape.name)
+    gate.plans().into_iter().flat_map(|plan| plan.sets).map(|shape| shape.name)
 }
 
 /// How many rules each chain of the gate has that has any.
 pub(crate) fn rule_counts(gate: &Gate) -> BTreeMap<String, usize> {
-    let plans = [gate.ban_plan(), gate.door_plan()];
-    let chains = plans.into_iter().flat_map(|plan| plan.chains);
+    let chains = gate.plans().into_iter().flat_map(|plan| plan.chains);
     chains.map(|chain| (chain.name, chain.rules.len())).collect()
 }
 
@@ -83,8 +81,13 @@ fn key_type(kind: Kind) -> (u32, u32) {
         Kind::Addr(Family::V6) => (TYPE_IP6ADDR, 16),
         Kind::Port => (TYPE_INET_SERVICE, 2),
         Kind::Proto => (TYPE_INET_PROTOCOL, 1),
+        Kind::Range(family) => key_type(Kind::Addr(family)),
+        Kind::Family => (TYPE_NFPROTO, 1),
+        Kind::Icmp(Family::V4) => (TYPE_ICMP, 1),
+        Kind::Icmp(Family::V6) => (TYPE_ICMPV6, 1),
         Kind::Interface => (TYPE_IFNAME, IFNAMSIZ as u32),
-        Kind::Single(Family::V4) => (joined(TYPE_IPADDR), 12),
+        Kind::Single(Family::V4) | Kind::Dnat => (joined(TYPE_IPADDR), 12),
+        Kind::Flow => (joined(TYPE_IPADDR << 6 | TYPE_IPADDR), 16),
         Kind::Single(Family::V6) => (joined(TYPE_IP6ADDR), 24),
     }
 }
@@ -95,6 +98,11 @@ fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32) {
     if shape.grows.is_some() {
         flags |= NFT_SET_EVAL;
     }
+    match shape.kind {
+        Kind::Dnat => flags |= NFT_SET_MAP,
+        Kind::Range(_) => flags |= NFT_SET_INTERVAL,
+        _ => (),
+    }
     batch.push(NEWSET, NLM_F_CREATE, |a| {
         a.text(NFTA_TABLE, table);
         a.text(NFTA_SET_NAME, &shape.name);
@@ -102,6 +110,11 @@ fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32) {
         a.u32(NFTA_SET_KEY_TYPE, kind);
         a.u32(NFTA_SET_KEY_LEN, len);
         a.u32(NFTA_SET_ID, id);
+        if shape.kind == Kind::Dnat {
+            // An address and a port, each on its own four bytes.
+            a.u32(NFTA_SET_DATA_TYPE, TYPE_IPADDR << 6 | TYPE_INET_SERVICE);
+            a.u32(NFTA_SET_DATA_LEN, 8);
+        }
         if let Some(most) = shape.grows {
             a.nest(NFTA_SET_DESC, |a| a.u32(NFTA_SET_DESC_SIZE, most));
         }
@@ -111,17 +124,26 @@ fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32) {
     });
 }
 
+fn hook(hook: Hook) -> u32 {
+    match hook {
+        Hook::Prerouting => NF_INET_PRE_ROUTING,
+        Hook::Input => NF_INET_LOCAL_IN,
+        Hook::Output => NF_INET_LOCAL_OUT,
+        Hook::Postrouting => NF_INET_POST_ROUTING,
+    }
+}
+
 fn put_chain(batch: &mut Batch, table: &str, chain: &Chain) {
     batch.push(NEWCHAIN, NLM_F_CREATE, |a| {
         a.text(NFTA_TABLE, table);
         a.text(NFTA_CHAIN_NAME, &chain.name);
-        if let Some(priority) = chain.priority {
+        if let Some(base) = chain.base {
             a.nest(NFTA_CHAIN_HOOK, |a| {
-                a.u32(NFTA_HOOK_HOOKNUM, NF_INET_PRE_ROUTING);
-                a.i32(NFTA_HOOK_PRIORITY, priority);
+                a.u32(NFTA_HOOK_HOOKNUM, hook(base.hook));
+                a.i32(NFTA_HOOK_PRIORITY, base.priority);
             });
             a.i32(NFTA_CHAIN_POLICY, NF_ACCEPT);
-            a.text(NFTA_CHAIN_TYPE, "filter");
+            a.text(NFTA_CHAIN_TYPE, if base.nat { "nat" } else { "filter" });
         }
     });
 }

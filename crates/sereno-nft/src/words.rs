@@ -17,6 +17,8 @@ pub enum Doing {
     Install,
     /// Installing what the gate does for doors. Without it the rest may be fine.
     InstallDoors,
+    /// Installing what the gate translates for doors. Without it the rest may be fine.
+    InstallNat,
     /// Banning a prefix in a scope.
     Ban(Name, Prefix),
     /// Lifting a ban.
@@ -54,26 +56,15 @@ impl fmt::Display for Doing {
             Self::Ban(scope, prefix) => write!(f, "cannot ban {prefix} in {scope}"),
             Self::Lift(scope, prefix) => write!(f, "cannot lift the ban of {prefix} in {scope}"),
             Self::InstallDoors => f.write_str("cannot install the doors"),
-            Self::Let(to, addr) => write!(f, "cannot open {} to {addr}", Place(*to)),
-            Self::Close(to, addr) => write!(f, "cannot close {} to {addr}", Place(*to)),
+            Self::InstallNat => f.write_str("cannot install the translation for doors"),
+            Self::Let(to, addr) => write!(f, "cannot open {to} to {addr}"),
+            Self::Close(to, addr) => write!(f, "cannot close {to} to {addr}"),
             Self::Hear => f.write_str("cannot change which ports are knocked at"),
             Self::Listen(group) => write!(f, "cannot listen to group {group} of the kernel's log"),
             Self::Look => f.write_str("cannot read the gate"),
             Self::Pass => f.write_str("cannot have the other firewall let pass who was let in"),
             Self::Remove => f.write_str("cannot remove the gate"),
             Self::Watch => f.write_str("cannot watch the firewall for changes"),
-        }
-    }
-}
-
-/// A place to be let in, in words.
-struct Place(Through);
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Through::Opening(name) => write!(f, "{name}"),
-            Through::Port(proto, port) => write!(f, "{}/{port}", proto.as_str()),
         }
     }
 }
@@ -107,8 +98,15 @@ impl Refusal {
     /// Whether the table or a part of it is missing, so that installing again would help.
     #[must_use]
     pub fn is_gate_lost(&self) -> bool {
-        matches!(self.cause, Cause::Kernel { errno: libc::ENOENT, whole: false, .. })
-            && (self.doing.is_change() || matches!(self.doing, Doing::Hear | Doing::Look))
+        let Cause::Kernel { errno, whole: false, .. } = self.cause else { return false };
+        match errno {
+            libc::ENOENT => {
+                self.doing.is_change() || matches!(self.doing, Doing::Hear | Doing::Look)
+            }
+            // A port leads elsewhere than was asked for.
+            libc::EBUSY | libc::EEXIST => self.doing.is_change(),
+            _ => false,
+        }
     }
 
     /// Whether only what the gate does for doors was refused: the gate without it may be fine,
@@ -116,6 +114,13 @@ impl Refusal {
     #[must_use]
     pub fn is_about_doors(&self) -> bool {
         self.doing == Doing::InstallDoors
+    }
+
+    /// Whether only what the gate translates was refused: the gate without it may be fine,
+    /// [`sereno_core::gate::Gate::without_nat`].
+    #[must_use]
+    pub fn is_about_nat(&self) -> bool {
+        self.doing == Doing::InstallNat
     }
 
     /// Whether the process lacks the right to change the firewall.
@@ -160,6 +165,10 @@ fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
             "another program owns a table of that name; stop that program or give Sereno's \
              table another name"
         }
+        libc::EBUSY | libc::EEXIST if doing.is_change() => {
+            "a port leads elsewhere than it should, changed by someone else; the gate must be \
+             installed again"
+        }
         libc::ENOENT if element => {
             "the table or its set is gone, removed by someone else; the gate must be installed \
              again"
@@ -202,6 +211,11 @@ fn reason(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
 fn reason_of_doors(doing: Doing, errno: i32, whole: bool) -> Option<&'static str> {
     let lacking = [libc::ENOENT, libc::EOPNOTSUPP, libc::EPROTONOSUPPORT, libc::EAFNOSUPPORT];
     match doing {
+        Doing::InstallNat if lacking.contains(&errno) => Some(
+            "this kernel lacks a part of nf_tables that translation needs; use kernel 5.2 or newer, \
+             and load the modules nft_chain_nat, nft_nat and nft_masq, outside of the container if \
+             this is one",
+        ),
         Doing::InstallDoors if lacking.contains(&errno) => Some(
             "this kernel lacks a part of nf_tables that doors need; load the modules nft_ct, \
              nft_fib_inet, nft_log and nfnetlink_log, outside of the container if this is one, or \

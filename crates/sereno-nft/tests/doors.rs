@@ -210,6 +210,27 @@ fn connections_outlive_their_opening_unless_they_are_cut() {
 }
 
 #[test]
+fn who_is_forgotten_by_connection_tracking_is_cut_too() {
+    let Some(net) = Net::new() else { return };
+    let who = "10.9.0.2";
+    let gate = open_only(vec![Opening { cut: true, ..opening("cut", "tcp/7000") }]);
+    let mut kernel = installed(&net, &gate);
+    let_in(&mut kernel, &gate, through("cut"), who, 60_000);
+    let (mut here, mut there) = net.connect(who, 7000);
+    assert!(speaks(&mut here, &mut there));
+    close(&mut kernel, &gate, through("cut"), who);
+    net.forget_connections(|| there.write_all(b"lost").unwrap());
+    // The server sends on, and is answered.
+    here.write_all(b"more").unwrap();
+    assert!(there.read(&mut [0; 8]).is_err(), "nothing comes out");
+    assert!(!speaks(&mut here, &mut there));
+    let_in(&mut kernel, &gate, through("cut"), who, 60_000);
+    there.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    here.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert!(speaks(&mut here, &mut there), "who is let in again goes on");
+}
+
+#[test]
 fn what_the_machine_itself_began_is_never_cut() {
     let Some(net) = Net::new() else { return };
     let gate = open_only(vec![Opening { cut: true, ..opening("cut", "tcp/7000, udp/7000") }]);
@@ -419,13 +440,13 @@ fn other_firewalls_that_turn_strangers_away_are_seen_and_told_once() {
     for text in open {
         net.nft(&["-f", "-"], text);
         assert!(!kernel.is_closed_by_others("sereno").unwrap(), "{text}");
-        assert_eq!(kernel.let_pass("sereno", 0x100).unwrap(), 0);
+        assert_eq!(kernel.let_pass("sereno", 0x100, false).unwrap(), 0);
     }
     for text in closes {
         net.nft(&["-f", "-"], text);
         assert!(kernel.is_closed_by_others("sereno").unwrap(), "{text}");
-        assert_eq!(kernel.let_pass("sereno", 0x100).unwrap(), 1, "{text}");
-        assert_eq!(kernel.let_pass("sereno", 0x100).unwrap(), 0, "it is there");
+        assert_eq!(kernel.let_pass("sereno", 0x100, false).unwrap(), 1, "{text}");
+        assert_eq!(kernel.let_pass("sereno", 0x100, false).unwrap(), 0, "it is there");
     }
     let listing = net.nft(&["list", "chain", "ip", "filter", "INPUT"], "");
     assert!(
@@ -434,7 +455,7 @@ fn other_firewalls_that_turn_strangers_away_are_seen_and_told_once() {
     );
     net.nft(&["flush", "chain", "inet", "a", "first"], "");
     net.nft(&["add", "rule", "inet", "a", "first", "drop"], "");
-    assert_eq!(kernel.let_pass("sereno", 0x100).unwrap(), 1, "it was forgotten");
+    assert_eq!(kernel.let_pass("sereno", 0x100, false).unwrap(), 1, "it was forgotten");
 }
 
 #[test]
@@ -454,7 +475,7 @@ fn a_table_that_is_somebodys_own_hinders_no_other() {
     }));
     net.nft(&["-f", "-"], &format!("table ip z {{ {chain}; }}"));
     let mut kernel = net.serve(|| Kernel::open().unwrap());
-    assert!(kernel.let_pass("sereno", 0x100).is_err());
+    assert!(kernel.let_pass("sereno", 0x100, false).is_err());
     let listing = net.nft(&["list", "table", "ip", "z"], "");
     owner.kill().unwrap();
     owner.wait().unwrap();
@@ -467,6 +488,7 @@ fn the_kernel_shows_the_text_that_render_writes() {
     let free = ["10.0.0.0/8", "10.16.0.0/12", "192.0.2.1", "2001:db8::/61"];
     let free = free.map(|prefix| prefix.parse().unwrap()).to_vec();
     let openings = |cut, mark: Option<u32>| Doorway {
+        nat: None,
         openings: vec![
             Opening { free: free.clone(), ..opening("3ssh", "tcp/22, sctp/0-65535") },
             Opening { cut, ..opening("sip", "udp/5060-5061, tcp/5061") },

@@ -103,7 +103,9 @@ fn told(name: &str, toll: &Toll) {
 #[test]
 fn a_flood_is_heard_where_it_matters_and_costs_nothing_elsewhere() {
     let Some(net) = Net::new() else { return };
-    let doorway = Doorway { ears: Some(Wanted::of(GROUP)), ..Doorway::default() };
+    // Few enough to be full in a second, on a slow machine too.
+    let wanted = Wanted { followed: 16_384, ..Wanted::of(GROUP) };
+    let doorway = Doorway { ears: Some(wanted), ..Doorway::default() };
     let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
     let hits = [Hit::tcp(7000), Hit::tcp(8000), Hit::tcp(9000)];
     let contents = Contents { hits: &hits, ..Contents::default() };

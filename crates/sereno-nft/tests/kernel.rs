@@ -337,6 +337,8 @@ fn rejecting_tells_the_visitor() {
         speaking.send(b"one").unwrap();
         assert!(listening.recv(&mut [0; 8]).is_ok());
         apply(&mut kernel, &gate, &[Change::Ban(hold("all", from, 0))]);
+        // He has to say where he is before he can be told.
+        net.forget_neighbours();
         speaking.send(b"two").unwrap();
         let answer = speaking.recv(&mut [0; 8]).unwrap_err();
         assert_eq!(answer.kind(), std::io::ErrorKind::ConnectionRefused, "{from}");

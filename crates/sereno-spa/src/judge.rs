@@ -12,9 +12,10 @@ use crate::limit::Limits;
 use crate::message::{Ask, Message, Nat, Who};
 use crate::packet::{Wire, sha256};
 use crate::replay::{Replay, Unnoted};
-use crate::stanza::{Access, Stanza, Translate};
+use crate::stanza::{Access, Stanza};
+use crate::translate::{is_allowed, through};
 use sereno_core::addr::canonical;
-use sereno_core::gate::PortRange;
+use sereno_core::gate::{PortRange, Through};
 use sereno_core::time::Time;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -61,8 +62,13 @@ pub enum Deed {
         ports: Vec<PortRange>,
         /// For how long.
         time: Duration,
-        /// And translate what comes there.
-        forward: Option<Forward>,
+    },
+    /// Let through by translation.
+    Translate {
+        /// Where.
+        to: Through,
+        /// For how long.
+        time: Duration,
     },
     /// Run the stanza's command once for each port, with its blanks filled so, and the closing one
     /// later.
@@ -77,17 +83,6 @@ pub enum Deed {
         /// The line.
         line: String,
     },
-}
-
-/// How packets go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forward {
-    /// Where to; nowhere else than they wanted if `None`.
-    pub to: Option<Nat>,
-    /// Under which address.
-    pub translate: Option<Translate>,
-    /// All of them, not those to the ports alone.
-    pub all: bool,
 }
 
 /// What is remembered from packet to packet.
@@ -252,13 +247,10 @@ impl Place<'_> {
         nat: Option<&Nat>,
         timeout: Option<u32>,
     ) -> Result<Deed, Refusal> {
-        let allowed =
-            |nat: &Nat| if nat.local { self.access.local_nat } else { self.access.forwarding };
-        if nat.is_some_and(|nat| !allowed(nat)) {
+        if nat.is_some_and(|nat| !is_allowed(&stanza.translation, nat)) {
             return Err(Refusal::Nat);
         }
-        let open = |port| stanza.open_ports.is_empty() || stanza.open_ports.contains(port);
-        if !ports.iter().all(|port| open(port) && !stanza.restrict_ports.contains(port)) {
+        if !ports.iter().all(|port| stanza.opens(*port)) {
             return Err(Refusal::Ports);
         }
         let asked = timeout.filter(|&seconds| seconds > 0);
@@ -270,22 +262,13 @@ impl Place<'_> {
             let blanks = ports.iter().map(|port| self.blank(address, *port, until)).collect();
             return Ok(Deed::Cycle { blanks, close_after: cycle.timer.unwrap_or(time) });
         }
-        let forward = match &stanza.forced {
-            None => nat.map(|nat| Forward { to: Some(nat.clone()), translate: None, all: false }),
-            Some(forced) => {
-                let to = |(host, port): (IpAddr, u16)| Nat {
-                    host: host.to_string(),
-                    port,
-                    local: false,
-                };
-                Some(Forward {
-                    to: forced.to.map(to),
-                    translate: forced.translate,
-                    all: forced.all,
-                })
-            }
-        };
-        Ok(Deed::Open { ports: ports.to_vec(), time, forward })
+        let at = (self.destination, self.access.own.as_slice());
+        Ok(match through(stanza, ports, nat, at)? {
+            // Only IPv4 is translated.
+            Some(_) if !address.is_ipv4() => return Err(Refusal::Target),
+            Some(to) => Deed::Translate { to, time },
+            None => Deed::Open { ports: ports.to_vec(), time },
+        })
     }
 
     fn blank(&self, address: IpAddr, port: PortRange, until: i64) -> Blank {

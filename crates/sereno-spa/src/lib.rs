@@ -19,15 +19,16 @@ mod refusal;
 mod replay;
 mod secret;
 mod stanza;
+mod translate;
 
 pub use cipher::Mode;
 pub use cycle::{Blank, Template};
 pub use digest::Digest;
-pub use judge::{Datagram, Deed, Forward, Grant, Memory, Verdict, judge};
+pub use judge::{Datagram, Deed, Grant, Memory, Verdict, judge};
 pub use limit::Limits;
 pub use message::{Ask, BadField, Message, Nat, Who};
 pub use packet::{Keys, LONGEST, SHORTEST, Wire, seal};
 pub use refusal::Refusal;
 pub use replay::{Replay, Seen};
 pub use secret::{Secret, wipe};
-pub use stanza::{Access, Commands, Cycle, Forced, Source, Stanza, Sudo, Translate};
+pub use stanza::{Access, Commands, Cycle, Source, Stanza, Sudo, Translation};

@@ -43,6 +43,9 @@ pub enum Refusal {
     User,
     /// It asks for address translation, which is not allowed.
     Nat,
+    /// It asks for translation to where nothing may lead: a name, this machine itself, no single
+    /// machine.
+    Target,
     /// It is a command, and commands are not allowed (`ENABLE_CMD_EXEC`).
     Command,
     /// It asks for a port that may not be opened (`OPEN_PORTS`, `RESTRICT_PORTS`).
@@ -51,7 +54,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Short,
         Self::Long,
         Self::Characters,
@@ -71,6 +74,7 @@ impl Refusal {
         Self::Address,
         Self::User,
         Self::Nat,
+        Self::Target,
         Self::Command,
         Self::Ports,
     ];
@@ -98,6 +102,7 @@ impl Refusal {
             Self::Address => "address",
             Self::User => "user",
             Self::Nat => "nat",
+            Self::Target => "target",
             Self::Command => "command",
             Self::Ports => "ports",
         }

@@ -3,9 +3,9 @@
 use crate::cycle::Template;
 use crate::packet::Keys;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::PortRange;
+use sereno_core::gate::{PortRange, Snat};
 use sereno_core::time::Time;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 /// All stanzas, and what holds for all of them.
@@ -15,10 +15,9 @@ pub struct Access {
     pub stanzas: Vec<Stanza>,
     /// How far the clocks of a client and of this machine may be apart (`MAX_SPA_PACKET_AGE`).
     pub max_age: Duration,
-    /// Whether packets may ask for translation to other machines (`ENABLE_IPT_FORWARDING`).
-    pub forwarding: bool,
-    /// Whether packets may ask for translation on this machine (`ENABLE_IPT_LOCAL_NAT`).
-    pub local_nat: bool,
+    /// The addresses of this machine: to them nothing is forwarded, and what is translated on it
+    /// ends at one of them.
+    pub own: Vec<Ipv4Addr>,
 }
 
 impl Access {
@@ -28,8 +27,7 @@ impl Access {
 
 impl Default for Access {
     fn default() -> Self {
-        let stanzas = Vec::new();
-        Self { stanzas, max_age: Self::MAX_AGE, forwarding: false, local_nat: false }
+        Self { stanzas: Vec::new(), max_age: Self::MAX_AGE, own: Vec::new() }
     }
 }
 
@@ -82,8 +80,17 @@ pub struct Stanza {
     pub commands: Option<Commands>,
     /// Commands to open and close, instead of the firewall.
     pub cycle: Option<Cycle>,
-    /// Where every packet translates to, whatever it asks for.
-    pub forced: Option<Forced>,
+    /// What is translated.
+    pub translation: Translation,
+}
+
+impl Stanza {
+    /// Whether a port may be opened.
+    #[must_use]
+    pub fn opens(&self, port: PortRange) -> bool {
+        let named = self.open_ports.is_empty() || self.open_ports.contains(&port);
+        named && !self.restrict_ports.contains(&port)
+    }
 }
 
 /// Who runs commands that come in packets; root where nothing is said.
@@ -117,22 +124,19 @@ pub struct Cycle {
     pub timer: Option<Duration>,
 }
 
-/// A translation for every packet of a stanza (`FORCE_NAT` and its companions).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Forced {
-    /// To which address and port; `None` with `DISABLE_DNAT`.
-    pub to: Option<(IpAddr, u16)>,
-    /// Under which address packets go on.
-    pub translate: Option<Translate>,
-    /// Everything is forwarded, not the ports alone (`FORWARD_ALL`).
+/// What a stanza says of translation, with what its fwknopd.conf says. Nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Translation {
+    /// Whether packets may ask for another machine (`ENABLE_IPT_FORWARDING`).
+    pub forwarding: bool,
+    /// Whether packets may ask for another port of this one (`ENABLE_IPT_LOCAL_NAT`).
+    pub local: bool,
+    /// Where every packet leads, whatever it asks for (`FORCE_NAT`).
+    pub force: Option<SocketAddrV4>,
+    /// Everything goes on, not the port alone (`FORWARD_ALL`).
     pub all: bool,
-}
-
-/// Under which address forwarded packets go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Translate {
-    /// This one (`FORCE_SNAT`).
-    Source(IpAddr),
-    /// That of the interface (`FORCE_MASQUERADE`).
-    Masquerade,
+    /// Where it was sent to (`DISABLE_DNAT`).
+    pub as_sent: bool,
+    /// Under which address (`FORCE_SNAT`, `FORCE_MASQUERADE`, `ENABLE_IPT_SNAT`).
+    pub snat: Option<Snat>,
 }

@@ -14,14 +14,16 @@
 
 mod common;
 
-use common::{access, from, here, kept, keys, real, sent, stanza};
+use common::{OWN, access, from, here, kept, keys, real, sent, stanza};
 use serde_json::{Value, json};
+use sereno_core::gate::Through;
 use sereno_core::time::Time;
 use sereno_spa::{
     Ask, Commands, Deed, Digest, Keys, Memory, Message, Mode, Nat, Secret, Verdict, Who, Wire,
     judge, seal,
 };
 use std::fmt::Write;
+use std::net::SocketAddrV4;
 
 /// What the client was asked to say, read from its arguments.
 fn wanted(args: &[&str]) -> (Ask, &'static str) {
@@ -84,7 +86,15 @@ fn check(answer: &Value) {
             (Ask::Command { line, .. }, Deed::Command { line: granted }) => {
                 assert_eq!(*line, granted);
             }
-            (Ask::Access { ports, timeout, .. }, Deed::Open { ports: granted, time, .. }) => {
+            (Ask::Access { ports, nat: Some(nat), timeout, .. }, Deed::Translate { to, time }) => {
+                let Through::Dnat(dnat) = to else { panic!("{name}: {to:?}") };
+                let host = if nat.local { OWN.into() } else { nat.host.parse().unwrap() };
+                let first = (ports[0].proto(), ports[0].first());
+                assert_eq!((dnat.proto, dnat.port, dnat.here), (first.0, first.1, nat.local));
+                assert_eq!(dnat.to, SocketAddrV4::new(host, nat.port), "{name}");
+                assert_eq!(u64::from(timeout.unwrap_or(30)), time.as_secs(), "{name}");
+            }
+            (Ask::Access { ports, timeout, .. }, Deed::Open { ports: granted, time }) => {
                 assert_eq!(
                     (ports, u64::from(timeout.unwrap_or(30))),
                     (&granted, time.as_secs()),

@@ -37,12 +37,16 @@ fn asks() -> impl Strategy<Value = Ask> {
     let port = (any::<bool>(), 1u16..).prop_map(|(tcp, port)| {
         format!("{}/{port}", if tcp { "tcp" } else { "udp" }).parse().unwrap()
     });
-    let nat = ("[a-z][a-z0-9.-]{0,30}", 1u16.., any::<bool>());
+    let nat = ("10\\.[1-9]\\.[0-9]\\.[0-9]", 1u16.., any::<bool>());
     let nat = nat.prop_map(|(host, port, local)| Nat { host, port, local });
     let ports = prop::collection::vec(port, 1..6);
     let access = (whos(), ports, prop::option::of(nat), prop::option::of(0u32..=65_536));
     prop_oneof![
-        access.prop_map(|(who, ports, nat, timeout)| Ask::Access { who, ports, nat, timeout }),
+        access.prop_map(|(who, ports, nat, timeout)| {
+            // For IPv6 nothing is translated.
+            let nat = nat.filter(|_| !matches!(who, Who::Addr(IpAddr::V6(_))));
+            Ask::Access { who, ports, nat, timeout }
+        }),
         (whos(), "[!-~][ -~]{0,100}").prop_map(|(who, line)| Ask::Command { who, line }),
     ]
 }
@@ -242,12 +246,13 @@ fn a_stanza_allows_what_it_says() {
     let who = Who::Addr([192, 0, 2, 9].into());
     let command = Ask::Command { who, line: "id".to_owned() };
     let (host, port) = ("192.0.2.1".to_owned(), 22);
-    let nat = |local| Ask::Access {
+    let nat_for = |who, local| Ask::Access {
         who,
         ports: vec!["tcp/22".parse().unwrap()],
         nat: Some(Nat { host: host.clone(), port, local }),
         timeout: None,
     };
+    let nat = |local| nat_for(who, local);
     let mut n = 0;
     let mut of = |access: &Access, ask: Ask| {
         n += 1;
@@ -266,9 +271,11 @@ fn a_stanza_allows_what_it_says() {
     assert_eq!(of(&access, ports(who, &["udp/53"], None)), Err(Refusal::Ports));
     assert_eq!(of(&access, command), Err(Refusal::Command));
     assert!(of(&access, nat(false)).is_ok() && of(&access, nat(true)).is_ok());
-    access.local_nat = false;
+    let six = Who::Addr("2001:db8::9".parse().unwrap());
+    assert_eq!(of(&access, nat_for(six, false)), Err(Refusal::Target));
+    access.stanzas[0].translation.local = false;
     assert_eq!(of(&access, nat(true)), Err(Refusal::Nat));
-    access.forwarding = false;
+    access.stanzas[0].translation.forwarding = false;
     assert_eq!(of(&access, nat(false)), Err(Refusal::Nat));
     access.stanzas[0].require_address = true;
     assert_eq!(of(&access, ports(Who::Sender, &["tcp/22"], None)), Err(Refusal::Address));

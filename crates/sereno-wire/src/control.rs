@@ -329,9 +329,12 @@ pub struct DoorStatus {
 pub struct EntryStatus {
     /// Who.
     pub addr: IpAddr,
-    /// At which port, where it is a single one: `tcp/22`.
+    /// At which port, where it is a single one: `tcp/22`; `all` for whom everything goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<String>,
+    /// Where that leads, where it is translated: `10.0.0.2:22`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// Since when.
     pub since: Time,
     /// Until when; absent for ever.

@@ -399,6 +399,21 @@ fn check_warns_of_a_door_that_closes_nothing() {
 }
 
 #[test]
+fn check_warns_of_sequences_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let once = put(folder.path(), "ssh.once", "7311,2904,5127\n");
+    let conf = format!("[door.ssh]\nports = \"tcp/22\"\nonce = \"{}\"\n", once.display());
+    let conf = put(folder.path(), "s.toml", conf);
+    for (mode, warned) in [(0o644, true), (0o600, false)] {
+        fs::set_permissions(&once, fs::Permissions::from_mode(mode)).unwrap();
+        let (said, code) = says(&["check", "--config", text(&conf)]);
+        let found = said.contains("others can read or write these sequences (mode 644)");
+        assert_eq!((found, code), (warned, 0), "{said}");
+    }
+}
+
+#[test]
 fn init_writes_what_check_accepts_and_replaces_nothing_unasked() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();

@@ -7,6 +7,7 @@
 )]
 
 mod program;
+mod starting;
 
 use jiff::{SignedDuration, Zoned};
 use program::Home;
@@ -561,34 +562,4 @@ fn each_jail_lets_in_its_own() {
         assert!(!out(), "{jails:?}");
     }
     assert_eq!(home.said().matches("putting it back").count(), 0, "{}", home.said());
-}
-
-#[test]
-fn the_unit_of_fail2ban_starts_it() {
-    // As somebody who may change no firewall and no ledger but his own.
-    let Some(home) = home(JAILS) else { return };
-    let open = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(home.folder(), open).unwrap();
-    let server = home.path("fail2ban-server");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sereno"), &server).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&server);
-    command.arg("-c").arg(home.path("f2b")).arg("-s").arg(home.socket()).args(["-xf", "start"]);
-    command.env("XDG_STATE_HOME", home.path("own"));
-    let said = fs::File::create(home.path("said")).unwrap();
-    let Ok(child) = quiet(&mut command).stderr(said).spawn() else {
-        return println!("skipped: there is no setpriv");
-    };
-    let mut server = Server(child);
-    home.until(|home| home.answers() || home.said().contains("setpriv: "));
-    if home.said().contains("setpriv: ") {
-        return println!("skipped: {}", home.said());
-    }
-    let client = client(&home);
-    assert!(ask(&home, &client, "socket", "status").0.contains("Web.Shop, asterisk, sshd"));
-    let (_, again, code) = ask(&home, &client, "socket", "start");
-    assert_eq!((again.as_str(), code), ("Server already running", 255));
-    let process = nix::unistd::Pid::from_raw(server.0.id().try_into().unwrap());
-    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert_eq!(server.0.wait().unwrap().code(), Some(0));
 }

@@ -74,13 +74,25 @@ pub struct Client {
     pub time_offset: i64,
     /// The user to be named, instead of the one who runs the client.
     pub user: Option<String>,
-    /// Where the server is to translate to: a machine behind it (`NAT_ACCESS`).
-    pub nat_access: Option<(String, u16)>,
-    /// The port at which the server itself is to listen instead (`NAT_LOCAL` with `NAT_PORT`).
+    /// Where the server is to translate to: a machine behind it, and the port there if it is
+    /// another than what is opened (`NAT_ACCESS`).
+    pub nat_access: Option<(String, Option<u16>)>,
+    /// Whether the server is to translate to itself (`NAT_LOCAL`).
+    pub nat_local: bool,
+    /// The port of the server that is to lead there, instead of the first that is opened
+    /// (`NAT_PORT`). Without translation it means nothing.
     pub nat_port: Option<u16>,
+    /// Whether that is a port by chance, which whoever asks chooses (`NAT_RAND_PORT`).
+    pub nat_random: bool,
 }
 
 impl Client {
+    /// Whether the server is asked for translation.
+    #[must_use]
+    pub fn translates(&self) -> bool {
+        self.nat_local || self.nat_access.is_some()
+    }
+
     /// The stanza, as a `.fwknoprc` has it. It has the keys in it.
     #[must_use]
     pub fn render(&self) -> String {
@@ -111,9 +123,14 @@ impl Client {
         say("FW_TIMEOUT", self.timeout.map(|seconds| seconds.to_string()));
         say("TIME_OFFSET", (self.time_offset != 0).then(|| self.time_offset.to_string()));
         say("SPOOF_USER", self.user.clone());
-        say("NAT_ACCESS", self.nat_access.as_ref().map(|(host, port)| format!("{host},{port}")));
-        say("NAT_LOCAL", self.nat_port.map(|_| "Y".to_owned()));
+        let place = |(host, port): &(String, Option<u16>)| match port {
+            Some(port) => format!("{host},{port}"),
+            None => host.clone(),
+        };
+        say("NAT_ACCESS", self.nat_access.as_ref().map(place));
+        say("NAT_LOCAL", self.nat_local.then(|| "Y".to_owned()));
         say("NAT_PORT", self.nat_port.map(|port| port.to_string()));
+        say("NAT_RAND_PORT", self.nat_random.then(|| "Y".to_owned()));
         lines.join("\n") + "\n"
     }
 
@@ -122,14 +139,15 @@ impl Client {
     pub fn ask(&self, who: Who, server: IpAddr) -> Option<Ask> {
         let first = *self.access.first()?;
         let mut ports = self.access.clone();
-        let nat = match (&self.nat_access, self.nat_port) {
-            (Some((host, port)), _) => Some(Nat { host: host.clone(), port: *port, local: false }),
-            (None, Some(port)) => {
-                ports = vec![PortRange::new(first.proto(), port, port)?];
-                Some(Nat { host: server.to_string(), port: first.first(), local: true })
-            }
-            (None, None) => None,
-        };
+        let (behind, local) = (self.nat_access.as_ref(), self.nat_local);
+        let nat = self.translates().then(|| Nat {
+            host: behind.map_or_else(|| server.to_string(), |(host, _)| host.clone()),
+            port: behind.and_then(|(_, port)| *port).unwrap_or(first.first()),
+            local,
+        });
+        if let Some(port) = self.nat_port.filter(|_| nat.is_some()) {
+            ports = vec![PortRange::new(first.proto(), port, port)?];
+        }
         Some(Ask::Access { who, ports, nat, timeout: self.timeout })
     }
 }

@@ -3,7 +3,9 @@
 use super::line::{is_name, lines};
 use super::said::Slips;
 use crate::problem::{Notes, Wrong};
+use sereno_core::gate::{Snat, is_host};
 use sereno_spa::Access;
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -28,16 +30,18 @@ pub(super) struct Rules {
     pub(super) max_age: Duration,
     pub(super) forwarding: bool,
     pub(super) local_nat: bool,
+    /// Under which address what is forwarded goes on, where a stanza does not say.
+    pub(super) snat: Option<Snat>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { max_age: Access::MAX_AGE, forwarding: false, local_nat: false }
+        Self { max_age: Access::MAX_AGE, forwarding: false, local_nat: false, snat: None }
     }
 }
 
 /// Options that are read.
-const READ: [&str; 8] = [
+const READ: [&str; 10] = [
     "PCAP_INTF",
     "PCAP_FILTER",
     "UDPSERV_PORT",
@@ -46,20 +50,21 @@ const READ: [&str; 8] = [
     "MAX_SPA_PACKET_AGE",
     "ENABLE_IPT_FORWARDING",
     "ENABLE_IPT_LOCAL_NAT",
+    "ENABLE_IPT_SNAT",
+    "SNAT_TRANSLATE_IP",
 ];
 
 /// Options that switch on what there is not here, and what to know about it.
-const ABSENT: [(&str, &str); 5] = [
+const ABSENT: [(&str, &str); 4] = [
     ("ENABLE_SPA_OVER_HTTP", "send packets over UDP"),
     ("ENABLE_TCP_SERVER", "send packets over UDP"),
     ("ENABLE_X_FORWARDED_FOR", "send packets over UDP"),
-    ("ENABLE_IPT_SNAT", "write FORCE_SNAT or FORCE_MASQUERADE in the stanzas that need it"),
     ("ENABLE_IPT_OUTPUT", "answers of open ports are let out without it"),
 ];
 
 /// Options that mean nothing here, because packets are received, doors opened, and things
 /// remembered in another way.
-const IDLE: [&str; 45] = [
+const IDLE: [&str; 44] = [
     "ACCESS_FILE",
     "ACCESS_FOLDER",
     "CMD_EXEC_TIMEOUT",
@@ -100,7 +105,6 @@ const IDLE: [&str; 45] = [
     "PCAP_FILE",
     "PCAP_LOOP_SLEEP",
     "RULES_CHECK_THRESHOLD",
-    "SNAT_TRANSLATE_IP",
     "SUDO_EXE",
     "SYSLOG_FACILITY",
     "SYSLOG_IDENTITY",
@@ -122,6 +126,7 @@ pub(super) fn is_option(name: &str) -> bool {
 pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules) {
     let (mut daemon, mut rules) = (Daemon::default(), Rules::default());
     let (mut filter, mut server) = (None, None);
+    let (mut translates, mut under) = (false, None);
     let mut slips = Slips::default();
     for line in lines(text) {
         let value = text[line.value.clone()].trim();
@@ -129,17 +134,14 @@ pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules)
         let port = |text: &str| text.trim().parse::<u16>().ok().filter(|&port| port > 0);
         let wrong = match line.name {
             "PCAP_INTF" => {
-                let names = value.split(',').map(str::trim);
-                let names = names.filter(|name| !name.is_empty() && *name != "any");
-                daemon.interfaces = names.map(str::to_owned).collect();
+                daemon.interfaces = interfaces(value);
                 continue;
             }
             "PCAP_FILTER" => {
                 filter = value.strip_prefix("udp port ").and_then(port);
                 let remedy = "write PCAP_FILTER udp port 62201";
-                filter
-                    .is_none()
-                    .then(|| Wrong::new(line.value, "this filter is not read").remedy(remedy))
+                let wrong = || Wrong::new(line.value, "this filter is not read").remedy(remedy);
+                filter.is_none().then(wrong)
             }
             "UDPSERV_PORT" => {
                 server = port(value);
@@ -165,14 +167,36 @@ pub(super) fn read(text: &str, doc: usize, notes: &mut Notes) -> (Daemon, Rules)
                 rules.local_nat = yes;
                 continue;
             }
+            "ENABLE_IPT_SNAT" => {
+                translates = yes;
+                continue;
+            }
+            "SNAT_TRANSLATE_IP" => {
+                under = value.parse().ok().filter(|addr| is_host(*addr));
+                no_address(under, value, line.value)
+            }
             name => other(name, line.key, yes, &mut slips),
         };
         if let Some(wrong) = wrong {
             notes.warn(doc, wrong);
         }
     }
+    rules.snat = translates.then_some(under.map_or(Snat::Masquerade, Snat::To));
     daemon.port = filter.or(server).unwrap_or(daemon.port);
     (daemon, rules)
+}
+
+/// `__CHANGEME__` is what stands in the file that fwknop comes with.
+fn no_address(read: Option<Ipv4Addr>, value: &str, at: Range<usize>) -> Option<Wrong> {
+    let wrong =
+        || Wrong::new(at, "this is no IPv4 address").remedy("write SNAT_TRANSLATE_IP 192.0.2.7");
+    (read.is_none() && value != "__CHANGEME__").then(wrong)
+}
+
+/// `PCAP_INTF`.
+fn interfaces(value: &str) -> Vec<String> {
+    let names = value.split(',').map(str::trim);
+    names.filter(|name| !name.is_empty() && *name != "any").map(str::to_owned).collect()
 }
 
 fn age(value: &str) -> Option<Duration> {

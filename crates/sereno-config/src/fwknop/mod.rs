@@ -10,11 +10,12 @@ mod line;
 mod rc;
 mod said;
 mod stanza;
+mod translation;
 mod tree;
 
 pub use client::{Allow, Client, PORT};
 pub use daemon::Daemon;
-pub use rc::{Clients, read_client};
+pub use rc::{Clients, nat_place, read_client};
 pub use stanza::port;
 
 use crate::Document;
@@ -88,7 +89,6 @@ pub fn read_server(
     });
     let tree::Tree { docs, mut notes, stanzas, .. } = tree;
     let mut read = Access { max_age: rules.max_age, ..Access::default() };
-    (read.forwarding, read.local_nat) = (rules.forwarding, rules.local_nat);
     if stanzas.is_empty() && notes.errors() == 0 {
         let message = "there is no stanza: packets open nothing";
         let remedy = "write SOURCE ANY, and KEY_BASE64 and HMAC_KEY_BASE64 below it";

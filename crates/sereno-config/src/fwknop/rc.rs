@@ -11,7 +11,7 @@ use sereno_core::gate::PortRange;
 use sereno_spa::Keys;
 
 /// The options that are read.
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 22] = [
     "SPA_SERVER",
     "SPA_SERVER_PORT",
     "SPA_SERVER_PROTO",
@@ -32,14 +32,14 @@ const OPTIONS: [&str; 21] = [
     "NAT_ACCESS",
     "NAT_LOCAL",
     "NAT_PORT",
+    "NAT_RAND_PORT",
     "SERVER_RESOLVE_IPV4",
 ];
 
 /// Options that mean nothing here.
-const IDLE: [&str; 16] = [
+const IDLE: [&str; 15] = [
     "VERBOSE",
     "RAND_PORT",
-    "NAT_RAND_PORT",
     "NO_SAVE_ARGS",
     "SPOOF_SOURCE_IP",
     "RESOLVE_IP_HTTP",
@@ -178,7 +178,9 @@ fn client(name: &str, stanza: &Stanza, docs: &[Document], notes: &mut Notes) -> 
         time_offset: offset(stanza, docs, notes),
         user: value("SPOOF_USER").map(str::to_owned),
         nat_access: nat_access(stanza, docs, notes),
-        nat_port: port_of(notes, "NAT_PORT").filter(|_| yes("NAT_LOCAL")),
+        nat_local: yes("NAT_LOCAL"),
+        nat_port: port_of(notes, "NAT_PORT"),
+        nat_random: yes("NAT_RAND_PORT"),
     };
     (!stanza.broken && notes.errors() == before).then_some(client)
 }
@@ -238,16 +240,28 @@ fn offset(stanza: &Stanza, docs: &[Document], notes: &mut Notes) -> i64 {
     })
 }
 
-fn nat_access(stanza: &Stanza, docs: &[Document], notes: &mut Notes) -> Option<(String, u16)> {
+fn nat_access(
+    stanza: &Stanza,
+    docs: &[Document],
+    notes: &mut Notes,
+) -> Option<(String, Option<u16>)> {
     let said = stanza.said.get("NAT_ACCESS")?;
-    let written = text(docs, said).trim();
-    let (host, port) = written.rsplit_once([',', ':']).unwrap_or((written, ""));
-    match port.trim().parse() {
-        Ok(port) if port > 0 && !host.is_empty() => Some((host.trim().to_owned(), port)),
-        _ => {
-            let wrong = Wrong::new(said.value.clone(), "this is no address with a port");
-            notes.error(0, wrong.remedy("write NAT_ACCESS 192.0.2.7,22"));
-            None
-        }
+    let place = nat_place(text(docs, said).trim());
+    if place.is_none() {
+        let wrong = Wrong::new(said.value.clone(), "this is no address with a port");
+        notes.error(0, wrong.remedy("write NAT_ACCESS 192.0.2.7,22"));
     }
+    place
+}
+
+/// Where to translate to, as fwknop writes it: `HOST`, `HOST:PORT` or `HOST,PORT`.
+#[must_use]
+pub fn nat_place(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = match text.rsplit_once([',', ':']) {
+        None => (text, None),
+        Some((host, port)) => (host, Some(port.trim().parse().ok().filter(|port| *port > 0)?)),
+    };
+    let host = host.trim();
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    (!host.is_empty() && host.chars().all(fits)).then(|| (host.to_owned(), port))
 }

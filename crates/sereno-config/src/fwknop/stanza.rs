@@ -11,10 +11,8 @@ use jiff::tz::TimeZone;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::{PortRange, Proto};
 use sereno_core::time::Time;
-use sereno_spa::{
-    Commands, Cycle, Digest, Forced, Keys, Secret, Source, Stanza, Sudo, Template, Translate,
-};
-use std::net::{IpAddr, Ipv4Addr};
+use sereno_spa::{Commands, Cycle, Digest, Keys, Secret, Source, Stanza, Sudo, Template};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// Longest time a port can be configured to be open, in seconds: 30 days.
@@ -28,9 +26,9 @@ pub(super) struct Context<'c> {
 }
 
 /// Reads values of one stanza.
-struct Reader<'r> {
+pub(super) struct Reader<'r> {
     written: &'r Written,
-    context: &'r Context<'r>,
+    pub(super) context: &'r Context<'r>,
     notes: &'r mut Notes,
 }
 
@@ -61,14 +59,14 @@ pub(super) fn stanza(
         require_address: reader.yes("REQUIRE_SOURCE_ADDRESS") || reader.yes("REQUIRE_SOURCE"),
         commands: reader.commands(keys.as_ref()),
         cycle: reader.cycle(),
-        forced: reader.forced(),
+        translation: reader.translation(),
         keys: keys?,
     };
     (!written.broken && notes.errors() == before).then_some(stanza)
 }
 
 impl<'r> Reader<'r> {
-    fn said(&self, name: &str) -> Option<&'r Said> {
+    pub(super) fn said(&self, name: &str) -> Option<&'r Said> {
         self.written.said.get(name)
     }
 
@@ -77,12 +75,12 @@ impl<'r> Reader<'r> {
     }
 
     /// A value without blanks and a comment behind it.
-    fn value(&self, said: &Said) -> &'r str {
+    pub(super) fn value(&self, said: &Said) -> &'r str {
         let whole = text(self.context.docs, said);
         whole.split(" #").next().unwrap_or("").trim()
     }
 
-    fn wrong(&mut self, said: &Said, why: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn wrong(&mut self, said: &Said, why: impl Into<String>, remedy: impl Into<String>) {
         self.notes.error(said.doc, Wrong::new(said.value.clone(), why).remedy(remedy));
     }
 
@@ -95,7 +93,7 @@ impl<'r> Reader<'r> {
         format!("{}:{line}", document.map_or("", |document| document.name.as_str()))
     }
 
-    fn yes(&mut self, name: &str) -> bool {
+    pub(super) fn yes(&mut self, name: &str) -> bool {
         let Some(said) = self.said(name) else { return false };
         match self.value(said).as_bytes().first() {
             Some(b'y' | b'Y') => true,
@@ -310,60 +308,6 @@ impl<'r> Reader<'r> {
                 Some(Cycle { open: Template::new(open), close, timer })
             }
         }
-    }
-
-    fn forced(&mut self) -> Option<Forced> {
-        let to = self.said("FORCE_NAT").and_then(|said| {
-            let mut parts = self.value(said).split_whitespace();
-            let read = (
-                parts.next().and_then(|addr| addr.parse().ok()),
-                parts.next().and_then(|port| port.parse().ok()),
-                parts.next(),
-            );
-            match read {
-                (Some(addr), Some(port), None) if port > 0 => {
-                    if !self.context.rules.forwarding && !self.context.rules.local_nat {
-                        self.wrong(
-                            said,
-                            "translation is not allowed",
-                            "write ENABLE_IPT_FORWARDING Y; in fwknopd.conf",
-                        );
-                    }
-                    Some((addr, port))
-                }
-                _ => {
-                    self.wrong(
-                        said,
-                        "this is no address with a port",
-                        "write FORCE_NAT 192.0.2.7 22",
-                    );
-                    None
-                }
-            }
-        });
-        let masquerade = self.yes("FORCE_MASQUERADE").then_some(Translate::Masquerade);
-        let translate = match self.said("FORCE_SNAT") {
-            None => masquerade,
-            Some(said) => match self.value(said).parse::<IpAddr>() {
-                Ok(addr) => Some(Translate::Source(addr)),
-                Err(_) => {
-                    self.wrong(said, "this is no address", "write FORCE_SNAT 192.0.2.7");
-                    None
-                }
-            },
-        };
-        let (all, no_dnat) = (self.yes("FORWARD_ALL"), self.yes("DISABLE_DNAT"));
-        if let (Some(said), None, false) =
-            (self.said("FORCE_SNAT").or_else(|| self.said("FORCE_MASQUERADE")), to, no_dnat)
-        {
-            self.wrong(
-                said,
-                "there is no FORCE_NAT that this belongs to",
-                "write FORCE_NAT 192.0.2.7 22, or leave it out",
-            );
-        }
-        let to = if no_dnat { None } else { to };
-        (to.is_some() || translate.is_some() || all).then_some(Forced { to, translate, all })
     }
 }
 

@@ -11,12 +11,17 @@ use crate::gate::Ports;
 use crate::time::Time;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Doors at most.
 pub const MOST_DOORS: usize = 1024;
 /// Stops that wait for their time at most; who would need one more is not let in. A stop that is not
 /// done leaves open what nobody closes.
 const MOST_WAITING: usize = 8192;
+
+/// A window that was used and is further ahead than this was used under a wrong clock. Up to here
+/// those before it stay used: somebody may have heard them.
+const AHEAD: Duration = Duration::from_secs(3600);
 
 /// Addresses of this machine.
 pub(super) type Locals = HashSet<IpAddr>;
@@ -147,6 +152,9 @@ impl Live {
             Sequences::Timed(timed) => {
                 let window: Window = timed.window(now);
                 let around = window.saturating_sub(1)..=window.saturating_add(1);
+                // A knock under a clock that was far ahead does not lock the door until then.
+                let ahead = timed.window(now.plus(AHEAD));
+                let free = |w: u64| free(w) || self.used.is_some_and(|used| used > ahead);
                 around.filter(|w| free(*w)).filter_map(|w| Some((w, timed.sequence(w)?))).collect()
             }
         };
@@ -310,6 +318,13 @@ impl Knocks {
         live.used = live.used.max(Some(sequence));
         live.choose(now);
         self.changed();
+    }
+
+    /// The clock was set back by so much, to `now`: what waits goes on waiting as long as before.
+    pub fn set_back(&mut self, by: Duration, now: Time) {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        self.waiting = waiting.map(|((at, n), whom)| ((at.minus(by), n), whom)).collect();
+        self.turn(now);
     }
 
     /// Says that the stop of a door is still to be done for an address: what waited before a restart.

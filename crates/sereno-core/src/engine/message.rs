@@ -45,6 +45,8 @@ pub enum Input<'a> {
     Packet(&'a Packet),
     /// An administrator lets somebody in through a door, as long as it holds or for `length`.
     LetIn { door: Name, addr: IpAddr, length: Option<Duration> },
+    /// A signed packet is granted this, by translation.
+    Admit { door: Name, pass: Pass },
     /// A signed packet asked for these ports.
     Grant { door: Name, addr: IpAddr, ports: &'a [PortRange], until: Time },
     /// An administrator puts out who came in through a door: one, or all.
@@ -128,6 +130,8 @@ pub enum Notice {
     UsedUp { door: Name },
     /// A door could not be opened; it is tried again with the next knock.
     Unopened { door: Name, prefix: Prefix, why: String },
+    /// The clock was set back by so much. Who was let in stays as long as he had left.
+    ClockBack { by: Duration },
     /// A banned address still reaches a service.
     StillTalking { jail: Name, prefix: Prefix },
 }

@@ -30,9 +30,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Scope of jails that close every port.
 const ALL_PORTS: &str = "all";
+
+/// Inputs may come out of order by so much; more, and the clock was set back.
+const SET_BACK: Duration = Duration::from_secs(1);
 
 /// How the engine's clock runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +135,7 @@ impl Engine {
     /// Takes an input that happened at `now`; adds what follows from it to `actions`.
     pub fn handle(&mut self, input: Input<'_>, now: Time, actions: &mut Vec<Action>) {
         if self.clock == Clock::Wall {
-            self.court.now = self.court.now.max(now);
+            self.set_clock(now, actions);
             self.court.expire(actions);
         }
         match input {
@@ -159,6 +163,9 @@ impl Engine {
             }
             Input::Grant { door, addr, ports, until } => {
                 self.at_doors(|porter, now| porter.grant(door, addr, ports, until, now, actions));
+            }
+            Input::Admit { door, pass } => {
+                self.at_doors(|porter, now| porter.admit(door, pass, now, actions));
             }
             Input::PutOut { door, addr } => {
                 self.at_doors(|porter, now| porter.put_out(door, addr, now, actions));
@@ -350,6 +357,19 @@ impl Engine {
         self.court.retry(actions);
         self.court.unanswered(actions);
         self.at_doors(|porter, now| porter.tick(now, actions));
+    }
+
+    /// Time goes on; but a clock that was ahead and is put right is followed, or all that happens
+    /// until it is there again would seem to happen then.
+    fn set_clock(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let by = self.court.now.since(now);
+        if by <= SET_BACK {
+            self.court.now = self.court.now.max(now);
+            return;
+        }
+        self.court.now = now;
+        self.at_doors(|porter, now| porter.set_back(by, now));
+        actions.push(Action::Tell(Notice::ClockBack { by }));
     }
 
     fn at_doors(&mut self, work: impl FnOnce(&mut Porter, Time)) {

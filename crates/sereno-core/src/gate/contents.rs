@@ -30,10 +30,27 @@ impl<'a> Contents<'a> {
 pub struct Admitted {
     /// Per set, its members in order, each once, with the time left.
     pub sets: BTreeMap<String, Vec<(Member, Left)>>,
+    /// How many of them.
+    pub count: usize,
     /// How many had already ended.
     pub over: usize,
     /// Those that fit nowhere, and why.
     pub misplaced: Vec<(Pass, Misplaced)>,
+}
+
+/// The members of each set that has any, with the time they have left.
+pub(super) type Filled = BTreeMap<String, Vec<(Member, Left)>>;
+
+pub(super) fn fill(gate: &Gate, contents: Contents<'_>, now: Time) -> Filled {
+    let mut filled = gate.admit(contents.passes, now).sets;
+    for (set, list) in gate.place(contents.holds, now).sets {
+        let list = list.into_iter().map(|(prefix, left)| (Member::Addr(prefix.addr()), left));
+        filled.insert(set.to_string(), list.collect());
+    }
+    for (set, list) in gate.listen_for(contents.hits) {
+        filled.insert(set, list.into_iter().map(|member| (member, Left::Ever)).collect());
+    }
+    filled
 }
 
 impl Gate {
@@ -44,15 +61,20 @@ impl Gate {
         let mut admitted = Admitted::default();
         for pass in passes {
             let left = pass.left(now);
-            match self.way(pass.to, pass.addr) {
+            match self.ways(pass.to, pass.addr) {
                 _ if left == Left::Over => admitted.over += 1,
-                Ok((set, member)) => admitted.sets.entry(set).or_default().push((member, left)),
+                Ok(ways) => {
+                    for (set, member) in ways {
+                        admitted.sets.entry(set).or_default().push((member, left));
+                    }
+                    admitted.count += 1;
+                }
                 Err(why) => admitted.misplaced.push((*pass, why)),
             }
         }
         for list in admitted.sets.values_mut() {
             list.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-            list.dedup_by(|a, b| a.0 == b.0);
+            list.dedup_by(|a, b| a.0.is_same_key(&b.0));
         }
         admitted
     }

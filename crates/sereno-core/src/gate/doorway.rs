@@ -1,11 +1,12 @@
 //! What the gate does for doors: ports that open to who was let in, and what is heard of those
 //! who knock.
 
-use super::{Family, Gate, Left, Misplaced, Name, PortRange, Ports, Proto};
+use super::{Dnat, Family, Forward, Gate, Left, Misplaced, Name, Nat, PortRange, Ports, Proto};
 use crate::addr::{Prefix, canonical};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// The kernel's longest interface name, in bytes.
 const INTERFACE_MAX: usize = 15;
@@ -34,6 +35,9 @@ pub struct Doorway {
     /// with one rule.
     #[serde(default)]
     pub mark: Option<u32>,
+    /// What is translated; nothing if `None`.
+    #[serde(default)]
+    pub nat: Option<Nat>,
 }
 
 /// Ports that open together.
@@ -139,6 +143,22 @@ pub enum Through {
     Opening(Name),
     /// At one port.
     Port(Proto, u16),
+    /// At one port, which leads to another place.
+    Dnat(Dnat),
+    /// Everywhere behind this machine.
+    Forward(Forward),
+}
+
+impl fmt::Display for Through {
+    /// `NAME`, `tcp/22`, `tcp/5555 -> 10.0.0.2:22`, `all`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opening(name) => name.fmt(f),
+            Self::Port(proto, port) => write!(f, "{}/{port}", proto.as_str()),
+            Self::Dnat(dnat) => dnat.fmt(f),
+            Self::Forward(forward) => forward.fmt(f),
+        }
+    }
 }
 
 /// Somebody let in.
@@ -165,7 +185,7 @@ impl Doorway {
     /// Whether the gate does nothing for doors.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.openings.is_empty() && !self.single && self.ears.is_none()
+        self.openings.is_empty() && !self.single && self.ears.is_none() && self.nat.is_none()
     }
 
     /// Sorts lists, and refuses what cannot be meant.
@@ -183,6 +203,9 @@ impl Doorway {
         }
         if self.mark == Some(0) {
             return Err("the mark 0 marks nothing; use a bit of its own such as 0x100".to_owned());
+        }
+        if let Some(nat) = &mut self.nat {
+            nat.check()?;
         }
         if let Some(ears) = &mut self.ears {
             if let Some(bad) = ears.interfaces.iter().find(|name| !is_interface(name)) {
@@ -226,7 +249,7 @@ impl Opening {
 }
 
 /// Whether the kernel could have an interface of that name and nft could be told of it.
-fn is_interface(name: &str) -> bool {
+pub(super) fn is_interface(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_graphic() && !b"/:\"\\*".contains(&b);
     (1..=INTERFACE_MAX).contains(&name.len())
         && name != "."
@@ -243,38 +266,66 @@ pub enum Member {
     Port(u16),
     /// A protocol.
     Proto(Proto),
+    /// Addresses from one to another.
+    Range(IpAddr, IpAddr),
+    /// A type of ICMP or ICMPv6.
+    Icmp(Family, u8),
+    /// A family of addresses.
+    Family(Family),
     /// An interface.
     Interface(String),
     /// A port opened to one address.
     Single(IpAddr, Proto, u16),
+    /// A port, to one address, and where it leads.
+    Dnat(Ipv4Addr, Proto, u16, SocketAddrV4),
+    /// What one address sends to a port of another.
+    Flow(Ipv4Addr, SocketAddrV4, Proto),
+}
+
+impl Member {
+    /// Whether a set has room for one of the two only.
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        match (self, other) {
+            // What belongs to the key is where it leads.
+            (Self::Dnat(a, b, c, _), Self::Dnat(d, e, f, _)) => (a, b, c) == (d, e, f),
+            (one, other) => one == other,
+        }
+    }
 }
 
 impl Gate {
-    /// The set, and the member of it, by which `addr` is let in.
+    /// The sets, and the member of each, by which `addr` is let in.
     ///
     /// # Errors
-    /// When the gate has no such opening, or does not open single ports.
-    pub fn way(&self, to: Through, addr: IpAddr) -> Result<(String, Member), Misplaced> {
+    /// When the gate has no such opening, does not open single ports, or does not translate so.
+    pub fn ways(&self, to: Through, addr: IpAddr) -> Result<Vec<(String, Member)>, Misplaced> {
         let addr = canonical(addr);
         let family = Family::of(Prefix::host(addr));
         match to {
             Through::Opening(name) => {
                 let known = self.doorway().openings.iter().find(|opening| opening.name == name);
                 let opening = known.ok_or(Misplaced::Opening(name))?;
-                Ok((opening.set(family), Member::Addr(addr)))
+                Ok(vec![(opening.set(family), Member::Addr(addr))])
             }
             Through::Port(proto, port) if self.doorway().single => {
-                Ok((single(family), Member::Single(addr, proto, port)))
+                Ok(vec![(single(family), Member::Single(addr, proto, port))])
             }
             Through::Port(proto, port) => Err(Misplaced::Single(proto, port)),
+            Through::Dnat(_) | Through::Forward(_) => {
+                let (IpAddr::V4(addr), Some(nat)) = (addr, &self.doorway().nat) else {
+                    return Err(Misplaced::Nat(to));
+                };
+                nat.ways(to, addr).ok_or(Misplaced::Nat(to))
+            }
         }
     }
 
-    /// The sets of those who were let in, each with its opening's name, or none where single ports
-    /// are opened.
-    pub fn pass_sets(&self) -> impl Iterator<Item = (String, Option<Name>)> + '_ {
+    /// The sets of those who were let in, and where; none where single ports are opened. What is
+    /// translated is not among them.
+    pub fn pass_sets(&self) -> impl Iterator<Item = (String, Option<Through>)> + '_ {
         let openings = self.doorway().openings.iter();
-        let opened = openings.flat_map(|o| Family::BOTH.map(|f| (o.set(f), Some(o.name))));
+        let through = |opening: &Opening| Some(Through::Opening(opening.name));
+        let opened = openings.flat_map(move |o| Family::BOTH.map(|f| (o.set(f), through(o))));
         let singles = Family::BOTH.map(|family| (single(family), None));
         opened.chain(singles.into_iter().filter(|_| self.doorway().single))
     }
@@ -284,6 +335,14 @@ impl Gate {
     pub fn without_doorway(&self) -> Self {
         let mut draft = self.0.clone();
         draft.doorway = Doorway::default();
+        Self(draft)
+    }
+
+    /// The gate without translation: what is left when a kernel cannot do that part.
+    #[must_use]
+    pub fn without_nat(&self) -> Self {
+        let mut draft = self.0.clone();
+        draft.doorway.nat = None;
         Self(draft)
     }
 }
@@ -360,17 +419,17 @@ mod tests {
         let (a, b) = ("a".parse().unwrap(), "b".parse().unwrap());
         let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
         let plain: IpAddr = "192.0.2.1".parse().unwrap();
-        let way = gate.way(Through::Opening(a), mapped).unwrap();
-        assert_eq!(way, ("door_a_v4".to_owned(), Member::Addr(plain)));
-        let said = gate.way(Through::Opening(b), plain).unwrap_err().to_string();
+        let ways = gate.ways(Through::Opening(a), mapped).unwrap();
+        assert_eq!(ways, [("door_a_v4".to_owned(), Member::Addr(plain))]);
+        let said = gate.ways(Through::Opening(b), plain).unwrap_err().to_string();
         assert_eq!(said, "the gate has no opening named b");
         let port = Through::Port(Proto::Tcp, 22);
-        let said = gate.way(port, plain).unwrap_err().to_string();
+        let said = gate.ways(port, plain).unwrap_err().to_string();
         assert_eq!(said, "the gate does not open single ports such as tcp/22");
         gate.0.doorway.single = true;
         let six: IpAddr = "2001:db8::1".parse().unwrap();
-        let way = gate.way(port, six).unwrap();
-        assert_eq!(way, ("single_v6".to_owned(), Member::Single(six, Proto::Tcp, 22)));
+        let ways = gate.ways(port, six).unwrap();
+        assert_eq!(ways, [("single_v6".to_owned(), Member::Single(six, Proto::Tcp, 22))]);
         assert!(gate.without_doorway().doorway().is_empty());
     }
 }

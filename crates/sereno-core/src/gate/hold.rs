@@ -1,6 +1,6 @@
 //! One ban, and where a list of bans goes.
 
-use super::{Gate, Name, Proto, Set};
+use super::{Gate, Name, Proto, Set, Through};
 use crate::addr::Prefix;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,8 @@ pub enum Misplaced {
     Opening(Name),
     /// The gate does not open single ports.
     Single(Proto, u16),
+    /// The gate does not translate so, or not for such an address.
+    Nat(Through),
 }
 
 impl fmt::Display for Misplaced {
@@ -88,6 +90,7 @@ impl fmt::Display for Misplaced {
             Self::Single(proto, port) => {
                 write!(f, "the gate does not open single ports such as {}/{port}", proto.as_str())
             }
+            Self::Nat(to) => write!(f, "the gate does not translate so: {to}"),
         }
     }
 }

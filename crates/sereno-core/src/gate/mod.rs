@@ -16,18 +16,24 @@ mod contents;
 mod doorway;
 mod hold;
 mod name;
+mod nat;
 pub mod plan;
+pub mod policy;
 mod ports;
 mod render;
+pub mod walk;
 
 pub use contents::{Admitted, Contents};
+use doorway::is_interface;
 pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};
+pub use nat::{Dnat, Forward, Nat, Snat, is_host};
 pub use ports::{PortRange, Ports, Proto};
 pub use render::render;
 
 use crate::addr::Prefix;
+use policy::Policy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -180,6 +186,12 @@ pub struct Draft {
     /// What it does for doors.
     #[serde(default, skip_serializing_if = "Doorway::is_empty")]
     pub doorway: Doorway,
+    /// Who may reach what; `None` leaves that to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// A policy that is tried: it decides for a while instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trying: Option<Policy>,
 }
 
 impl Draft {
@@ -194,6 +206,8 @@ impl Draft {
             v4_lengths: vec![32, 24],
             v6_lengths: vec![128, 64, 56, 48],
             doorway: Doorway::default(),
+            policy: None,
+            trying: None,
         }
     }
 }
@@ -227,6 +241,18 @@ impl Gate {
     #[must_use]
     pub fn doorway(&self) -> &Doorway {
         &self.0.doorway
+    }
+
+    /// Who may reach what, if that is ours to say.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        self.0.policy.as_ref()
+    }
+
+    /// A policy that is tried.
+    #[must_use]
+    pub fn trying(&self) -> Option<&Policy> {
+        self.0.trying.as_ref()
     }
 
     /// The prefix lengths that can be banned, longest first.
@@ -282,6 +308,7 @@ impl TryFrom<Draft> for Gate {
         tidy(&mut draft.v4_lengths, Family::V4)?;
         tidy(&mut draft.v6_lengths, Family::V6)?;
         draft.doorway.check()?;
+        draft.policy.iter().chain(&draft.trying).try_for_each(Policy::check)?;
         Ok(Self(draft))
     }
 }

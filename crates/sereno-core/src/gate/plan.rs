@@ -2,8 +2,14 @@
 //! netlink crate as messages; the layout itself is decided here and in `plan/doors.rs` only.
 
 mod doors;
+mod nat;
+mod policy;
+mod test;
 
 pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
+pub use nat::Translate;
+pub use policy::memory;
+pub use test::Test;
 
 use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};
 use crate::addr::Prefix;
@@ -12,15 +18,45 @@ use std::time::Duration;
 /// The priority `raw`, before connection tracking.
 const RAW: i32 = -300;
 
-/// A chain of the filter type. Its policy is to accept.
+/// A chain. Its policy is to accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// What it is called.
     pub name: String,
-    /// Its priority at prerouting; `None`: it is only jumped to.
-    pub priority: Option<i32>,
+    /// Where it hangs; `None`: it is only jumped to.
+    pub base: Option<Base>,
     /// Its rules, in their order.
     pub rules: Vec<Rule>,
+}
+
+/// Where a chain hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// At which hook.
+    pub hook: Hook,
+    /// Whether it translates: packets that begin a connection alone go through it then.
+    pub nat: bool,
+    /// Its priority there: what is lower comes first.
+    pub priority: i32,
+}
+
+/// A hook of the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// All that comes in.
+    Prerouting,
+    /// What is for this machine.
+    Input,
+    /// What this machine itself sends.
+    Output,
+    /// All that goes out.
+    Postrouting,
+}
+
+impl Base {
+    fn prerouting(priority: i32) -> Option<Self> {
+        Some(Self { hook: Hook::Prerouting, nat: false, priority })
+    }
 }
 
 /// The tests and deeds of a rule, in their order: each is reached only if those before it held.
@@ -31,12 +67,18 @@ pub type Rule = Vec<Part>;
 pub enum Part {
     /// It comes from this machine itself.
     Loopback,
+    /// What the base policy asks.
+    If(Test),
     /// It comes from an interface that is not in the set.
     NotOn(String),
     /// It is to an address that is not this machine's.
     Elsewhere,
+    /// It is to an address of this machine.
+    Here,
     /// It is on its way to one other machine, through this one.
     Passing,
+    /// It asks or says where a neighbour on the wire is (IPv6; RFC 4861).
+    Neighbour,
     /// It is of this protocol.
     Protocol(Proto),
     /// It is of a protocol in the set.
@@ -51,11 +93,13 @@ pub enum Part {
     FromAnyOf(Source, String),
     /// Source, protocol and port together are in the set.
     Single(Family, String),
+    /// A test or deed of translation.
+    Translate(Translate),
     /// A SYN without an ACK.
     Syn,
     /// It belongs to nothing that connection tracking knows.
     Fresh,
-    /// It belongs to what is under way.
+    /// It belongs to what is under way; what is only related to that does not.
     Known,
     /// It answers what this machine began.
     Answer,
@@ -114,8 +158,18 @@ pub enum Kind {
     Proto,
     /// Interfaces.
     Interface,
+    /// Ranges of addresses that do not overlap.
+    Range(Family),
+    /// Types of ICMP or ICMPv6.
+    Icmp(Family),
+    /// Families of addresses.
+    Family,
     /// An address, a protocol and a port.
     Single(Family),
+    /// The same, and where that leads: a map.
+    Dnat,
+    /// Two addresses, a protocol and a port of the second.
+    Flow,
 }
 
 /// A set as it is made: without what comes and goes.
@@ -144,7 +198,7 @@ impl Shape {
     }
 
     fn growing(self, most: u32) -> Self {
-        Self { ends: true, grows: Some(most), ..self }
+        Self { grows: Some(most), ..self }
     }
 
     fn with(self, fixed: Vec<Member>) -> Self {
@@ -164,6 +218,12 @@ pub struct Plan {
 }
 
 impl Gate {
+    /// The whole gate, in the order in which its parts are written.
+    #[must_use]
+    pub fn plans(&self) -> [Plan; 4] {
+        [self.ban_plan(), self.door_plan(), self.nat_plan(), self.policy_plan()]
+    }
+
     /// What stops those who are banned.
     #[must_use]
     pub fn ban_plan(&self) -> Plan {
@@ -186,11 +246,16 @@ impl Gate {
                 rules.push(stop(set, verdict, scope.counter()));
             }
         }
-        Chain { name: scope.chain(), priority: None, rules }
+        Chain { name: scope.chain(), base: None, rules }
     }
 
     fn base(&self) -> Chain {
         let mut rules = vec![vec![Part::Loopback, Part::Accept]];
+        // A neighbour who cannot say where he is could not be told that he is rejected, and takes
+        // the way with him where he is the router. From further away nothing of this arrives.
+        if self.scopes().iter().any(|scope| scope.ports == Ports::All) {
+            rules.push(vec![Part::Neighbour, Part::Accept]);
+        }
         for scope in self.scopes() {
             let jump = Part::Jump(scope.chain());
             match &scope.ports {
@@ -200,7 +265,7 @@ impl Gate {
                 }
             }
         }
-        Chain { name: BASE_CHAIN.to_owned(), priority: Some(RAW), rules }
+        Chain { name: BASE_CHAIN.to_owned(), base: Base::prerouting(RAW), rules }
     }
 }
 

@@ -65,7 +65,8 @@ impl FromStr for Proto {
 }
 
 /// Ports `first..=last` of one protocol; written `tcp/22` or `udp/5060-5061`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PortRange {
     proto: Proto,
     first: u16,
@@ -111,6 +112,12 @@ impl fmt::Display for PortRange {
     }
 }
 
+/// A number of digits only: `parse` would take a sign.
+pub(super) fn number<T: FromStr>(digits: &str) -> Option<T> {
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    if plain { digits.parse().ok() } else { None }
+}
+
 impl FromStr for PortRange {
     type Err = String;
 
@@ -118,14 +125,23 @@ impl FromStr for PortRange {
         let bad = || format!("{text:?} is not a port such as tcp/22 or udp/5060-5061");
         let (proto, ports) = text.split_once('/').ok_or_else(bad)?;
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-        // `parse` would take a sign; ports are digits only.
-        let port = |digits: &str| {
-            let plain = digits.bytes().all(|b| b.is_ascii_digit());
-            if plain { digits.parse::<u16>().ok() } else { None }
-        };
-        let (Some(first), Some(last)) = (port(first), port(last)) else { return Err(bad()) };
+        let (Some(first), Some(last)) = (number(first), number(last)) else { return Err(bad()) };
         Self::new(proto.parse()?, first, last)
             .ok_or_else(|| format!("{text:?} runs backwards; write the lower port first"))
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(range: PortRange) -> Self {
+        range.to_string()
     }
 }
 

@@ -1,10 +1,12 @@
 //! The gate as nft text: for people to read, and for tests to check against the real `nft`.
 
-use super::plan::{Chain, Kind, Part, Plan, Rule, Shape, Source};
-use super::{Contents, Family, Gate, Left, Member, PortRange, Verdict};
+use super::contents::fill;
+use super::plan::{
+    Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, Translate, memory,
+};
+use super::{Contents, Family, Gate, Left, Member, PortRange, Snat, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -19,21 +21,6 @@ pub fn render(gate: &Gate, contents: Contents<'_>, now: Time) -> String {
     out
 }
 
-/// The members of each set that has any, with the time they have left.
-type Filled = BTreeMap<String, Vec<(Member, Left)>>;
-
-fn fill(gate: &Gate, contents: Contents<'_>, now: Time) -> Filled {
-    let mut filled = gate.admit(contents.passes, now).sets;
-    for (set, list) in gate.place(contents.holds, now).sets {
-        let list = list.into_iter().map(|(prefix, left)| (Member::Addr(prefix.addr()), left));
-        filled.insert(set.to_string(), list.collect());
-    }
-    for (set, list) in gate.listen_for(contents.hits) {
-        filled.insert(set, list.into_iter().map(|member| (member, Left::Ever)).collect());
-    }
-    filled
-}
-
 fn write_gate(out: &mut String, gate: &Gate, contents: Contents<'_>, now: Time) -> fmt::Result {
     let table = gate.table();
     let mut filled = fill(gate, contents, now);
@@ -41,7 +28,7 @@ fn write_gate(out: &mut String, gate: &Gate, contents: Contents<'_>, now: Time) 
     writeln!(out, "table inet {table}")?;
     writeln!(out, "delete table inet {table}")?;
     writeln!(out, "table inet {table} {{")?;
-    let plans = [gate.ban_plan(), gate.door_plan()];
+    let plans = gate.plans();
     let all = |of: fn(&Plan) -> usize| plans.iter().map(of).sum::<usize>();
     for counter in plans.iter().flat_map(|plan| &plan.counters) {
         writeln!(out, "\tcounter {counter} {{\n\t\tpackets 0 bytes 0\n\t}}\n")?;
@@ -60,9 +47,12 @@ fn write_gate(out: &mut String, gate: &Gate, contents: Contents<'_>, now: Time) 
 }
 
 fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::Result {
-    writeln!(out, "\tset {} {{\n\t\ttype {}", shape.name, kind(shape.kind))?;
+    let what = if shape.kind == Kind::Dnat { "map" } else { "set" };
+    writeln!(out, "\t{what} {} {{\n\t\ttype {}", shape.name, kind(shape.kind))?;
     match (shape.grows, shape.ends) {
-        (Some(most), _) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic,timeout")?,
+        (Some(most), true) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic,timeout")?,
+        (Some(most), false) => writeln!(out, "\t\tsize {most}\n\t\tflags dynamic")?,
+        (None, _) if matches!(shape.kind, Kind::Range(_)) => writeln!(out, "\t\tflags interval")?,
         (None, true) => writeln!(out, "\t\tflags timeout")?,
         (None, false) => (),
     }
@@ -71,6 +61,9 @@ fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::R
         write!(out, "{lead}{member}")?;
         if let Left::For(span) = left {
             write!(out, " timeout {}", span_text(*span))?;
+        }
+        if let Member::Dnat(.., to) = member {
+            write!(out, " : {} . {}", to.ip(), to.port())?;
         }
     }
     if !list.is_empty() {
@@ -81,43 +74,110 @@ fn write_set(out: &mut String, shape: &Shape, list: &[(Member, Left)]) -> fmt::R
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Addr(Family::V4) => "ipv4_addr",
-        Kind::Addr(Family::V6) => "ipv6_addr",
+        Kind::Addr(Family::V4) | Kind::Range(Family::V4) => "ipv4_addr",
+        Kind::Addr(Family::V6) | Kind::Range(Family::V6) => "ipv6_addr",
         Kind::Port => "inet_service",
         Kind::Proto => "inet_proto",
         Kind::Interface => "ifname",
+        Kind::Family => "nf_proto",
+        Kind::Icmp(Family::V4) => "icmp_type",
+        Kind::Icmp(Family::V6) => "icmpv6_type",
         Kind::Single(Family::V4) => "ipv4_addr . inet_proto . inet_service",
         Kind::Single(Family::V6) => "ipv6_addr . inet_proto . inet_service",
+        Kind::Dnat => "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service",
+        Kind::Flow => "ipv4_addr . ipv4_addr . inet_proto . inet_service",
     }
 }
 
 impl fmt::Display for Member {
-    /// As nft writes it.
+    /// As nft writes it; where something leads stands behind its time.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Addr(addr) => write!(f, "{addr}"),
             Self::Port(port) => write!(f, "{port}"),
             Self::Proto(proto) => f.write_str(proto.as_str()),
             Self::Interface(name) => write!(f, "\"{name}\""),
+            Self::Range(first, last) if first == last => write!(f, "{first}"),
+            Self::Range(first, last) => write!(f, "{first}-{last}"),
+            Self::Icmp(_, kind) => write!(f, "{kind}"),
+            Self::Family(family) => f.write_str(nfproto(*family)),
             Self::Single(addr, proto, port) => write!(f, "{addr} . {} . {port}", proto.as_str()),
+            Self::Dnat(addr, proto, port, _) => write!(f, "{addr} . {} . {port}", proto.as_str()),
+            Self::Flow(from, to, proto) => {
+                write!(f, "{from} . {} . {} . {}", to.ip(), proto.as_str(), to.port())
+            }
         }
     }
 }
 
 fn write_chain(out: &mut String, chain: &Chain) -> fmt::Result {
     writeln!(out, "\tchain {} {{", chain.name)?;
-    if let Some(priority) = chain.priority {
-        let priority = match priority {
-            -300 => "raw".to_owned(),
-            -150 => "mangle".to_owned(),
-            other => other.to_string(),
-        };
-        writeln!(out, "\t\ttype filter hook prerouting priority {priority}; policy accept;")?;
+    if let Some(base) = chain.base {
+        writeln!(out, "\t\ttype {}; policy accept;", place(base))?;
     }
     for rule in &chain.rules {
         writeln!(out, "\t\t{}", words(rule))?;
     }
     writeln!(out, "\t}}")
+}
+
+fn place(base: Base) -> String {
+    let (kind, hook) = (if base.nat { "nat" } else { "filter" }, hook(base.hook));
+    let priority = match (base.priority, base.hook) {
+        (-300, _) => "raw".to_owned(),
+        (-150, _) => "mangle".to_owned(),
+        (-149, _) => "mangle + 1".to_owned(),
+        (-105, Hook::Prerouting) => "dstnat - 5".to_owned(),
+        (95, Hook::Postrouting) => "srcnat - 5".to_owned(),
+        (0, _) => "filter".to_owned(),
+        (other, _) => other.to_string(),
+    };
+    format!("{kind} hook {hook} priority {priority}")
+}
+
+fn hook(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Prerouting => "prerouting",
+        Hook::Input => "input",
+        Hook::Output => "output",
+        Hook::Postrouting => "postrouting",
+    }
+}
+
+fn nfproto(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    }
+}
+
+fn protocol_of(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip6",
+    }
+}
+
+fn icmp(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "icmp",
+        Family::V6 => "icmpv6",
+    }
+}
+
+fn unit(per: Duration) -> &'static str {
+    match per.as_secs() {
+        1 => "second",
+        60 => "minute",
+        3600 => "hour",
+        _ => "day",
+    }
+}
+
+/// As nft reads it where the machine's zone is UTC.
+fn date(time: Time) -> String {
+    let text = Time::from_secs(time.secs()).to_string();
+    text.trim_end_matches('Z').replace('T', " ")
 }
 
 fn words(rule: &Rule) -> String {
@@ -129,7 +189,10 @@ fn part(part: &Part) -> String {
         Part::Loopback => "iif \"lo\"".to_owned(),
         Part::NotOn(set) => format!("iifname != @{set}"),
         Part::Elsewhere => "fib daddr type != local".to_owned(),
+        Part::Here => "fib daddr type local".to_owned(),
         Part::Passing => "fib daddr type unicast".to_owned(),
+        Part::If(test) => asked(test),
+        Part::Neighbour => "icmpv6 type 135-136".to_owned(),
         Part::Protocol(proto) => format!("meta l4proto {}", proto.as_str()),
         Part::ProtocolIn(set) => format!("meta l4proto @{set}"),
         Part::To(range) => ports(*range),
@@ -139,9 +202,10 @@ fn part(part: &Part) -> String {
         Part::Single(family, set) => {
             format!("{} . meta l4proto . th dport @{set}", field(*family))
         }
+        Part::Translate(part) => translate(part),
         Part::Syn => "tcp flags & (syn | ack) == syn".to_owned(),
         Part::Fresh => "ct state new,untracked".to_owned(),
-        Part::Known => "ct state established,related".to_owned(),
+        Part::Known => "ct state established".to_owned(),
         Part::Answer => "ct direction reply".to_owned(),
         Part::Remember(from, set, span) => {
             format!("update @{set} {{ {} timeout {} }}", source(*from), span_text(*span))
@@ -157,6 +221,59 @@ fn part(part: &Part) -> String {
         Part::Jump(chain) => format!("jump {chain}"),
         Part::Goto(chain) => format!("goto {chain}"),
         Part::Stop(verdict, family) => stop(*verdict, *family).to_owned(),
+    }
+}
+
+fn asked(test: &Test) -> String {
+    match test {
+        Test::Of(family) => format!("meta nfproto {}", nfproto(*family)),
+        Test::FamilyIn(set) => format!("meta nfproto @{set}"),
+        Test::On(name) => format!("iifname \"{name}\""),
+        Test::WayBack => "fib saddr . iif oif exists".to_owned(),
+        Test::ToAddr(prefix) => {
+            format!("{} daddr {prefix}", protocol_of(Family::of(*prefix)))
+        }
+        Test::Number(number) => format!("meta l4proto {number}"),
+        Test::Icmp(family, kind) => format!("{} type {kind}", icmp(*family)),
+        Test::IcmpIn(family, set) => format!("{} type @{set}", icmp(*family)),
+        Test::Marked(bits) => format!("meta mark & {bits:#010x} == {bits:#010x}"),
+        Test::Before(time) => format!("meta time < \"{}\"", date(*time)),
+        Test::ToLoopback => "oif \"lo\"".to_owned(),
+        Test::New => "ct state new".to_owned(),
+        Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
+        Test::FromPorts(range) => ports(*range).replace("dport", "sport"),
+        Test::FromRange(family, set) => format!("{} @{set}", field(*family)),
+        Test::Going => "ct state established,related".to_owned(),
+        Test::Invalid => "ct state invalid".to_owned(),
+        Test::Over(from, set, rate) => {
+            format!(
+                "update @{set} {{ {} timeout {} limit rate over {}/{} burst {} packets }}",
+                source(*from),
+                span_text(memory(rate)),
+                rate.count,
+                unit(rate.per),
+                rate.burst
+            )
+        }
+        Test::Crowded(from, set, most) => {
+            format!("add @{set} {{ {} ct count over {most} }}", source(*from))
+        }
+    }
+}
+
+fn translate(part: &Translate) -> String {
+    match part {
+        Translate::BegunBy(set) => format!("ct original ip saddr @{set}"),
+        Translate::Leads(set) => format!("ct original ip saddr . meta l4proto . th dport @{set}"),
+        Translate::Returns(set) => {
+            format!("ct original ip saddr . ip saddr . meta l4proto . th sport @{set}")
+        }
+        Translate::Flows(set) => format!("ip saddr . ip daddr . meta l4proto . th dport @{set}"),
+        Translate::Translated => "ct status dnat".to_owned(),
+        Translate::Dnat(map) => format!("dnat ip to ip saddr . meta l4proto . th dport map @{map}"),
+        Translate::DnatTo(addr) => format!("dnat ip to {addr}"),
+        Translate::Snat(Snat::Masquerade) => "masquerade".to_owned(),
+        Translate::Snat(Snat::To(addr)) => format!("snat ip to {addr}"),
     }
 }
 
@@ -220,7 +337,9 @@ fn span_text(span: Duration) -> String {
 mod tests {
     use super::*;
     use crate::door::Hit;
-    use crate::gate::{Doorway, Draft, Ears, Hold, Opening, Pass, Proto, Scope, Through};
+    use crate::gate::{
+        Dnat, Doorway, Draft, Ears, Forward, Hold, Nat, Opening, Pass, Proto, Scope, Through,
+    };
 
     #[test]
     fn a_small_gate_reads_well() {
@@ -264,6 +383,7 @@ mod tests {
                 ..Ears::of(42)
             }),
             mark: Some(0x100),
+            nat: None,
         };
         let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
         let now = Time::from_secs(0);
@@ -284,5 +404,42 @@ mod tests {
         let hits = [Hit::tcp(8000), Hit::udp(9000), Hit::tcp(7000), Hit::tcp(8000)];
         let text = render(&gate, Contents { holds: &[], passes: &passes, hits: &hits }, now);
         assert_eq!(text, include_str!("doors.nft"), "{text}");
+    }
+
+    #[test]
+    fn a_gate_that_translates_reads_well() {
+        let here = Snat::To(Ipv4Addr::new(10, 0, 0, 1));
+        let ways = [(None, Some(Snat::Masquerade)), (Some(Ipv4Addr::new(10, 0, 0, 9)), None)];
+        let forwards = ways.map(|(to, snat)| Forward { to, snat });
+        let nat = Nat {
+            here: true,
+            elsewhere: true,
+            snats: vec![here, Snat::Masquerade],
+            forwards: forwards.to_vec(),
+        };
+        let doorway =
+            Doorway { single: true, mark: Some(0x1000_0000), nat: Some(nat), ..Doorway::default() };
+        let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
+        let now = Time::from_secs(0);
+        let dnat = |port, to: &str, here, snat| {
+            Through::Dnat(Dnat { proto: Proto::Tcp, port, to: to.parse().unwrap(), here, snat })
+        };
+        let pass = |to, secs| Pass {
+            to,
+            addr: "192.0.2.7".parse().unwrap(),
+            until: Some(now.plus(Duration::from_secs(secs))),
+        };
+        let passes = [
+            pass(dnat(5555, "10.0.0.2:22", false, Some(here)), 30),
+            // Two ports that lead to the same: what they share lasts as long as either.
+            pass(dnat(5556, "10.0.0.2:22", false, None), 60),
+            pass(dnat(5557, "198.51.100.1:22", true, None), 60),
+            pass(Through::Forward(forwards[0]), 90),
+        ];
+        let text = render(&gate, Contents { passes: &passes, ..Contents::default() }, now);
+        assert_eq!(text, include_str!("nat.nft"), "{text}");
+        let plain = gate.without_nat();
+        assert_eq!(plain.admit(&passes, now).misplaced.len(), 4);
+        assert!(!render(&plain, Contents::default(), now).contains("nat"));
     }
 }

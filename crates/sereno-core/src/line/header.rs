@@ -316,8 +316,19 @@ mod tests {
 
     #[test]
     fn colours_go_away() {
-        let line = b"[x] \x1b[1;33mNOTICE\x1b[0m[1] a.c: b\x1b";
+        let line = b"[x] \x1b[1;33mNOTICE\x1b[0m[1] a.c: b\x1b[m";
         assert_eq!(without_colours(line).as_ref(), b"[x] NOTICE[1] a.c: b");
+        // What a stranger wrote takes nothing with it.
+        for line in [
+            &b"'\x1b[' failed m"[..],
+            b"'\x1b' failed",
+            b"'\x1b[2J' failed",
+            b"\x1b",
+            b"a\x1b[",
+            b"\x1b[1;3",
+        ] {
+            assert_eq!(without_colours(line).as_ref(), line);
+        }
     }
 
     proptest! {

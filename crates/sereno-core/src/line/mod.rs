@@ -54,7 +54,8 @@ pub enum Style {
     Json,
 }
 
-/// Removes ANSI colour sequences (`ESC [ ... letter`); borrows when there are none.
+/// Removes ANSI colours (`ESC [ 1;33 m`; ECMA-48, 8.3.117), and nothing else: a stranger who writes the
+/// beginning of another sequence would take away what stands behind it. Borrows when there are none.
 #[must_use]
 pub fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(0x1b, line).is_none() {
@@ -63,13 +64,17 @@ pub fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::with_capacity(line.len());
     let mut rest = line;
     while let Some(at) = memchr::memchr(0x1b, rest) {
-        out.extend_from_slice(&rest[..at]);
-        rest = &rest[at + 1..];
-        if rest.first() == Some(&b'[') {
-            let end = rest[1..].iter().position(|b| (0x40..=0x7e).contains(b));
-            rest = end.map_or(&[][..], |end| &rest[end + 2..]);
-        }
+        let colour = colour(&rest[at + 1..]);
+        out.extend_from_slice(&rest[..at + usize::from(colour.is_none())]);
+        rest = &rest[at + 1 + colour.unwrap_or(0)..];
     }
     out.extend_from_slice(rest);
     Cow::Owned(out)
+}
+
+/// How many bytes behind the escape belong to a colour.
+fn colour(rest: &[u8]) -> Option<usize> {
+    let numbers = rest.strip_prefix(b"[")?;
+    let end = numbers.iter().position(|b| !b.is_ascii_digit() && *b != b';')?;
+    (numbers.get(end) == Some(&b'm')).then_some(end + 2)
 }

@@ -59,7 +59,41 @@ impl Net {
             assert!(ip(&["-n", side, "link", "set", "cable", "up"]));
             assert!(ip(&["-n", side, "link", "set", "lo", "up"]));
         }
+        // The kernel brings a link up in its own time, and drops packets until then. A while longer
+        // nobody answers who asks where an IPv6 address is.
+        for addr in VISITORS {
+            let addr = addr.split('/').next().unwrap_or(addr).parse().unwrap();
+            assert!((0..50).any(|_| net.finds(addr)), "the cable stays dead");
+        }
         Some(net)
+    }
+
+    /// Whether a packet of the server reaches this address of the visitors.
+    fn finds(&self, visitor: IpAddr) -> bool {
+        let listening = self.speak(visitor);
+        listening.set_read_timeout(Some(PATIENCE)).unwrap();
+        let speaking = self.serve(|| UdpSocket::bind(server(visitor, 0)).unwrap());
+        speaking.send_to(b"where", listening.local_addr().unwrap()).unwrap();
+        listening.recv(&mut [0; 16]).is_ok()
+    }
+
+    /// Makes the server forget where its neighbours are.
+    pub(crate) fn forget_neighbours(&self) {
+        assert!(ip(&["-n", &self.server, "neigh", "flush", "dev", "cable"]));
+    }
+
+    /// Makes the server's connection tracking forget TCP connections; `packet` sends something on
+    /// each, by which they take up the short time.
+    pub(crate) fn forget_connections(&self, packet: impl FnOnce()) {
+        let setting = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
+        self.serve(|| std::fs::write(setting, "1").unwrap());
+        packet();
+        let known = || std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap();
+        let gone = |_| {
+            std::thread::sleep(Duration::from_millis(100));
+            !self.serve(known).contains("tcp")
+        };
+        assert!((0..100).any(gone), "{}", self.serve(known));
     }
 
     /// Runs `work` in the server's namespace. What it opens stays there.
@@ -132,6 +166,11 @@ impl Net {
         Lodger(name)
     }
 
+    /// Gives the server another address.
+    pub(crate) fn own(&self, addr: &str, link: &str) {
+        assert!(ip(&["-n", &self.server, "addr", "add", addr, "dev", link]));
+    }
+
     /// Lets visitors send packets with any IPv4 source address.
     pub(crate) fn forger(&self) -> Forger {
         let raw = Some(rustix::net::ipproto::RAW);
@@ -171,6 +210,19 @@ impl Net {
         self.visit(|| UdpSocket::bind((from, 0)).unwrap())
     }
 
+    /// Whether a TCP connection from `from` to `port` of the server comes about.
+    pub(crate) fn reaches(&self, from: &str, port: u16) -> bool {
+        let from: IpAddr = from.parse().unwrap();
+        let to = server(from, port);
+        let listener = self.serve(|| patiently(|| TcpListener::bind(to)));
+        listener.set_nonblocking(true).unwrap();
+        self.syn(&from.to_string(), port);
+        (0..25).any(|_| {
+            std::thread::sleep(PATIENCE / 25);
+            listener.accept().is_ok()
+        })
+    }
+
     /// A TCP connection: the server's end and the visitor's.
     pub(crate) fn connect(&self, from: &str, port: u16) -> (TcpStream, TcpStream) {
         let from: IpAddr = from.parse().unwrap();
@@ -198,6 +250,11 @@ impl Lodger {
     /// Runs `work` there.
     pub(crate) fn at_home<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         within(&self.0, work)
+    }
+
+    /// Takes away the way to everybody who does not live in the same network.
+    pub(crate) fn forget_the_way(&self) {
+        assert!(ip(&["-n", &self.0, "route", "del", "default"]));
     }
 }
 

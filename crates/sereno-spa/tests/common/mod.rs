@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use sereno_core::time::Time;
-use sereno_spa::{Access, Datagram, Digest, Keys, Secret, Source, Stanza, Wire};
+use sereno_spa::{Access, Datagram, Digest, Keys, Secret, Source, Stanza, Translation, Wire};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -37,6 +37,9 @@ pub(crate) fn real(what: &str, input: &str) -> Result<Value, String> {
 }
 
 /// A stanza for anybody and everything.
+/// The address of the server.
+pub(crate) const OWN: [u8; 4] = [192, 0, 2, 99];
+
 pub(crate) fn stanza(keys: Keys) -> Stanza {
     Stanza {
         name: "test".to_owned(),
@@ -52,12 +55,12 @@ pub(crate) fn stanza(keys: Keys) -> Stanza {
         require_address: false,
         commands: None,
         cycle: None,
-        forced: None,
+        translation: Translation { forwarding: true, local: true, ..Translation::default() },
     }
 }
 
 pub(crate) fn access(stanzas: Vec<Stanza>) -> Access {
-    Access { stanzas, forwarding: true, local_nat: true, ..Access::default() }
+    Access { stanzas, own: vec![OWN.into()], ..Access::default() }
 }
 
 /// The keys of a packet of `real.py`.
@@ -72,7 +75,7 @@ pub(crate) fn keys(packet: &Value) -> Keys {
 }
 
 pub(crate) fn from<'p>(payload: &'p [u8], source: &str) -> Datagram<'p> {
-    Datagram { payload, source: source.parse().unwrap(), destination: [192, 0, 2, 99].into() }
+    Datagram { payload, source: source.parse().unwrap(), destination: OWN.into() }
 }
 
 /// When a packet was made.

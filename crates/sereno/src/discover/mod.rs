@@ -60,6 +60,13 @@ pub fn has_legacy() -> bool {
     tables.lines().any(|table| table == "filter")
 }
 
+/// Whether the kernel sends on what is for other machines (IPv4).
+#[must_use]
+pub fn forwards() -> bool {
+    let set = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap_or_default();
+    set.trim() != "0"
+}
+
 /// Who is a friend of this machine at this moment: itself, its gateways, and the addresses of
 /// those who are logged in.
 #[must_use]

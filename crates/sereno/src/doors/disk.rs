@@ -33,6 +33,12 @@ pub fn text_of(file: &File) -> io::Result<String> {
     Ok(text)
 }
 
+/// The mode of a file that others than its owner can read or write.
+pub(super) fn is_shared(path: &Path) -> Option<u32> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
 /// The text of a file that holds a secret.
 ///
 /// # Errors

@@ -58,8 +58,6 @@ impl Reader {
         // What holds for all stanzas: the strictest of what the files say.
         all.access.max_age =
             if first { access.max_age } else { all.access.max_age.min(access.max_age) };
-        all.access.forwarding = access.forwarding && (first || all.access.forwarding);
-        all.access.local_nat = access.local_nat && (first || all.access.local_nat);
         all.access.stanzas.extend(access.stanzas);
         all.doors.extend(doors);
         self.doors.datagrams.push(daemon.port);

@@ -27,6 +27,7 @@ impl Reader {
             let deeds = [&section.door.v4, &section.door.v6];
             let all = deeds.iter().any(|deeds| all(&deeds.start) || all(&deeds.stop));
             if let Some(once) = section.once {
+                self.warn_of_shared(Path::new(&once.path));
                 self.doors.once.insert(name, PathBuf::from(once.path));
             }
             let (door, free) = (section.door, Vec::new());

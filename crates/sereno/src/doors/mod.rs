@@ -10,7 +10,7 @@ pub use disk::text_of;
 use sereno_config::{Policy, Problem, Severity};
 use sereno_core::door::{Manner, Sequence, Sequences};
 use sereno_core::engine::DoorPolicy;
-use sereno_core::gate::{NAME_MAX, Name, PortRange, Ports};
+use sereno_core::gate::{Forward, NAME_MAX, Name, Nat, PortRange, Ports};
 use sereno_spa::Access;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,26 @@ pub struct SignedDoor {
     pub name: Name,
     /// What a packet opens, if not what it asks for: the ports of the door.
     pub ports: Option<Ports>,
+}
+
+impl Signed {
+    /// What packets may have translated; `None` if nothing.
+    #[must_use]
+    pub fn nat(&self) -> Option<Nat> {
+        let mut nat = Nat::default();
+        for translation in self.access.stanzas.iter().map(|stanza| &stanza.translation) {
+            // Where a stanza forces packets to, this machine may be.
+            let forced = translation.force.is_some();
+            nat.here |= translation.local || forced;
+            nat.elsewhere |= translation.forwarding || forced;
+            if translation.all {
+                let to = translation.force.map(|to| *to.ip()).filter(|_| !translation.as_sent);
+                nat.forwards.push(Forward { to, snat: translation.snat });
+            }
+            nat.snats.extend(translation.snat);
+        }
+        (nat.here || nat.elsewhere).then_some(nat)
+    }
 }
 
 impl Doors {
@@ -129,6 +149,14 @@ impl Reader {
     /// A problem of a file as a whole.
     fn problem(&mut self, file: &Path, message: String, remedy: &str) {
         self.note(Severity::Error, file, message, remedy);
+    }
+
+    /// Who can read the sequences of a file can knock.
+    fn warn_of_shared(&mut self, path: &Path) {
+        if let Some(mode) = disk::is_shared(path) {
+            let what = format!("others can read or write these sequences (mode {mode:o})");
+            self.note(Severity::Warning, path, what, "chmod 600, as for a key");
+        }
     }
 
     fn note(&mut self, severity: Severity, file: &Path, message: String, remedy: &str) {

@@ -86,6 +86,7 @@ impl Reader {
         if list.is_empty() {
             self.problem(path, "there is no sequence in it that is still good".to_owned(), remedy);
         }
+        self.warn_of_shared(path);
         self.doors.once.insert(conf.name, path.to_owned());
         Some(Sequences::Once(list))
     }

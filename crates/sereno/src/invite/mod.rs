@@ -74,7 +74,8 @@ impl Invitation {
             Self::Packet(client) => {
                 let tcp =
                     |port: &&sereno_core::gate::PortRange| port.to_string().starts_with("tcp/");
-                client.nat_port.or_else(|| client.access.iter().find(tcp).map(|port| port.first()))
+                let led = client.nat_port.filter(|_| client.translates());
+                led.or_else(|| client.access.iter().find(tcp).map(|port| port.first()))
             }
         }
     }

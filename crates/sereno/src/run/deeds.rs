@@ -355,6 +355,7 @@ impl Guard {
     /// else would: other than the gate, what commands closed knows no end by itself.
     pub fn end_deeds(&mut self) {
         self.deeds.runner.stop_all(LAST);
+        self.end_doors(LAST);
         self.deeds.jails.clear();
         self.deeds.settle(&mut self.notes);
         self.notes.extend(self.deeds.faults.take_dropped());

@@ -454,10 +454,7 @@ impl Guard {
             self.mend(now);
         }
         self.have_pass();
-        if self.engine.porter().is_some() {
-            let locals = super::doors::locals();
-            self.engine.handle(Input::Moved(locals), now, &mut self.actions);
-        }
+        self.move_doors(now);
         let sessions = crate::discover::friends();
         if let Some(friends) = super::setup::merged_friends(self.engine.friends(), sessions) {
             self.hands.befriend(friends.clone());

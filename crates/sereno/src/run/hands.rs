@@ -4,7 +4,7 @@
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
-use sereno_core::gate::{Contents, Draft, Gate, Name};
+use sereno_core::gate::{Contents, Draft, Gate, Name, Nat};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel, Refusal, Watch};
@@ -20,6 +20,8 @@ pub struct Hands {
     friends: Friends,
     /// Why doors are left out of the gate.
     shut: Option<String>,
+    /// Why translation is left out of it.
+    untranslated: Option<String>,
 }
 
 /// Why nothing is held.
@@ -57,7 +59,7 @@ impl Hands {
         } else {
             Kernel::open().map(|kernel| Grip { kernel, watch: None }).map_err(Idle::Refused)
         };
-        Self { grip, gate: None, friends, shut: None }
+        Self { grip, gate: None, friends, shut: None, untranslated: None }
     }
 
     /// Why nothing is enforced, when nothing is.
@@ -107,11 +109,19 @@ impl Hands {
         let welcome = contents.holds.iter().filter(|h| self.friends.hit_by(h.prefix).is_none());
         let welcome: Vec<_> = welcome.copied().collect();
         let contents = Contents { holds: &welcome, ..contents };
-        self.shut = None;
+        (self.shut, self.untranslated) = (None, None);
         let report = match &mut self.grip {
             Err(_) => Report::Observed,
             Ok(grip) => {
                 let mut done = grip.kernel.install(&gate, contents, now);
+                if let Err(refusal) = &done
+                    && refusal.is_about_nat()
+                {
+                    // Doors that do not translate can do without.
+                    self.untranslated = Some(refusal.to_string());
+                    gate = gate.without_nat();
+                    done = grip.kernel.install(&gate, contents, now);
+                }
                 if let Err(refusal) = &done
                     && refusal.is_about_doors()
                 {
@@ -198,7 +208,9 @@ impl Hands {
     pub fn let_pass(&mut self) -> Result<usize, String> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(0) };
         let Some(mark) = gate.doorway().mark else { return Ok(0) };
-        grip.kernel.let_pass(gate.table(), mark).map_err(|refusal| refusal.to_string())
+        let forwards = gate.doorway().nat.as_ref().is_some_and(Nat::forwards);
+        let done = grip.kernel.let_pass(gate.table(), mark, forwards);
+        done.map_err(|refusal| refusal.to_string())
     }
 
     /// Closes for so long what the gate closes on trial. The kernel opens it again by itself.
@@ -214,6 +226,12 @@ impl Hands {
     #[must_use]
     pub fn shut(&self) -> Option<&str> {
         self.shut.as_deref()
+    }
+
+    /// Why the gate translates nothing for doors, where it should.
+    #[must_use]
+    pub fn untranslated(&self) -> Option<&str> {
+        self.untranslated.as_deref()
     }
 
     /// Packets that met a closed door, by opening.

@@ -43,11 +43,11 @@ pub(super) fn moment(action: &Action, now: Time) -> Moment {
             at_door("run", *door, Some(Prefix::host(*addr)), text, now)
         }
         Action::Open(pass) => {
-            let text = through(pass.to);
+            let text = pass.to.to_string();
             Moment { addr: Some(Prefix::host(pass.addr)), ..said("open", text, now) }
         }
         Action::Close { to, addr } => {
-            Moment { addr: Some(Prefix::host(*addr)), ..said("close", through(*to), now) }
+            Moment { addr: Some(Prefix::host(*addr)), ..said("close", to.to_string(), now) }
         }
         Action::Used { door, .. } => at_door("note", *door, None, words::knock_used(door), now),
     }
@@ -80,12 +80,13 @@ pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
         }
         Notice::Excused { jail, prefix, count } => note(jail, prefix, words::excused(count)),
         Notice::FarTimes { off, .. } => said("note", words::far_times(off.as_secs()), now),
+        Notice::ClockBack { by } => said("note", words::clock_back(by.as_secs()), now),
         Notice::Refused { jail, prefix, why } => note(jail, prefix, words::not_in_force(why)),
         Notice::StillTalking { jail, prefix } => note(jail, prefix, words::still_talking()),
         Notice::Opened { door: name, prefix, to, until: end } => {
             let text = match to {
                 Through::Opening(_) => words::door_open(name, until(*end)),
-                Through::Port(..) => words::door_open_port(name, through(*to), until(*end)),
+                to => words::door_open_port(name, to, until(*end)),
             };
             door("open", name, prefix, text)
         }
@@ -113,13 +114,6 @@ pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
 
 fn until(end: Option<Time>) -> String {
     end.map_or_else(words::for_ever, words::until_time)
-}
-
-fn through(to: Through) -> String {
-    match to {
-        Through::Opening(name) => name.to_string(),
-        Through::Port(proto, port) => format!("{}/{port}", proto.as_str()),
-    }
 }
 
 fn said(kind: &str, text: String, time: Time) -> Moment {

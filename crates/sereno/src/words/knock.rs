@@ -68,6 +68,14 @@ words! {
     knock_for_whom() = "for" | "para";
     knock_ports() = "ports" | "puertos";
     knock_nat() = "translation" | "traducción";
+    knock_bad_nat(word) = "{word} is no address with a port, such as 192.0.2.7:22"
+        | "{word} no es una dirección con puerto, como 192.0.2.7:22";
+    knock_nat_ports() = "one port can lead on, not several: name one with --access"
+        | "solo un puerto puede llevar a otro sitio, no varios: nombre uno con --access";
+    knock_nat_where() = "say where that port leads: --nat-access ADDR:PORT or --nat-local"
+        | "diga a dónde lleva ese puerto: --nat-access DIRECCIÓN:PUERTO o --nat-local";
+    knock_nat_unseen() = "a port by chance is seen when it answers: leave out --no-wait, or say --nat-port"
+        | "un puerto al azar se ve cuando responde: quite --no-wait, o diga --nat-port";
     knock_seconds() = "seconds" | "segundos";
     knock_digest() = "digest" | "resumen";
     knock_mode() = "mode" | "modo";

@@ -86,6 +86,12 @@ words! {
         | "sin vetar tras {count}: es amigo ({friend})";
     excused(count) = "not banned after {count}: the jail's ignorecommand says to leave it alone"
         | "sin vetar tras {count}: el ignorecommand de la jaula dice que se deje en paz";
+    server_ended(status, conf) = "the server ended ({status}); sereno run --fail2ban {conf} says why"
+        | "el servidor terminó ({status}); sereno run --fail2ban {conf} dice por qué";
+    server_late(conf) = "the server does not answer yet; sereno run --fail2ban {conf} says why"
+        | "el servidor aún no contesta; sereno run --fail2ban {conf} dice por qué";
+    clock_back(seconds) = "the clock was set back by {seconds} s: doors close when they would have without"
+        | "el reloj se atrasó {seconds} s: las puertas se cierran cuando se habrían cerrado sin ello";
     far_times(seconds) = "lines carry times {seconds} s from now; they count as now: check clock and zone"
         | "las líneas llevan horas a {seconds} s de ahora; cuentan como ahora: revise el reloj y la zona";
     not_in_force(why) = "ban not in force: {why}" | "veto sin efecto: {why}";
@@ -114,8 +120,8 @@ words! {
         | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
     doors_bare(doors) = "the firewall that closed the ports of {doors} is gone, and nobody closes them: `sereno reload` has Sereno do it"
         | "ya no está el cortafuegos que cerraba los puertos de {doors}, y nadie los cierra: con `sereno reload` lo hace Sereno";
-    doors_blocked(why, mark) = "{why}; add `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` to it, and the same for ip6tables"
-        | "{why}; añada `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` en él, y lo mismo en ip6tables";
+    doors_blocked(why, mark) = "{why}; add `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` to it, the same for ip6tables, and the same for FORWARD where doors lead to other machines"
+        | "{why}; añada `iptables -I INPUT -m mark --mark {mark}/{mark} -j ACCEPT` en él, lo mismo en ip6tables, y lo mismo en FORWARD si hay puertas que llevan a otras máquinas";
     doors_deaf(why) = "nobody is heard at the doors: {why}" | "no se oye a nadie en las puertas: {why}";
     door_busy(door) = "too many commands wait; that of {door} is not run"
         | "esperan demasiadas órdenes; la de {door} no se ejecuta";
@@ -123,8 +129,14 @@ words! {
         | "falló la orden de {door} para {addr}: {why}";
     not_marked(file, why) = "{file}: a used sequence could not be marked, but is not taken again: {why}"
         | "{file}: no se pudo marcar una secuencia usada, pero no vuelve a valer: {why}";
-    signed_nat(user, door) = "the packet of {user} at {door} asks for translation to another address, which is not done"
-        | "el paquete de {user} en {door} pide traducir a otra dirección, y eso no se hace";
+    signed_nat(addr) = "a signed packet from {addr} asks for translation, which is not allowed (ENABLE_IPT_FORWARDING or ENABLE_IPT_LOCAL_NAT in fwknopd.conf); it opens nothing"
+        | "un paquete firmado de {addr} pide traducción, y no está permitida (ENABLE_IPT_FORWARDING o ENABLE_IPT_LOCAL_NAT en fwknopd.conf); no abre nada";
+    signed_target(addr) = "a signed packet from {addr} asks for translation to a name, to this machine, or to no single machine; it opens nothing: it has to say the IPv4 address of another machine, or --nat-local"
+        | "un paquete firmado de {addr} pide traducción a un nombre, a esta máquina o a ninguna máquina concreta; no abre nada: debe decir la dirección IPv4 de otra máquina, o --nat-local";
+    nat_unable(why) = "{why}; signed packets that ask for translation open nothing"
+        | "{why}; los paquetes firmados que piden traducción no abren nada";
+    nat_no_forwarding() = "doors are to lead to other machines, and this one sends nothing on: set net.ipv4.ip_forward=1 (sysctl -w, and a file in /etc/sysctl.d), or leave ENABLE_IPT_FORWARDING and FORCE_NAT out"
+        | "hay puertas que llevan a otras máquinas, y esta no reenvía nada: ponga net.ipv4.ip_forward=1 (sysctl -w, y un archivo en /etc/sysctl.d), o quite ENABLE_IPT_FORWARDING y FORCE_NAT";
     signed_other(user, door, ports) = "the packet of {user} asks for more than {door} has: {ports}"
         | "el paquete de {user} pide más de lo que tiene {door}: {ports}";
     signed_runs(user, addr, door) = "a packet of {user} from {addr} runs a command by {door}"

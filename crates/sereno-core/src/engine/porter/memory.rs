@@ -62,15 +62,20 @@ impl Porter {
             }
         }
         for (name, addr, at) in memory.stops {
-            if let Some(door) = self.place(name) {
-                self.knocks.recall(door, addr, at);
+            if let Some(policy) = self.policies.iter().find(|policy| policy.name == name)
+                && let Some(door) = self.place(name)
+            {
+                let longest = now.plus(policy.door.hold);
+                self.knocks.recall(door, addr, at.min(longest));
             }
         }
-        for entry in memory.entries {
-            let stands = match entry.pass.to {
-                Through::Opening(name) => self.openings.iter().any(|one| one.name == name),
-                Through::Port(..) => true,
-            };
+        for mut entry in memory.entries {
+            // Doors that open the same share an opening; whatever else somebody was let in by is his
+            // door's alone.
+            let shared = matches!(entry.pass.to, Through::Opening(_));
+            let stands = self.stands(entry.pass.to) && (shared || self.place(entry.door).is_some());
+            // Nobody came in later than now: the clock was ahead then.
+            entry.set_back(entry.since.since(now));
             let over = entry.pass.until.is_some_and(|until| until <= now);
             if stands && !over && self.entries.len() < MOST_PASSES {
                 self.put(entry);

@@ -1,6 +1,7 @@
 //! The porter: who is let in through which door, and until when.
 
 mod memory;
+mod nat;
 mod openings;
 mod policy;
 
@@ -10,7 +11,7 @@ use super::{Action, Notice};
 use crate::addr::Prefix;
 use crate::cap::Capped;
 use crate::door::{self, Counts, DoorId, Hit, Knocks, Manner, Packet, Sequence, Sequences};
-use crate::gate::{Name, Opening, Pass, PortRange, Ports, Through};
+use crate::gate::{Name, Nat, Opening, Pass, PortRange, Ports, Through};
 use crate::time::Time;
 use openings::{is_shut, openings, ports};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,8 @@ pub struct Porter {
     /// Who knocked in the right way lately, and when.
     lately: Capped<(Name, IpAddr), Time>,
     shut: BTreeMap<Name, Shut>,
+    /// What may be translated.
+    nat: Option<Nat>,
     /// Whether what is to be remembered has changed.
     changed: bool,
 }
@@ -70,6 +73,7 @@ impl Porter {
             used: BTreeMap::new(),
             lately: Capped::new(MOST_LATELY),
             shut: BTreeMap::new(),
+            nat: None,
             changed: false,
         })
     }
@@ -100,7 +104,7 @@ impl Porter {
         let ports = doors.flat_map(|policy| ports(&policy.door)).filter(|ports| !stays(ports));
         let names = ports.filter_map(|ports| match self.opening(ports)? {
             Through::Opening(name) => Some(name),
-            Through::Port(..) => None,
+            _ => None,
         });
         names.collect::<BTreeSet<Name>>().into_iter().collect()
     }
@@ -188,6 +192,20 @@ impl Porter {
         self.knocks.moved(locals);
     }
 
+    /// The clock was set back by so much, to `now`: who is in stays as long as he had left, as in
+    /// the kernel, which counts seconds.
+    pub(super) fn set_back(&mut self, by: Duration, now: Time) {
+        let entries: Vec<Entry> = std::mem::take(&mut self.entries).into_values().collect();
+        self.ends.clear();
+        self.guests.clear();
+        for mut entry in entries {
+            entry.set_back(by);
+            self.put(entry);
+        }
+        self.lately = Capped::new(MOST_LATELY);
+        self.knocks.set_back(by, now);
+    }
+
     /// Takes a packet.
     pub(super) fn packet(&mut self, packet: &Packet, actions: &mut Vec<Action>) {
         let mut events = Vec::new();
@@ -258,9 +276,14 @@ impl Porter {
         now: Time,
         actions: &mut Vec<Action>,
     ) {
-        let of = |entry: &&Entry| entry.door == name && addr.is_none_or(|a| a == entry.pass.addr);
-        let passes: Vec<Pass> = self.entries.values().filter(of).map(|entry| entry.pass).collect();
-        passes.iter().for_each(|pass| self.close(name, pass.addr, pass.to, actions));
+        let of = |entry: &Entry| entry.door == name && addr.is_none_or(|a| a == entry.pass.addr);
+        let keys = self.entries.iter().filter(|(_, entry)| of(entry)).map(|(key, _)| *key);
+        let keys: Vec<(IpAddr, Through)> = keys.collect();
+        // All of them first: of those who leave nothing is put back.
+        for (addr, to) in &keys {
+            self.take(*addr, *to);
+        }
+        keys.into_iter().for_each(|key| self.shut_out(name, key, true, actions));
         let Some(door) = self.place(name) else { return };
         let mut events = Vec::new();
         self.knocks.put_out(door, addr, &mut events);
@@ -337,6 +360,7 @@ impl Porter {
 
     /// Opens, or extends what is open: a second knock never shortens.
     fn open(&mut self, door: Name, mut pass: Pass, now: Time, actions: &mut Vec<Action>) {
+        self.replace(pass, actions);
         let before = self.take(pass.addr, pass.to);
         let prefix = Prefix::host(pass.addr);
         let full = before.is_none() && self.entries.len() >= MOST_PASSES;
@@ -353,13 +377,26 @@ impl Porter {
         let since = before.map_or(now, |before| before.since);
         self.put(Entry { door, pass, since });
         actions.push(Action::Open(pass));
+        self.restore(pass.addr, pass.to, actions);
         actions.push(Action::Tell(Notice::Opened { door, prefix, to: pass.to, until: pass.until }));
     }
 
     fn close(&mut self, door: Name, addr: IpAddr, to: Through, actions: &mut Vec<Action>) {
         // Also where nothing is known to be open: the gate may know better.
         let known = self.take(addr, to).is_some();
+        self.shut_out(door, (addr, to), known, actions);
+    }
+
+    /// What follows when a pass ends before its time.
+    fn shut_out(
+        &self,
+        door: Name,
+        (addr, to): (IpAddr, Through),
+        known: bool,
+        actions: &mut Vec<Action>,
+    ) {
         actions.push(Action::Close { to, addr });
+        self.restore(addr, to, actions);
         if known {
             let prefix = Prefix::host(addr);
             actions.push(Action::Tell(Notice::Closed { door, prefix, over: false }));

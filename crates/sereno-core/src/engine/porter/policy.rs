@@ -6,6 +6,7 @@ use crate::gate::{Name, Pass};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// A door as it is guarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,14 @@ pub struct Entry {
     pub pass: Pass,
     /// Since when.
     pub since: Time,
+}
+
+impl Entry {
+    /// The clock was set back by so much.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.since = self.since.minus(by);
+        self.pass.until = self.pass.until.map(|until| until.minus(by));
+    }
 }
 
 /// What doors have to remember over a restart.

@@ -43,31 +43,12 @@ pub use detect::State;
 pub use zone::Zone;
 
 use crate::time::Time;
+pub use crate::wrong::Wrong;
 use glance::Shapes;
 use search::Searcher;
 use stamp::{Decades, Stamp};
 use std::ops::Range;
 use template::{Matcher, Template};
-
-/// What is wrong with a setting's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// The byte where it begins.
-    pub at: usize,
-    /// How many bytes it is wide.
-    pub width: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub remedy: String,
-}
-
-impl Wrong {
-    /// Of a whole line of a pattern; the line's place is added by who knows it.
-    fn whole(message: &str, remedy: &str) -> Self {
-        Self { at: 0, width: 0, message: message.to_owned(), remedy: remedy.to_owned() }
-    }
-}
 
 /// All templates of one `datepattern`, and where dates without a zone are at home.
 #[derive(Debug)]

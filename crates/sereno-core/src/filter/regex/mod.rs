@@ -39,8 +39,8 @@ mod wrong;
 #[cfg(test)]
 mod tests;
 
+pub use crate::wrong::Wrong;
 pub use room::{Exhausted, Room};
-pub use wrong::Wrong;
 
 use crate::rule::literal;
 use ast::{At, Node};

@@ -5,7 +5,8 @@
 //! becomes a group of that name in lower case, and `</F-X>` closes whatever is open if `<F-X>` was
 //! written anywhere before it.
 
-use super::wrong::{Fault, Wrong};
+use super::wrong::Fault;
+use crate::wrong::Wrong;
 
 /// Bytes of an expression at most, tags filled in.
 const LONGEST: usize = 256 << 10;

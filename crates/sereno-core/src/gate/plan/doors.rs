@@ -4,15 +4,16 @@
 //! the bans. `doors` hangs before destination NAT, so that ports published for containers are
 //! doors too.
 
-use super::{Chain, Kind, Part, Plan, Rule, Shape, Source};
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, nat};
 use crate::gate::doorway::single;
 use crate::gate::{Ears, Family, Gate, Member, Opening, Proto, Verdict};
 use std::time::Duration;
 
 /// Just behind connection tracking.
 const KNOCKS: i32 = -199;
-/// The priority `mangle`.
-const DOORS: i32 = -150;
+/// Just behind the priority `mangle`, where others put back marks that they keep with connections:
+/// that would take ours off.
+const DOORS: i32 = -149;
 
 /// Enough of a packet for its headers.
 const HEADERS: Option<u32> = Some(128);
@@ -40,7 +41,7 @@ impl Gate {
         if let Some(ears) = &doorway.ears {
             hear(&mut plan, ears);
         }
-        if !doorway.openings.is_empty() || doorway.single {
+        if !doorway.openings.is_empty() || doorway.single || doorway.nat.is_some() {
             self.open(&mut plan);
         }
         plan
@@ -65,15 +66,48 @@ impl Gate {
                 plan.sets.push(Shape::new(single(family), Kind::Single(family)).ending());
             }
         }
+        if let Some(nat) = &doorway.nat {
+            plan.sets.extend(nat::guests(nat));
+        }
         plan.chains.push(self.doors());
+        plan.chains.extend(self.forgotten());
+    }
+
+    /// Who makes connection tracking forget his connection through a door that cuts, while the server
+    /// still sends on it, would be taken for answering what this machine began.
+    fn forgotten(&self) -> Option<Chain> {
+        let doorway = self.doorway();
+        let mut rules = vec![vec![Part::If(Test::ToLoopback), Part::Accept]];
+        for opening in doorway.openings.iter().filter(|opening| opening.closed && opening.cut) {
+            let trial = doorway.trial.contains(&opening.name);
+            let trial = trial.then(|| Part::ProtocolIn(TRIAL.to_owned()));
+            let ranges = opening.ranges().into_iter().flatten();
+            for range in ranges.filter(|range| range.proto() == Proto::Tcp) {
+                let tests = [Test::FromPorts(range), Test::New, Test::MidStream].map(Part::If);
+                let stop = Part::Stop(Verdict::Drop, Family::V4);
+                rules.push(tests.into_iter().chain(trial.clone()).chain([stop]).collect());
+            }
+        }
+        let base = Base { hook: Hook::Output, nat: false, priority: DOORS };
+        (rules.len() > 1).then(|| Chain { name: "cut".to_owned(), base: Some(base), rules })
     }
 
     /// All that lets through comes before anything that closes: openings may overlap.
     fn doors(&self) -> Chain {
         let doorway = self.doorway();
-        let mut rules = vec![vec![Part::Loopback, Part::Accept], vec![Part::Passing, Part::Accept]];
+        let mut rules = vec![vec![Part::Loopback, Part::Accept]];
         // What comes out of a tunnel has the mark of the packet it was in, and was let in nowhere.
-        rules.extend(doorway.mark.map(|bits| vec![Part::Unmark(bits)]));
+        let unmark = doorway.mark.map(|bits| vec![Part::Unmark(bits)]);
+        let passing = [vec![Part::Passing, Part::Accept]];
+        match &doorway.nat {
+            // The mark of what only passes is of no importance to us, and may be somebody else's.
+            None => rules.extend(passing.into_iter().chain(unmark)),
+            Some(nat) => {
+                rules.extend(unmark);
+                rules.extend(nat::passes(nat, &let_in(doorway.mark).collect::<Vec<_>>()));
+                rules.extend(passing);
+            }
+        }
         let mut passes: Vec<Rule> = Vec::new();
         for opening in &doorway.openings {
             passes.extend(at(opening, &[Part::Jump(opening.chain())]));
@@ -113,7 +147,7 @@ impl Gate {
             }
         }
         rules.extend(shut);
-        Chain { name: "doors".to_owned(), priority: Some(DOORS), rules }
+        Chain { name: "doors".to_owned(), base: Base::prerouting(DOORS), rules }
     }
 }
 
@@ -134,7 +168,7 @@ fn passes(opening: &Opening, mark: Option<u32>) -> Chain {
     let free = opening.free.iter().copied().map(Part::From);
     let rules = sets.into_iter().chain(free);
     let rules = rules.map(|test| [test].into_iter().chain(let_in(mark)).collect()).collect();
-    Chain { name: opening.chain(), priority: None, rules }
+    Chain { name: opening.chain(), base: None, rules }
 }
 
 /// The set of the ports that are knocked at with this protocol.
@@ -157,7 +191,7 @@ fn hear(plan: &mut Plan, ears: &Ears) {
         plan.sets.push(Shape::new(ALL, Kind::Proto).ending().with(always));
         for source in SOURCES {
             let shape = Shape::new(followed(source), Kind::Addr(source.family));
-            plan.sets.push(shape.growing(ears.followed));
+            plan.sets.push(shape.ending().growing(ears.followed));
         }
         plan.chains.push(begins(ears.group));
     }
@@ -199,7 +233,7 @@ fn knocks(ears: &Ears) -> Chain {
         rules.push(vec![Part::Protocol(Proto::Udp), Part::Fresh, begins]);
         rules.push(vec![hit(Proto::Tcp), log("h", group)]);
     }
-    Chain { name: "knocks".to_owned(), priority: Some(KNOCKS), rules }
+    Chain { name: "knocks".to_owned(), base: Base::prerouting(KNOCKS), rules }
 }
 
 /// What begins something: all of it where the switch is on, else hits, and what those begin who
@@ -220,5 +254,5 @@ fn begins(group: u16) -> Chain {
     for source in SOURCES {
         rules.push(rule(vec![Part::FromAnyOf(source, followed(source))], "n"));
     }
-    Chain { name: BEGINS.to_owned(), priority: None, rules }
+    Chain { name: BEGINS.to_owned(), base: None, rules }
 }

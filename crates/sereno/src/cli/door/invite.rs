@@ -111,6 +111,8 @@ fn client(name: Name, host: &str, stanza: &Stanza, doors: &Doors) -> Client {
         time_offset: 0,
         user: stanza.user.clone(),
         nat_access: None,
+        nat_local: false,
         nat_port: None,
+        nat_random: false,
     }
 }

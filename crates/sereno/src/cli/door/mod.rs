@@ -129,7 +129,10 @@ fn entries(door: &DoorStatus, out: &mut impl Write) -> std::io::Result<()> {
     for entry in &door.entries {
         let until =
             entry.until.map_or_else(words::for_ever, |until| words::until_time(moment(until)));
-        let port = entry.port.as_deref().unwrap_or(&door.ports);
+        let mut port = entry.port.as_deref().unwrap_or(&door.ports).to_owned();
+        if let Some(to) = &entry.to {
+            port = format!("{port} -> {}", paint::safe(to));
+        }
         let who = paint.style(paint::WHO, &entry.addr.to_string());
         writeln!(out, "{}", words::is_in(who, door.name, port, until))?;
     }

@@ -3,6 +3,7 @@
 //! What needs nobody who guards is done here; everything else goes over Sereno's control socket,
 //! and what comes back is printed. Output, errors and exit codes are those of fail2ban.
 
+mod behind;
 pub(crate) mod config;
 mod many;
 mod say;
@@ -11,6 +12,8 @@ use super::failure::{NOBODY, Outcome};
 use super::talk::Talk;
 use super::{args::ConfigArgs, args::Json, args::RunArgs, failure::Failure};
 use crate::run::setup::usual_sockets;
+use crate::words;
+use behind::Began;
 pub(super) use config::Disk;
 use say::Say;
 use sereno_fail2ban::VERSION;
@@ -163,15 +166,30 @@ impl<W: Write> Face<'_, W> {
         }
     }
 
-    /// Guards by the configuration, in the foreground whatever the options say: who starts it in the
-    /// background is the service manager, who also keeps what it says. The control socket is
-    /// Sereno's.
+    /// Guards by the configuration: in the background, unless the options say otherwise. The control
+    /// socket is Sereno's.
     fn start(&mut self, invocation: &Invocation) -> Code {
-        if self.places().iter().any(|place| UnixStream::connect(place).is_ok()) {
+        let places = self.places();
+        if behind::answers(&places) {
             self.say.error("Server already running");
             return Ok(FAILED);
         }
         let conf = invocation.conf.as_deref().unwrap_or(Invocation::CONF);
+        if invocation.background {
+            let patience = Duration::try_from_secs_f64(invocation.timeout).unwrap_or_default();
+            let said = match behind::begin(conf, &places, patience) {
+                Ok(Began::Ready) => {
+                    self.say.out("Server ready\n")?;
+                    return Ok(0);
+                }
+                Ok(Began::Ended(status)) => words::server_ended(status, conf),
+                Ok(Began::Late) => words::server_late(conf),
+                Err(error) => error.to_string(),
+            };
+            self.say.error(&said);
+            return Ok(FAILED);
+        }
+        behind::leave();
         let config = ConfigArgs { fail2ban: Some(PathBuf::from(conf)), ..ConfigArgs::default() };
         let args = RunArgs { config, state: None, observe: false };
         match crate::run::run(&args, self.socket.as_deref()) {

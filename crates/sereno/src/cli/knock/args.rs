@@ -106,6 +106,20 @@ pub struct PacketArgs {
     #[arg(short, long, value_name = "SECONDS", requires = "spa",
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub fw_timeout: Option<u32>,
+    /// Have the server lead the port on to a machine behind it, at this port or the one that is
+    /// opened [default: the stanza's NAT_ACCESS].
+    #[arg(short = 'N', long, value_name = "ADDR[:PORT]", requires = "spa")]
+    pub nat_access: Option<String>,
+    /// Have the server lead another port to the one that is opened.
+    #[arg(long, requires = "spa", conflicts_with = "nat_access")]
+    pub nat_local: bool,
+    /// The server's port that leads on [default: the stanza's NAT_PORT, or the port itself].
+    #[arg(long, value_name = "PORT", requires = "spa",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub nat_port: Option<u16>,
+    /// The same, by chance; it is shown when it answers.
+    #[arg(long, requires = "spa", conflicts_with_all = ["nat_port", "no_wait"])]
+    pub nat_rand_port: bool,
     /// Send nothing; print what the packet would say.
     #[arg(short = 'T', long, requires = "spa")]
     pub test: bool,

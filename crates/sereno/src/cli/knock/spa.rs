@@ -7,10 +7,10 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::paint::safe;
 use crate::words;
 use serde::Serialize;
-use sereno_config::fwknop::{Allow, Client, port, read_client};
+use sereno_config::fwknop::{Allow, Client, nat_place, port, read_client};
 use sereno_config::{Problem, Severity};
 use sereno_core::time::Time;
-use sereno_knock::{Family, Spa, What, addresses, rc_path, read, user};
+use sereno_knock::{Family, Spa, What, addresses, choose_port, rc_path, read, user};
 use sereno_spa::Ask;
 use std::io::{Write, stderr};
 use std::net::{IpAddr, SocketAddr};
@@ -35,10 +35,14 @@ fn asked(args: &KnockArgs) -> Result<(String, SocketAddr, Spa, Vec<Problem>), Fa
     let host = host.ok_or_else(|| Failure::usage(words::knock_no_server(safe(&client.name))))?;
     let server = args.server(&host, client.only_ipv4)?;
     let who = who(&client, server.ip())?;
+    choose_port(&mut client).map_err(|trouble| failure(&trouble))?;
     let keys = client.keys.clone();
     let keys = keys.ok_or_else(|| Failure::refused(words::knock_no_keys(safe(&client.name))))?;
     if client.access.is_empty() {
         return Err(Failure::usage(words::knock_no_access(safe(&client.name))));
+    }
+    if client.translates() && client.nat_port.is_some() && client.access.len() > 1 {
+        return Err(Failure::usage(words::knock_nat_ports()));
     }
     let names = ["SPOOF_USER", "LOGNAME", "USER", "USERNAME"];
     let names = names.into_iter().filter_map(|name| std::env::var(name).ok());
@@ -95,8 +99,33 @@ fn adjust(client: &mut Client, args: &KnockArgs) -> Result<(), Failure> {
     if let Some(addr) = packet.allow_ip {
         client.allow = Allow::Addr(addr.to_canonical());
     }
+    translate(client, args)?;
     client.port = packet.server_port.unwrap_or(client.port);
     client.timeout = packet.fw_timeout.or(client.timeout);
+    Ok(())
+}
+
+/// What the command line says of translation.
+fn translate(client: &mut Client, args: &KnockArgs) -> Result<(), Failure> {
+    let packet = &args.packet;
+    if let Some(place) = &packet.nat_access {
+        let bad = || Failure::usage(words::knock_bad_nat(safe(place)));
+        (client.nat_access, client.nat_local) = (Some(nat_place(place).ok_or_else(bad)?), false);
+    }
+    if packet.nat_local {
+        (client.nat_access, client.nat_local) = (None, true);
+    }
+    if let Some(port) = packet.nat_port {
+        (client.nat_port, client.nat_random) = (Some(port), false);
+    }
+    client.nat_random |= packet.nat_rand_port;
+    let port = packet.nat_port.is_some() || packet.nat_rand_port;
+    if port && !client.translates() {
+        return Err(Failure::usage(words::knock_nat_where()));
+    }
+    if client.nat_random && client.translates() && args.no_wait {
+        return Err(Failure::usage(words::knock_nat_unseen()));
+    }
     Ok(())
 }
 

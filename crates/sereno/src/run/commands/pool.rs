@@ -6,19 +6,23 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
-use std::time::Duration;
+use std::thread::{Builder, sleep};
+use std::time::{Duration, Instant};
 
 /// Commands at most that run at the same time.
 const THREADS: usize = 4;
 /// Commands that wait at most.
 const MOST: usize = 1024;
 
+/// How often it is looked whether all are done.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// A command and what becomes of it. It has to end when it is told to.
 type Job<R> = Box<dyn FnOnce(&mut Names, &Stop) -> R + Send>;
 
 struct Queue<R> {
-    waiting: VecDeque<Job<R>>,
+    /// Each with whether it has to be done before the end.
+    waiting: VecDeque<(bool, Job<R>)>,
     /// Threads that have nothing to do.
     idle: usize,
 }
@@ -67,7 +71,7 @@ impl<R: Send + 'static> Pool<R> {
 
     /// Has a command run; says whether it will be. Without room it is not.
     pub fn run(&mut self, job: impl FnOnce(&mut Names, &Stop) -> R + Send + 'static) -> bool {
-        self.run_within(MOST, job)
+        self.run_within(MOST, true, job)
     }
 
     /// The same, where half of the room is kept for others.
@@ -75,19 +79,20 @@ impl<R: Send + 'static> Pool<R> {
         &mut self,
         job: impl FnOnce(&mut Names, &Stop) -> R + Send + 'static,
     ) -> bool {
-        self.run_within(MOST / 2, job)
+        self.run_within(MOST / 2, false, job)
     }
 
     fn run_within(
         &mut self,
         most: usize,
+        has_to_be: bool,
         job: impl FnOnce(&mut Names, &Stop) -> R + Send + 'static,
     ) -> bool {
         let mut queue = self.shared.queue();
         if queue.waiting.len() >= most {
             return false;
         }
-        queue.waiting.push_back(Box::new(job));
+        queue.waiting.push_back((has_to_be, Box::new(job)));
         let busy = queue.waiting.len() > queue.idle;
         drop(queue);
         self.shared.news.notify_one();
@@ -99,6 +104,21 @@ impl<R: Send + 'static> Pool<R> {
             }
         }
         self.threads > 0
+    }
+
+    /// Waits until what runs is done, and what waits; not what was asked for to be run behind others,
+    /// which is left out. `patience` at most.
+    pub fn finish(&self, patience: Duration) {
+        self.shared.queue().waiting.retain(|(has_to_be, _)| *has_to_be);
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            let queue = self.shared.queue();
+            if queue.waiting.is_empty() && queue.idle == self.threads {
+                return;
+            }
+            drop(queue);
+            sleep(LOOK);
+        }
     }
 
     /// What became of commands since the last call.
@@ -123,7 +143,7 @@ fn work<R>(shared: &Shared<R>, tell: &Sender<R>) {
             if shared.stop.left().is_some() {
                 return;
             }
-            if let Some(job) = queue.waiting.pop_front() {
+            if let Some((_, job)) = queue.waiting.pop_front() {
                 break job;
             }
             queue.idle += 1;

@@ -108,18 +108,22 @@ impl Commands {
         }
     }
 
-    /// Has iptables in its old form, which is no part of nftables, let pass packets with this mark.
-    pub(super) fn let_pass_legacy(&mut self, mark: u32) {
-        let rule = format!("INPUT -m mark --mark {mark:#x}/{mark:#x} -j ACCEPT");
-        let each = |old: &str, usual: &str| {
+    /// Has iptables in its old form, which is no part of nftables, let pass packets with this mark;
+    /// also on to other machines, of IPv4.
+    pub(super) fn let_pass_legacy(&mut self, mark: u32, forwards: bool) {
+        let each = |old: &str, usual: &str, chain: &str| {
+            let rule = format!("{chain} -m mark --mark {mark:#x}/{mark:#x} -j ACCEPT");
             format!(
                 "t=$(command -v {old} || command -v {usual}) && \
                  {{ $t -w -C {rule} 2>/dev/null || $t -w -I {rule}; }}"
             )
         };
-        let four = each("iptables-legacy", "iptables");
-        let six = each("ip6tables-legacy", "ip6tables");
-        let script = format!("{four} && {six}");
+        let four = |chain| each("iptables-legacy", "iptables", chain);
+        let mut script =
+            format!("{} && {}", four("INPUT"), each("ip6tables-legacy", "ip6tables", "INPUT"));
+        if forwards {
+            script = format!("{script} && {}", four("FORWARD"));
+        }
         self.run_script(Name::SERENO, IpAddr::V4(Ipv4Addr::LOCALHOST), When::Start, script);
     }
 
@@ -137,6 +141,12 @@ impl Commands {
             addr,
             ended: run(script, &values, TIMEOUT, stop),
         })
+    }
+
+    /// Waits until all commands have run, `patience` at most: what closes is no more in any memory
+    /// than here.
+    pub(super) fn finish(&self, patience: Duration) {
+        self.pool.finish(patience);
     }
 
     /// What went wrong since the last call, in words.

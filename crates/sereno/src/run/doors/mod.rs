@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::door::{Deeds, Hit, Manner, Packet, When};
 use sereno_core::engine::{Action, DoorMemory, Input, Notice, Porter};
-use sereno_core::gate::{Doorway, Ears as Heard, Name};
+use sereno_core::gate::{Doorway, Ears as Heard, Name, Nat};
 use sereno_core::time::Time;
 use sereno_nft::{Ears, Why};
 use sereno_wire::orders::Order;
@@ -61,6 +61,8 @@ pub struct Attendance {
     pub(super) deaf: Option<String>,
     /// The firewall that closed the doors of others' files is gone.
     bare: bool,
+    /// Why nothing is translated, where something should be.
+    pub(super) stuck: Option<String>,
     /// What keeps another firewall from letting pass whom a door let in.
     pub(super) blocked: Option<String>,
     /// The ports that the gate was told of, and which turn of the sequences that was.
@@ -85,6 +87,7 @@ impl Attendance {
             ears: None,
             deaf: None,
             bare: false,
+            stuck: None,
             blocked: None,
             hits: Vec::new(),
             turn: 0,
@@ -102,6 +105,13 @@ impl Attendance {
         let open = porter.policies().iter().filter(|policy| !porter.is_shut(policy));
         let open = open.filter(|policy| policy.door.v4 != Deeds::default() && self.bare);
         open.map(|policy| policy.name).collect()
+    }
+
+    /// The clock was set back by so much: what waits goes on waiting as long as before.
+    fn set_back(&mut self, by: Duration) {
+        self.signed.set_back(by);
+        self.trial = self.trial.map(|(door, until)| (door, until.minus(by)));
+        self.flood = self.flood.minus(by);
     }
 
     /// When a command is due.
@@ -132,6 +142,7 @@ fn doorway(porter: &Porter, doors: &Doors, group: u16) -> Doorway {
         ears: Some(ears),
         // Another firewall may come later: at a boot either is first.
         mark: Some(MARK),
+        nat: porter.nat().cloned(),
     }
 }
 
@@ -200,6 +211,15 @@ impl Guard {
         }
     }
 
+    /// Takes over the addresses of this machine.
+    pub(super) fn move_doors(&mut self, now: Time) {
+        if self.engine.porter().is_some() {
+            let locals = locals();
+            self.attendance.signed.moved(&locals);
+            self.engine.handle(Input::Moved(locals), now, &mut self.actions);
+        }
+    }
+
     /// Whether a door is closed to those who do not knock.
     pub(super) fn shuts(&self) -> bool {
         let porter = self.engine.porter().filter(|_| self.hands.observing().is_none());
@@ -212,9 +232,13 @@ impl Guard {
         let acts = !at.doors.is_empty() && self.hands.observing().is_none();
         // Closing what another firewall closed may lock out whoever took it away: he is told.
         at.bare = acts && at.doors.left && !crate::discover::is_closed(self.draft.table.as_str());
+        let forwards = self.draft.doorway.nat.as_ref().is_some_and(Nat::forwards) && acts;
         if acts && crate::discover::has_legacy() {
-            at.commands.let_pass_legacy(MARK);
+            at.commands.let_pass_legacy(MARK, forwards);
         }
+        let unable = self.hands.untranslated().filter(|_| acts).map(words::nat_unable);
+        at.stuck = unable
+            .or_else(|| (forwards && !crate::discover::forwards()).then(words::nat_no_forwarding));
         match self.hands.let_pass() {
             Ok(count) => {
                 at.blocked = None;
@@ -228,13 +252,14 @@ impl Guard {
 
     /// Takes what came to the doors; says whether there is more at once.
     pub(super) fn hear(&mut self, now: Time) -> bool {
-        let Self { attendance: at, engine, actions, .. } = self;
+        let Self { attendance: at, engine, actions, notes, .. } = self;
         let Some(ears) = &mut at.ears else { return false };
         let (mut full, mut signed) = (false, Vec::new());
         let heard = ears.drain(ROUND, |heard| match heard.why {
-            Why::Datagram => {
-                signed.extend(at.signed.judge(heard, now));
-            }
+            Why::Datagram => match at.signed.judge(heard, now) {
+                Ok(granted) => signed.extend(granted),
+                Err(refused) => notes.extend(refused),
+            },
             Why::Full => full = true,
             why => {
                 let fresh = why == Why::Begins;
@@ -303,6 +328,9 @@ impl Guard {
             }
             self.notes.push(words::door_busy(door));
         }
+        if let Action::Tell(Notice::ClockBack { by }) = action {
+            at.set_back(*by);
+        }
         let note = at.log.note(action, &at.doors, now);
         self.notes.extend(note);
         if let Action::Used { door, sequence } = action
@@ -323,6 +351,13 @@ impl Guard {
             let prefix = Prefix::host(pass.addr);
             self.actions.push(Action::Tell(Notice::Unopened { door, prefix, why }));
         }
+    }
+
+    /// Has commands of doors end, in `patience` at most.
+    pub(in crate::run) fn end_doors(&mut self, patience: Duration) {
+        let commands = &mut self.attendance.commands;
+        commands.finish(patience);
+        self.notes.extend(commands.settle());
     }
 
     /// Does what is due, hears what became of commands, tells the gate which ports are heard now,
@@ -352,7 +387,8 @@ impl Guard {
 /// What is wrong with them as a whole.
 pub(super) fn porter(doors: &Doors, now: Time) -> io::Result<Porter> {
     let policies = doors.policies.clone();
-    Porter::new(policies, locals(), doors.manner, now).map_err(io::Error::other)
+    let porter = Porter::new(policies, locals(), doors.manner, now).map_err(io::Error::other)?;
+    Ok(porter.translating(doors.signed.nat()))
 }
 
 /// The addresses of this machine at this moment.

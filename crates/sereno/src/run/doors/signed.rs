@@ -1,13 +1,13 @@
 //! Signed packets: judged here, and what was granted handed on.
 
 use super::commands::{AGAIN, As};
-use crate::doors::{Doors, Signed};
+use crate::doors::{Doors, Signed, SignedDoor};
 use crate::run::guard::Guard;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use sereno_core::door::When;
 use sereno_core::engine::Input;
-use sereno_core::gate::{Name, PortRange, Ports};
+use sereno_core::gate::{Name, Pass, PortRange, Ports, Proto, Through};
 use sereno_core::time::Time;
 use sereno_nft::Heard;
 use sereno_spa::{Blank, Datagram, Deed, Grant, Memory, Refusal, Seen, Verdict, judge};
@@ -55,6 +55,16 @@ pub(super) struct Gatekeeper {
 impl Gatekeeper {
     pub(super) fn take_up(&mut self, doors: &Doors) {
         self.signed = doors.signed.clone();
+        self.moved(&super::locals());
+    }
+
+    /// Takes over the addresses of this machine.
+    pub(super) fn moved(&mut self, locals: &[IpAddr]) {
+        let four = |addr: &IpAddr| match addr {
+            IpAddr::V4(addr) => Some(*addr),
+            IpAddr::V6(_) => None,
+        };
+        self.signed.access.own = locals.iter().filter_map(four).collect();
     }
 
     pub(super) fn recall(&mut self, kept: Kept) {
@@ -67,6 +77,13 @@ impl Gatekeeper {
     pub(super) fn kept(&self) -> Kept {
         let closings = self.closings.iter().map(|((at, _), closing)| (*at, closing.clone()));
         Kept { seen: self.memory.replay.export(), closings: closings.collect() }
+    }
+
+    /// The clock was set back by so much.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        let closings = std::mem::take(&mut self.closings).into_iter();
+        self.closings = closings.map(|((at, n), closing)| ((at.minus(by), n), closing)).collect();
+        self.changed = true;
     }
 
     /// Whether there is something new to be kept, since the last call.
@@ -86,15 +103,29 @@ impl Gatekeeper {
     }
 
     /// What a packet is granted.
-    pub(super) fn judge(&mut self, heard: &Heard<'_>, now: Time) -> Option<Granted> {
+    ///
+    /// # Errors
+    /// It is refused; a sentence, where whoever has a key should know why.
+    pub(super) fn judge(
+        &mut self,
+        heard: &Heard<'_>,
+        now: Time,
+    ) -> Result<Option<Granted>, Option<String>> {
         let (payload, source) = (heard.payload, heard.source);
         let datagram = Datagram { payload, source, destination: heard.destination };
         match judge(&datagram, now, &self.signed.access, &mut self.memory) {
             Verdict::Granted(grant) => {
-                let door = self.signed.doors.get(grant.stanza)?;
-                Some(Granted { door: door.name, ports: door.ports.clone(), grant })
+                let door = self.signed.doors.get(grant.stanza);
+                let granted = |door: &SignedDoor| Granted {
+                    door: door.name,
+                    ports: door.ports.clone(),
+                    grant,
+                };
+                Ok(door.map(granted))
             }
-            Verdict::Refused(_) => None,
+            Verdict::Refused(Refusal::Nat) => Err(Some(words::signed_nat(source))),
+            Verdict::Refused(Refusal::Target) => Err(Some(words::signed_target(source))),
+            Verdict::Refused(_) => Err(None),
         }
     }
 
@@ -123,8 +154,17 @@ impl Guard {
         let Granted { door, ports, grant } = granted;
         let (addr, user) = (grant.address, grant.user);
         match grant.deed {
-            Deed::Open { forward: Some(_), .. } => self.notes.push(words::signed_nat(user, door)),
-            Deed::Open { ports: asked, time, forward: None } => match ports {
+            Deed::Translate { to, time } => match (to, ports) {
+                (Through::Dnat(dnat), Some(ports)) if !has_port(&ports, dnat.proto, dnat.port) => {
+                    let asked = format!("{}/{}", dnat.proto.as_str(), dnat.port);
+                    self.notes.push(words::signed_other(user, door, asked));
+                }
+                _ => {
+                    let pass = Pass { to, addr, until: Some(now.plus(time)) };
+                    self.engine.handle(Input::Admit { door, pass }, now, &mut self.actions);
+                }
+            },
+            Deed::Open { ports: asked, time } => match ports {
                 Some(ports) if asked.iter().all(|asked| has(&ports, *asked)) => {
                     let input = Input::LetIn { door, addr, length: Some(time) };
                     self.engine.handle(input, now, &mut self.actions);
@@ -192,6 +232,11 @@ impl Guard {
             }
         }
     }
+}
+
+/// Whether a door has this port.
+fn has_port(ports: &Ports, proto: Proto, port: u16) -> bool {
+    PortRange::new(proto, port, port).is_some_and(|port| has(ports, port))
 }
 
 /// Whether a door has these ports.

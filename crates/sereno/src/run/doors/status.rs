@@ -3,7 +3,7 @@
 use crate::run::guard::Guard;
 use sereno_core::door::{Deed, Sequences};
 use sereno_core::engine::{DoorPolicy, Porter};
-use sereno_core::gate::{Name, Through};
+use sereno_core::gate::{Dnat, Name, Through};
 use sereno_wire::control::{DoorStatus, EntryStatus, HeardStatus};
 
 /// The doors, and who is in.
@@ -36,7 +36,15 @@ fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
         addr: entry.pass.addr,
         port: match entry.pass.to {
             Through::Opening(_) => None,
-            Through::Port(proto, port) => Some(format!("{}/{port}", proto.as_str())),
+            Through::Port(proto, port) | Through::Dnat(Dnat { proto, port, .. }) => {
+                Some(format!("{}/{port}", proto.as_str()))
+            }
+            Through::Forward(_) => Some("all".to_owned()),
+        },
+        to: match entry.pass.to {
+            Through::Opening(_) | Through::Port(..) => None,
+            Through::Dnat(dnat) => Some(dnat.to.to_string()),
+            Through::Forward(forward) => forward.to.map(|to| to.to_string()),
         },
         since: entry.since,
         until: entry.pass.until,

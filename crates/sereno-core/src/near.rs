@@ -2,11 +2,12 @@
 
 /// Longest name compared; longer ones are no slip of the pen.
 const LONGEST: usize = 48;
-/// Candidates looked at; a list that is longer than any of fail2ban's has no end.
+/// Candidates looked at; a list that is longer was made to take long.
 const MOST: usize = 1000;
 
 /// The candidate nearest to `word`, if it is near enough to be what was meant.
-pub(crate) fn nearest<'c>(word: &str, all: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(word: &str, all: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let room = (word.chars().count() / 3).max(1);
     // Lengths alone rule most names out.
     let alike = |name: &&str| name.len().abs_diff(word.len()) <= room;
@@ -40,4 +41,18 @@ fn distance(left: &str, right: &str) -> usize {
         older = std::mem::replace(&mut old, row);
     }
     old.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_small_for_small_slips() {
+        let pairs = [("", "", 0), ("abc", "acb", 1), ("kitten", "sitting", 3), ("a", "", 1)];
+        for (left, right, steps) in pairs {
+            assert_eq!(distance(left, right), steps, "{left} {right}");
+            assert_eq!(distance(right, left), steps, "{right} {left}");
+        }
+    }
 }

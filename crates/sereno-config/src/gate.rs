@@ -1,0 +1,174 @@
+//! `[gate]`: who may reach what on this machine. Of several files, later ones have the last word on
+//! each option.
+
+use crate::near;
+use crate::problem::{Notes, Wrong};
+use crate::quoted::Said;
+use crate::value::{self, Read, Value};
+use crate::written::Written;
+use jiff::tz::TimeZone;
+use sereno_core::addr::Prefix;
+use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
+use sereno_core::gate::{Name, Ports};
+use toml::de::{DeTable, DeValue};
+
+/// The options of `[gate]`, each with a right value.
+const OPTIONS: [(&str, &str); 7] = [
+    ("trusted", "[\"192.168.0.0/24\", \"2001:db8::/48\", \"wg0\"]"),
+    ("local", "[\"10.8.0.0/16\", \"eth1\"]"),
+    ("zones", "{ guests = [\"192.168.50.0/24\", \"wlan0\"] }"),
+    ("services", "{ zulu = \"tcp/8002\" }"),
+    ("rules", "[\"allow ssh\", \"allow sip, rtp\"]"),
+    ("ping", "true"),
+    ("asymmetric", "false"),
+];
+
+/// What the files say, in the order in which it has to be read.
+#[derive(Default)]
+struct Draft {
+    zones: Vec<Zone>,
+    services: Services,
+    rules: Vec<(usize, Said)>,
+    ping: bool,
+    asymmetric: bool,
+}
+
+/// Reads `[gate]` of all files. Dates of rules are at home in `zone`.
+pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) -> Option<Policy> {
+    let before = notes.errors();
+    let mut draft = Draft { ping: true, ..Draft::default() };
+    let mut place = None;
+    for file in files {
+        let Some(table) = file.section("gate", notes) else { continue };
+        let header = file.table.get_key_value("gate").map_or(0..0, |(key, _)| key.span());
+        place = Some((file.doc, header));
+        options(&mut draft, file, table, notes);
+    }
+    let (doc, header) = place?;
+    let mut policy = Policy {
+        zones: std::mem::take(&mut draft.zones),
+        rules: Vec::new(),
+        ping: draft.ping,
+        asymmetric: draft.asymmetric,
+    };
+    let names: Vec<Name> = policy.names().collect();
+    let known = Known { services: &draft.services, zones: &names, zone };
+    for (doc, said) in &draft.rules {
+        match Rule::parse(&said.text, known) {
+            Ok(rule) => policy.rules.push(rule),
+            Err(wrong) => {
+                let place = said.within(wrong.at, wrong.width);
+                notes.error(*doc, Wrong::new(place, wrong.message).remedy(wrong.remedy));
+            }
+        }
+    }
+    if let Err(why) = policy.check() {
+        notes.error(doc, Wrong::new(header.clone(), why).remedy("look at [gate] and its zones"));
+    }
+    let remedy = "keep the firewall that you have until then";
+    notes.warn(doc, Wrong::new(header, "nothing applies [gate] yet").remedy(remedy));
+    (notes.errors() == before).then_some(policy)
+}
+
+fn options(draft: &mut Draft, file: &Written<'_>, table: &DeTable<'_>, notes: &mut Notes) {
+    for (key, value) in table {
+        let name: &str = key.get_ref();
+        let Some((_, example)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
+            let names = OPTIONS.map(|(option, _)| option);
+            let message = format!("[gate] has no option {name}");
+            let remedy = near::remedy(name, &names);
+            notes.error(file.doc, Wrong::new(key.span(), message).remedy(remedy));
+            continue;
+        };
+        if !file.whole(&value.span()) {
+            continue;
+        }
+        for mut wrong in take(draft, file, name, value).err().into_iter().flatten() {
+            if wrong.remedy.is_empty() {
+                wrong.remedy = format!("write for example {name} = {example}");
+            }
+            notes.error(file.doc, wrong);
+        }
+    }
+}
+
+fn take(draft: &mut Draft, file: &Written<'_>, name: &str, value: &Value<'_>) -> Read<()> {
+    match name {
+        "zones" => {
+            for (key, value) in entries(value)? {
+                let id = key.get_ref().parse();
+                let id = id.or_else(|why: String| Wrong::new(key.span(), why).alone())?;
+                put(&mut draft.zones, zone(id, value)?);
+            }
+        }
+        "services" => {
+            for (key, value) in entries(value)? {
+                let ports = match value::ports(value)? {
+                    Ports::Only(ranges) => ranges,
+                    Ports::All => {
+                        let what = "a service has ports; all is written in the rule";
+                        return Wrong::new(value.span(), what).alone();
+                    }
+                };
+                draft.services.add(key.get_ref(), ports);
+            }
+        }
+        "rules" => {
+            let lines = value::each(value, |line| Said::new(line, file.text))?;
+            draft.rules = lines.into_iter().map(|line| (file.doc, line)).collect();
+        }
+        "ping" => draft.ping = value::flag(value)?,
+        "asymmetric" => draft.asymmetric = value::flag(value)?,
+        known => {
+            let id = known.parse();
+            let id = id.or_else(|why: String| Wrong::new(value.span(), why).alone())?;
+            put(&mut draft.zones, zone(id, value)?);
+        }
+    }
+    Ok(())
+}
+
+fn put(zones: &mut Vec<Zone>, zone: Zone) {
+    zones.retain(|known| known.name != zone.name);
+    zones.push(zone);
+}
+
+/// The keys of a table within a section, and their values.
+fn entries<'v, 'd>(
+    value: &'v Value<'d>,
+) -> Read<impl Iterator<Item = (&'v toml::Spanned<toml::de::DeString<'d>>, &'v Value<'d>)>> {
+    match value.get_ref() {
+        DeValue::Table(table) => Ok(table.iter()),
+        _ => Wrong::new(value.span(), "names and their values are needed here").alone(),
+    }
+}
+
+/// Whether somebody meant an address: no interface is called so.
+fn is_address(text: &str) -> bool {
+    text.contains(['/', ':']) || text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+/// Networks, and interfaces by name.
+fn zone(name: Name, value: &Value<'_>) -> Read<Zone> {
+    let members = value::each(value, |one| {
+        let text = value::text(one)?;
+        let network: Result<Prefix, _> = text.parse();
+        match network {
+            Ok(prefix) => Ok(Ok(prefix)),
+            Err(_) if is_address(text) => {
+                let message = format!("{} is no network", crate::amount::quote(text));
+                Wrong::new(one.span(), message).alone()
+            }
+            Err(_) => Ok(Err(text.to_owned())),
+        }
+    })?;
+    let (mut networks, mut interfaces) = (Vec::new(), Vec::new());
+    for member in members {
+        match member {
+            Ok(prefix) => networks.push(prefix),
+            Err(interface) => interfaces.push(interface),
+        }
+    }
+    let open = name.as_str() == TRUSTED;
+    Ok(Zone { name, networks, interfaces, open })
+}

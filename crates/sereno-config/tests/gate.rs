@@ -1,0 +1,115 @@
+//! `[gate]`: what it means, and what is said about mistakes.
+#![allow(clippy::unwrap_used)]
+
+use sereno_config::{Document, Outcome, Severity, read};
+use sereno_core::gate::policy::{Deed, What, Who};
+
+fn outcome(texts: &[&str]) -> Outcome {
+    let document =
+        |text: &&str| Document { name: "sereno.toml".to_owned(), text: (*text).to_owned() };
+    let documents: Vec<Document> = texts.iter().map(document).collect();
+    read(&documents, &[])
+}
+
+/// What is said of these lines: place, message and remedy.
+fn said(lines: &str) -> Vec<String> {
+    let outcome = outcome(&[&format!("[gate]\n{lines}\n")]);
+    assert!(outcome.policy.gate.is_none());
+    let line = |p: &sereno_config::Problem| {
+        format!("{}:{} {} / {}", p.line, p.column, p.message, p.remedy)
+    };
+    let errors = outcome.problems.iter().filter(|p| p.severity == Severity::Error);
+    errors.map(line).collect()
+}
+
+#[test]
+fn a_gate_means_what_it_says() {
+    let text = r#"
+[gate]
+trusted = ["192.168.0.0/24", "2001:db8::/48", "wg0"]
+local = "10.8.0.0/16"
+ping = false
+rules = [
+    "allow sip, rtp",
+    "allow zulu from guests",
+    "drop all from 203.0.113.0/24  # scans us since May",
+]
+
+[gate.zones]
+guests = ["192.168.50.0/24", "wlan0"]
+
+[gate.services]
+zulu = "tcp/8002"
+ssh = ["tcp/2222"]
+"#;
+    let found = outcome(&[text]);
+    let said: Vec<&str> = found.problems.iter().map(|p| p.message.as_str()).collect();
+    assert_eq!(said, ["nothing applies [gate] yet"]);
+    let gate = found.policy.gate.unwrap();
+    let names: Vec<String> = gate.names().map(|name| name.to_string()).collect();
+    assert_eq!(names, ["local", "trusted", "guests", "world"]);
+    let trusted = gate.zones.iter().find(|zone| zone.name.as_str() == "trusted").unwrap();
+    assert_eq!(
+        (trusted.networks.len(), &trusted.interfaces[..], trusted.open),
+        (2, &["wg0".to_owned()][..], true)
+    );
+    assert!(gate.zones.iter().all(|zone| zone.open == (zone.name.as_str() == "trusted")));
+    assert_eq!((gate.ping, gate.asymmetric), (false, false));
+    assert_eq!(gate.rules[1].what, [What::Ports("tcp/8002".parse().unwrap())]);
+    assert_eq!(gate.rules[2].deed, Deed::Drop);
+    assert!(matches!(&gate.rules[2].from, Who::Those { networks, .. } if networks.len() == 1));
+    assert_eq!(gate.rules[2].text, "drop all from 203.0.113.0/24  # scans us since May");
+}
+
+#[test]
+fn without_a_gate_there_is_none_and_later_files_have_the_last_word() {
+    assert_eq!(outcome(&["[sereno]\n"]).policy.gate, None);
+    let first = "[gate]\nlocal = [\"10.0.0.0/8\"]\nrules = [\"allow ssh\", \"allow sip\"]\n";
+    let second = "[gate]\nrules = [\"allow ssh from local\"]\n";
+    let gate = outcome(&[first, second]).policy.gate.unwrap();
+    assert_eq!((gate.rules.len(), gate.zones.len()), (1, 1));
+    assert!(gate.ping);
+    assert_ne!(outcome(&[first]).policy, outcome(&[second]).policy);
+}
+
+#[test]
+fn mistakes_are_told_at_their_place() {
+    for (lines, expected) in [
+        ("rule = []", "2:1 [gate] has no option rule / did you mean rules?"),
+        (
+            "ping = 1",
+            "2:8 true or false is needed here, not the number 1 / write for example ping = true",
+        ),
+        (
+            "rules = [\"allow ssh\",\n  \"allow \\u0073ip from lokal\"]",
+            "3:24 \"lokal\" is no address and no network / write a zone (world) or a network such as 192.0.2.0/24",
+        ),
+        ("rules = ['allow shs']", "2:17 \"shs\" is no service and no port / did you mean ssh?"),
+        (
+            "local = [\"10.0.0.0/33\"]",
+            "2:10 \"10.0.0.0/33\" is no network / write for example local = [\"10.8.0.0/16\", \"eth1\"]",
+        ),
+        (
+            "local = [\"10.0.0.1.5\"]",
+            "2:10 \"10.0.0.1.5\" is no network / write for example local = [\"10.8.0.0/16\", \"eth1\"]",
+        ),
+        (
+            "local = [\"0.0.0.0/0\"]",
+            "1:2 0.0.0.0/0 in zone local would be everybody: that is world / look at [gate] and its zones",
+        ),
+        (
+            "zones = [\"wlan0\"]",
+            "2:9 names and their values are needed here / write for example zones = { guests = [\"192.168.50.0/24\", \"wlan0\"] }",
+        ),
+        (
+            "services = { zulu = \"all\" }",
+            "2:21 a service has ports; all is written in the rule / write for example services = { zulu = \"tcp/8002\" }",
+        ),
+    ] {
+        assert_eq!(said(lines), [expected], "{lines}");
+    }
+    let both = said("zones = { A = [\"wlan0\"] }\nrules = [\"open ssh\", \"allow\"]");
+    assert_eq!(both.len(), 3, "{both:?}");
+    let outcome = outcome(&["gate = true\n"]);
+    assert_eq!(outcome.problems[0].message, "gate is a section, not an option");
+}

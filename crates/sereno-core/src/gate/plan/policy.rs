@@ -1,0 +1,345 @@
+//! The chains of the base policy.
+//!
+//! `input` hangs at the hook for what is for this machine, behind bans, doors and translation. What
+//! is under way goes through first, being the most; what begins something goes to the chain of its
+//! zone, which has the rules that can be about it, in their order.
+
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test};
+use crate::addr::Prefix;
+use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, What, Who};
+use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Verdict};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+/// The priority `filter`.
+const FILTER: i32 = 0;
+/// Sources of one rule that are counted, for each family: 100 bytes each.
+const COUNTED: u32 = 65_536;
+
+/// What ICMP needs to be told, whoever it comes from: unreachable, time exceeded, parameter problem.
+const NEEDED_V4: [u8; 3] = [3, 11, 12];
+/// What IPv6 does not work without (RFC 4890, 4.4): errors, listener and router discovery, neighbour
+/// discovery and its certificates. A redirect (137) is not among it.
+const NEEDED_V6: [u8; 17] =
+    [1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 143, 148, 149, 151, 152, 153];
+/// Echo requests.
+const PING: [(Family, u8); 2] = [(Family::V4, 8), (Family::V6, 128)];
+
+/// The switch: families of packets that the policy on trial decides about.
+pub(in crate::gate) const TRIAL: &str = "policy_trial";
+
+/// One of two policies: that in force, and one on trial.
+#[derive(Clone, Copy)]
+struct Draft<'a> {
+    policy: &'a Policy,
+    /// What the names of its chains, sets and counters begin with.
+    prefix: &'static str,
+}
+
+impl Gate {
+    /// Who may reach what. A policy on trial decides as long as there is something in the set of
+    /// [`Gate::policy_trial`], and that in force else.
+    #[must_use]
+    pub fn policy_plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        let mut rules: Vec<Rule> = Vec::new();
+        if let Some(policy) = self.trying() {
+            let draft = Draft { policy, prefix: "try_" };
+            plan.sets.push(Shape::new(TRIAL, Kind::Family).ending());
+            let chain = draft.write(&mut plan, self.doorway().mark);
+            rules.push(vec![Part::If(Test::FamilyIn(TRIAL.to_owned())), Part::Goto(chain)]);
+        }
+        if let Some(policy) = self.policy() {
+            let chain = Draft { policy, prefix: "" }.write(&mut plan, self.doorway().mark);
+            rules.push(vec![Part::Goto(chain)]);
+        }
+        if !rules.is_empty() {
+            let base = Base { hook: Hook::Input, nat: false, priority: FILTER };
+            plan.chains.push(Chain { name: "input".to_owned(), base: Some(base), rules });
+        }
+        plan
+    }
+
+    /// The set whose members let the policy on trial decide, and those members; `None` if none is on
+    /// trial.
+    #[must_use]
+    pub fn policy_trial(&self) -> Option<(&'static str, [Member; 2])> {
+        self.trying().map(|_| (TRIAL, Family::BOTH.map(Member::Family)))
+    }
+}
+
+/// What counters are called: of a rule, of what no rule of a zone is about, of what is invalid.
+pub(in crate::gate) fn rule_counter(rule: usize) -> String {
+    format!("rule_{}", rule + 1)
+}
+
+pub(in crate::gate) fn rest_counter(zone: Name) -> String {
+    format!("rest_{zone}")
+}
+
+pub(in crate::gate) const INVALID: &str = "invalid";
+
+const DROP: Part = Part::Stop(Verdict::Drop, Family::V4);
+
+fn asks(test: Test) -> Part {
+    Part::If(test)
+}
+
+/// A test, and letting in who passes it.
+fn accept(test: Part) -> Rule {
+    vec![test, Part::Accept]
+}
+
+impl Draft<'_> {
+    /// Writes everything of the policy; gives the chain that decides.
+    fn write(self, plan: &mut Plan, mark: Option<u32>) -> String {
+        plan.counters.push(self.name(INVALID));
+        for family in Family::BOTH {
+            let set = self.needed(family);
+            let types = needed(family).iter().map(|kind| Member::Icmp(family, *kind)).collect();
+            plan.sets.push(Shape::new(set, Kind::Icmp(family)).with(types));
+        }
+        self.zones(plan);
+        for (at, line) in self.policy.rules.iter().enumerate() {
+            plan.counters.push(self.name(&rule_counter(at)));
+            self.sets(at, line, plan);
+        }
+        for zone in self.policy.names() {
+            plan.counters.push(self.name(&rest_counter(zone)));
+            plan.chains.push(self.chain(zone));
+        }
+        let chain = self.deciding(mark);
+        let name = chain.name.clone();
+        plan.chains.push(chain);
+        name
+    }
+
+    fn name(self, plain: &str) -> String {
+        format!("{}{plain}", self.prefix)
+    }
+
+    fn zone_chain(self, zone: Name) -> String {
+        format!("{}zone_{zone}", self.prefix)
+    }
+
+    fn zone_set(self, zone: Name, family: Family) -> String {
+        format!("{}zone_{zone}_{}", self.prefix, family.as_str())
+    }
+
+    fn needed(self, family: Family) -> String {
+        format!("{}icmp_{}", self.prefix, family.as_str())
+    }
+
+    /// The set of what a rule says of addresses, or counts of them.
+    fn rule_set(self, what: &str, rule: usize, family: Family) -> String {
+        format!("{}{what}_{}_{}", self.prefix, rule + 1, family.as_str())
+    }
+
+    fn zones(self, plan: &mut Plan) {
+        for family in Family::BOTH {
+            let spans = self.policy.spans(family);
+            for zone in &self.policy.zones {
+                let of = spans.iter().filter(|(.., name)| *name == zone.name);
+                let ranges: Vec<Member> = of.map(|(a, b, _)| Member::Range(*a, *b)).collect();
+                if !ranges.is_empty() {
+                    let set = self.zone_set(zone.name, family);
+                    plan.sets.push(Shape::new(set, Kind::Range(family)).with(ranges));
+                }
+            }
+        }
+    }
+
+    /// The chain that decides: at once about what needs no rule, and by the zone's about the rest.
+    fn deciding(self, mark: Option<u32>) -> Chain {
+        let needed = |family| asks(Test::IcmpIn(family, self.needed(family)));
+        let mut rules = vec![accept(Part::Loopback)];
+        rules.push(vec![asks(Test::Invalid), Part::Count(self.name(INVALID)), DROP]);
+        rules.push(accept(asks(Test::Going)));
+        // Whom a door let in.
+        rules.extend(mark.map(|bits| accept(asks(Test::Marked(bits)))));
+        rules.extend(Family::BOTH.map(|family| accept(needed(family))));
+        rules.extend(leases());
+        for family in Family::BOTH {
+            let spans = self.policy.spans(family);
+            for zone in &self.policy.zones {
+                if spans.iter().any(|(.., name)| *name == zone.name) {
+                    let from = asks(Test::FromRange(family, self.zone_set(zone.name, family)));
+                    let back = (!self.policy.asymmetric).then_some(asks(Test::WayBack));
+                    let goto = Part::Goto(self.zone_chain(zone.name));
+                    rules.push([from].into_iter().chain(back).chain([goto]).collect());
+                }
+            }
+        }
+        for zone in &self.policy.zones {
+            let goto = Part::Goto(self.zone_chain(zone.name));
+            let on = |on: &String| vec![asks(Test::On(on.clone())), goto.clone()];
+            rules.extend(zone.interfaces.iter().map(on));
+        }
+        let world = self.policy.names().last().unwrap_or(Name::SERENO);
+        rules.push(vec![Part::Goto(self.zone_chain(world))]);
+        Chain { name: self.name("decide"), base: None, rules }
+    }
+
+    /// The rules that can be about packets from a zone.
+    fn chain(self, zone: Name) -> Chain {
+        let mut rules = Vec::new();
+        for (at, line) in self.policy.rules.iter().enumerate() {
+            self.expand(at, line, zone, &mut rules);
+        }
+        if self.policy.ping {
+            rules.extend(PING.map(|(family, kind)| accept(asks(Test::Icmp(family, kind)))));
+        }
+        let last = if self.policy.is_open(zone) { Part::Accept } else { DROP };
+        rules.push(vec![Part::Count(self.name(&rest_counter(zone))), last]);
+        Chain { name: self.zone_chain(zone), base: None, rules }
+    }
+
+    /// A line as rules of the kernel: one for each combination of what it names.
+    fn expand(self, at: usize, line: &Line, zone: Name, rules: &mut Vec<Rule>) {
+        let before = line.until.map(|until| asks(Test::Before(until)));
+        for from in self.whom(at, line, zone) {
+            for what in line.what.iter().flat_map(|what| about(*what)) {
+                for on in alternatives(&line.on, |on| asks(Test::On(on.clone()))) {
+                    for to in alternatives(&line.to, |to| asks(Test::ToAddr(*to))) {
+                        let all = [&before, &from, &what, &on, &to];
+                        let tests: Rule = all.into_iter().flatten().cloned().collect();
+                        self.decide(at, line, &tests, rules);
+                    }
+                }
+            }
+        }
+    }
+
+    fn decide(self, at: usize, line: &Line, tests: &[Part], rules: &mut Vec<Rule>) {
+        let count = Part::Count(self.name(&rule_counter(at)));
+        let mut rule = |deeds: &[Part]| {
+            let parts = [tests, deeds].concat();
+            // What is of both families is nothing.
+            let mut families = parts.iter().filter_map(family);
+            let first = families.next();
+            if families.all(|family| Some(family) == first) {
+                rules.push(parts);
+            }
+        };
+        for source in SOURCES {
+            if let Some(rate) = line.rate {
+                let set = self.rule_set("rate", at, source.family);
+                rule(&[asks(Test::Over(source, set, rate)), count.clone(), DROP]);
+            }
+            if let Some(limit) = line.limit {
+                let set = self.rule_set("limit", at, source.family);
+                rule(&[asks(Test::Crowded(source, set, limit)), count.clone(), DROP]);
+            }
+        }
+        match line.deed {
+            Deed::Allow => rule(&[count, Part::Accept]),
+            Deed::Drop => rule(&[count, DROP]),
+            Deed::Reject => {
+                let reset = Part::Stop(Verdict::Reset, Family::V4);
+                rule(&[Part::Protocol(Proto::Tcp), count.clone(), reset]);
+                for family in Family::BOTH {
+                    let stop = Part::Stop(Verdict::Unreachable, family);
+                    rule(&[asks(Test::Of(family)), count.clone(), stop]);
+                }
+            }
+        }
+    }
+
+    /// Tests of whom a line is about, among those of a zone; none if it is about none of them.
+    fn whom(self, at: usize, line: &Line, zone: Name) -> Vec<Option<Part>> {
+        let Who::Those { zones, networks } = &line.from else { return vec![None] };
+        if zones.contains(&zone) {
+            return vec![None];
+        }
+        let has = |family| networks.iter().any(|prefix| Family::of(*prefix) == family);
+        let families = Family::BOTH.into_iter().filter(|family| has(*family));
+        let test = |family| Test::FromRange(family, self.rule_set("from", at, family));
+        families.map(|family| Some(asks(test(family)))).collect()
+    }
+
+    /// The sets that the rules of a line ask.
+    fn sets(self, at: usize, line: &Line, plan: &mut Plan) {
+        for family in Family::BOTH {
+            if let Who::Those { networks, .. } = &line.from {
+                let ranges = crate::gate::policy::ranges(networks, family).into_iter();
+                let ranges: Vec<Member> = ranges.map(|(a, b)| Member::Range(a, b)).collect();
+                if !ranges.is_empty() {
+                    let set = self.rule_set("from", at, family);
+                    plan.sets.push(Shape::new(set, Kind::Range(family)).with(ranges));
+                }
+            }
+            let counts = |what| Shape::new(self.rule_set(what, at, family), Kind::Addr(family));
+            plan.sets.extend(line.rate.map(|_| counts("rate").ending().growing(COUNTED)));
+            plan.sets.extend(line.limit.map(|_| counts("limit").growing(COUNTED)));
+        }
+    }
+}
+
+/// The family a test is about, if it is about one.
+fn family(part: &Part) -> Option<Family> {
+    let Part::If(test) = part else { return None };
+    match test {
+        Test::Of(family)
+        | Test::FromRange(family, _)
+        | Test::Icmp(family, _)
+        | Test::IcmpIn(family, _) => Some(*family),
+        Test::ToAddr(prefix) => Some(Family::of(*prefix)),
+        Test::Over(source, ..) | Test::Crowded(source, ..) => Some(source.family),
+        Test::FamilyIn(_)
+        | Test::On(_)
+        | Test::WayBack
+        | Test::Number(_)
+        | Test::Marked(_)
+        | Test::Before(_)
+        | Test::FromPorts(_)
+        | Test::ToLoopback
+        | Test::New
+        | Test::MidStream
+        | Test::Going
+        | Test::Invalid => None,
+    }
+}
+
+fn needed(family: Family) -> &'static [u8] {
+    match family {
+        Family::V4 => &NEEDED_V4,
+        Family::V6 => &NEEDED_V6,
+    }
+}
+
+/// Answers of those who lend addresses are to nothing that connection tracking saw: the question went
+/// to everybody (RFC 2131, 4.1; RFC 8415, 7.2).
+fn leases() -> [Rule; 2] {
+    let port = |port| PortRange::new(Proto::Udp, port, port).into_iter();
+    let to = |number| port(number).map(Part::To);
+    let near = Prefix::new(IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10);
+    let four = port(67).map(|range| asks(Test::FromPorts(range))).chain(to(68));
+    let six = near.map(Part::From).into_iter().chain(to(546));
+    [four.chain([Part::Accept]).collect(), six.chain([Part::Accept]).collect()]
+}
+
+/// Who is counted together: somebody with an IPv6 network of his own is one, not 2^64.
+const SOURCES: [Source; 2] =
+    [Source { family: Family::V4, bits: 32 }, Source { family: Family::V6, bits: 64 }];
+
+/// Tests of what a line is about.
+fn about(what: What) -> Vec<Option<Part>> {
+    match what {
+        What::All => vec![None],
+        What::Ports(range) => vec![Some(Part::To(range))],
+        What::Protocol(number) => vec![Some(asks(Test::Number(number)))],
+        What::Ping => PING.map(|(family, kind)| Some(asks(Test::Icmp(family, kind)))).into(),
+    }
+}
+
+/// One test for each of a list; no test if the list is empty.
+fn alternatives<T>(list: &[T], test: impl Fn(&T) -> Part) -> Vec<Option<Part>> {
+    if list.is_empty() { vec![None] } else { list.iter().map(|one| Some(test(one))).collect() }
+}
+
+/// How long the count of a source is kept: until it may begin as much as at first.
+#[must_use]
+pub fn memory(rate: &Rate) -> Duration {
+    let refill = rate.per.saturating_mul(rate.burst) / rate.count.max(1);
+    refill.max(rate.per).max(Duration::from_secs(1))
+}

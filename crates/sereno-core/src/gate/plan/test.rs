@@ -1,0 +1,51 @@
+//! What the base policy asks of a packet.
+
+use super::Source;
+use crate::addr::Prefix;
+use crate::gate::policy::Rate;
+use crate::gate::{Family, PortRange};
+use crate::time::Time;
+
+/// A test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// It is of this family.
+    Of(Family),
+    /// Its family is in the set.
+    FamilyIn(String),
+    /// It comes from this interface.
+    On(String),
+    /// An answer to it would leave by the interface it came from.
+    WayBack,
+    /// It is to this network.
+    ToAddr(Prefix),
+    /// It is of the protocol with this number.
+    Number(u8),
+    /// It is a message of ICMP or ICMPv6 of this type.
+    Icmp(Family, u8),
+    /// Its type of ICMP or ICMPv6 is in the set.
+    IcmpIn(Family, String),
+    /// It has these bits of the mark.
+    Marked(u32),
+    /// It comes before then.
+    Before(Time),
+    /// It goes to this machine itself.
+    ToLoopback,
+    /// Connection tracking takes it for a beginning.
+    New,
+    /// It is TCP, and does not begin a connection.
+    MidStream,
+    /// It is from these ports.
+    FromPorts(PortRange),
+    /// Its source is in the set of ranges.
+    FromRange(Family, String),
+    /// It belongs to what is under way, or is related to that.
+    Going,
+    /// Connection tracking can make nothing of it.
+    Invalid,
+    /// Its masked source begins more than this. The set has the counts; the rule ends here if there
+    /// is no room in it.
+    Over(Source, String, Rate),
+    /// Its masked source has more connections than this.
+    Crowded(Source, String, u32),
+}

@@ -1,0 +1,150 @@
+//! What the base policy asks of a packet.
+
+use super::{
+    address, bits, compare, expression, family, look_up, mask, meta, payload, place, source, state,
+};
+use crate::encode::Attributes;
+use crate::members::octets;
+use crate::numbers::*;
+use sereno_core::addr::Prefix;
+use sereno_core::gate::Family;
+use sereno_core::gate::plan::{Source, Test, memory};
+use sereno_core::gate::policy::Rate;
+use sereno_core::time::Time;
+
+/// Writes a test.
+pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
+    match test {
+        Test::Of(of) => family(a, *of),
+        Test::FamilyIn(set) => {
+            meta(a, NFT_META_NFPROTO);
+            look_up(a, set, 0);
+        }
+        Test::On(name) => {
+            meta(a, NFT_META_IIFNAME);
+            let mut field = [0; IFNAMSIZ];
+            field.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+            compare(a, NFT_CMP_EQ, &field);
+        }
+        Test::WayBack => way_back(a),
+        Test::ToAddr(prefix) => to(a, *prefix),
+        Test::Number(number) => {
+            meta(a, NFT_META_L4PROTO);
+            compare(a, NFT_CMP_EQ, &[*number]);
+        }
+        Test::Icmp(of, kind) => {
+            icmp(a, *of);
+            compare(a, NFT_CMP_EQ, &[*kind]);
+        }
+        Test::IcmpIn(of, set) => {
+            icmp(a, *of);
+            look_up(a, set, 0);
+        }
+        Test::Marked(bits) => {
+            meta(a, NFT_META_MARK);
+            mask(a, &bits.to_ne_bytes(), &[0; 4]);
+            compare(a, NFT_CMP_EQ, &bits.to_ne_bytes());
+        }
+        Test::Before(time) => before(a, *time),
+        Test::ToLoopback => {
+            meta(a, NFT_META_OIF);
+            compare(a, NFT_CMP_EQ, &1u32.to_ne_bytes());
+        }
+        Test::New => state(a, STATE_NEW),
+        Test::MidStream => super::opening(a, NFT_CMP_NEQ),
+        Test::FromPorts(range) => super::port(a, *range, 0),
+        Test::FromRange(of, set) => {
+            address(a, *of);
+            look_up(a, set, 0);
+        }
+        Test::Going => state(a, STATE_ESTABLISHED | STATE_RELATED),
+        Test::Invalid => bits(a, NFT_CT_STATE, STATE_INVALID),
+        Test::Over(from, set, rate) => over(a, *from, set, rate),
+        Test::Crowded(from, set, most) => crowded(a, *from, set, *most),
+    }
+}
+
+/// An answer would leave by the interface it came from.
+fn way_back(a: &mut Attributes<'_>) {
+    expression(a, "fib", |a| {
+        a.u32(NFTA_FIB_DREG, NFT_REG_1);
+        a.u32(NFTA_FIB_RESULT, NFT_FIB_RESULT_OIF);
+        a.u32(NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
+    });
+    compare(a, NFT_CMP_EQ, &[1, 0, 0, 0]);
+}
+
+fn to(a: &mut Attributes<'_>, prefix: Prefix) {
+    let of = Family::of(prefix);
+    let (_, from, len) = place(of);
+    family(a, of);
+    // The destination stands right behind the source.
+    payload(a, NFT_PAYLOAD_NETWORK_HEADER, from + len, len, NFT_REG_1);
+    if !prefix.is_host() {
+        super::masked(a, Source { family: of, bits: prefix.bits() });
+    }
+    compare(a, NFT_CMP_EQ, octets(prefix.addr()).as_slice());
+}
+
+/// Loads the type of a message of ICMP (RFC 792) or ICMPv6 (RFC 4443).
+fn icmp(a: &mut Attributes<'_>, of: Family) {
+    let number = match of {
+        Family::V4 => IPPROTO_ICMP,
+        Family::V6 => IPPROTO_ICMPV6,
+    };
+    family(a, of);
+    meta(a, NFT_META_L4PROTO);
+    compare(a, NFT_CMP_EQ, &[number]);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+}
+
+/// The kernel's clock has nanoseconds since 1970.
+fn before(a: &mut Attributes<'_>, time: Time) {
+    let nanos = u64::try_from(time.secs()).unwrap_or(0).saturating_mul(1_000_000_000);
+    meta(a, NFT_META_TIME_NS);
+    expression(a, "byteorder", |a| {
+        a.u32(NFTA_BYTEORDER_SREG, NFT_REG_1);
+        a.u32(NFTA_BYTEORDER_DREG, NFT_REG_1);
+        a.u32(NFTA_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+        a.u32(NFTA_BYTEORDER_LEN, 8);
+        a.u32(NFTA_BYTEORDER_SIZE, 8);
+    });
+    compare(a, NFT_CMP_LT, &nanos.to_be_bytes());
+}
+
+fn over(a: &mut Attributes<'_>, from: Source, set: &str, rate: &Rate) {
+    source(a, from);
+    let span = memory(rate);
+    expression(a, "dynset", |a| {
+        a.u32(NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+        a.u32(NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+        a.text(NFTA_DYNSET_SET_NAME, set);
+        a.u64(NFTA_DYNSET_TIMEOUT, u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        a.nest(NFTA_DYNSET_EXPR, |a| {
+            a.text(NFTA_EXPR_NAME, "limit");
+            a.nest(NFTA_EXPR_DATA, |a| {
+                a.u64(NFTA_LIMIT_RATE, rate.count.into());
+                a.u64(NFTA_LIMIT_UNIT, rate.per.as_secs());
+                a.u32(NFTA_LIMIT_BURST, rate.burst);
+                a.u32(NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+                a.u32(NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+            });
+        });
+    });
+}
+
+fn crowded(a: &mut Attributes<'_>, from: Source, set: &str, most: u32) {
+    source(a, from);
+    expression(a, "dynset", |a| {
+        a.u32(NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+        a.u32(NFTA_DYNSET_OP, NFT_DYNSET_OP_ADD);
+        a.text(NFTA_DYNSET_SET_NAME, set);
+        a.nest(NFTA_DYNSET_EXPR, |a| {
+            a.text(NFTA_EXPR_NAME, "connlimit");
+            a.nest(NFTA_EXPR_DATA, |a| {
+                a.u32(NFTA_CONNLIMIT_COUNT, most);
+                a.u32(NFTA_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+            });
+        });
+    });
+}
