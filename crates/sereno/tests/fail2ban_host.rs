@@ -526,6 +526,79 @@ fn bans_are_given_back_or_it_goes_on() {
     });
 }
 
+/// An address of version 6 that fail2ban banned: our jail bans its network, once, and fail2ban
+/// gets the addresses back.
+#[test]
+fn an_address_of_version_6_is_taken_over_once() {
+    if !program::own_network() {
+        return;
+    }
+    let jails = TWO.replace("[two]\n", "ignoreip = 2001:db8:b::1\n[two]\nenabled = false\n");
+    let Some(home) = home(&jails) else { return };
+    let theirs = "/usr/bin/fail2ban-client";
+    let server = real(&home);
+    let (far, near, befriended) = ("2001:db8:a::9", "2001:db8:a::a", "2001:db8:b::9");
+    let banned = |home: &Home, who: &str| {
+        ask(home, theirs, "f2b.sock", "get one banip").0.split_whitespace().any(|one| one == who)
+    };
+    for who in [far, near, befriended] {
+        assert_eq!(ask(&home, theirs, "f2b.sock", &format!("set one attempt {who} 1 2 3 4 5")).2, 0);
+        home.until(|home| banned(home, who));
+    }
+    // By hand, whoever was named, and no more.
+    assert_eq!(ask(&home, theirs, "f2b.sock", "set one banip 2001:db8:c::9").2, 0);
+    home.until(|home| banned(home, "2001:db8:c::9"));
+    assert_eq!(ask(&home, theirs, "f2b.sock", "stop").2, 0);
+    drop(server);
+
+    let guard = ours(&home, &[]);
+    let mut bans = home.bans();
+    bans.sort();
+    assert_eq!(bans, ["2001:db8:a::/64", "2001:db8:b::9", "2001:db8:c::9"]);
+    for _ in 0..8 {
+        home.append("auth.log", &sshd(far, 1));
+    }
+    home.append("auth.log", &sshd("198.51.100.3", 1).repeat(8));
+    home.until(|home| home.bans().contains(&"198.51.100.3".to_owned()));
+    assert_eq!(home.bans().len(), 4, "{:?}", home.bans());
+    assert!(home.ask(&["stop", "--give-back"]).status.success());
+    home.until(|home| !home.answers());
+    drop(guard);
+    let _server = real(&home);
+    for who in [far, near, befriended, "2001:db8:c::9"] {
+        home.until(|home| banned(home, who));
+    }
+}
+
+#[test]
+fn the_longer_ban_wins_when_more_is_taken_over() {
+    if !program::own_network() {
+        return;
+    }
+    let Some(home) = home(JAILS) else { return };
+    let _guard = ours(&home, &[]);
+    let (theirs, client) = ("/usr/bin/fail2ban-client", client(&home));
+    let server = real(&home);
+    // Ours is the shorter one, and then the longer one.
+    for (who, length) in [("198.51.100.6", "300"), ("198.51.100.7", "86400")] {
+        for command in [format!("bantime {length}"), format!("banip {who}")] {
+            assert_eq!(ask(&home, &client, "socket", &format!("set sshd {command}")).2, 0);
+        }
+        assert_eq!(ask(&home, theirs, "f2b.sock", &format!("set sshd banip {who}")).2, 0);
+        home.until(|home| ask(home, theirs, "f2b.sock", "get sshd banip").0.contains(who));
+    }
+    assert_eq!(ask(&home, &client, "socket", "set sshd bantime 3600").2, 0);
+    // Who asks sees it run.
+    assert_eq!(home.ask(&["stop", "--give-back"]).status.code(), Some(1));
+    assert_eq!(ask(&home, theirs, "f2b.sock", "stop").2, 0);
+    drop(server);
+    home.until(|home| home.said().contains("fail2ban has ended"));
+    let times = ask(&home, &client, "socket", "get sshd banip --with-time").0;
+    let of = |who: &str| times.lines().find(|line| line.starts_with(who)).unwrap().to_owned();
+    assert!(of("198.51.100.6").contains(" + 3600 = "), "{times}");
+    assert!(of("198.51.100.7").contains(" + 86400 = "), "{times}");
+}
+
 /// Two jails that close every port.
 const TWO: &str = "[DEFAULT]
 backend = polling

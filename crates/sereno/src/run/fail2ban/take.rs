@@ -13,6 +13,7 @@ use sereno_core::time::Time;
 use sereno_fail2ban::Tree;
 use sereno_store::fail2ban::{Length, Taken, take};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -120,7 +121,8 @@ impl Heir {
         let Some(policy) = guard.engine.jail(jail).map(|jail| jail.policy().clone()) else {
             return;
         };
-        let Ok(prefix) = taken.id.parse::<Prefix>() else { return };
+        let Ok(named) = taken.id.parse::<Prefix>() else { return };
+        let prefix = widened(guard, &policy, taken, named);
         // A network as no jail bans would stay a ban that the kernel never takes.
         let form = (jail, prefix.addr().is_ipv6(), prefix.bits());
         let fits = || setup::fits(&guard.draft, scope(&policy), prefix).is_ok();
@@ -128,27 +130,29 @@ impl Heir {
             return;
         }
         let since = Time::from_secs(taken.since);
-        let until = self.end(taken, &policy);
         let known = guard.engine.ledger().before(jail, prefix);
-        let mut earlier = taken.count.max(known);
-        if let Some(until) = until
-            && guard.engine.ledger().get(jail, prefix).is_none()
-            && guard.engine.ledger().len() < MOST
+        let times = taken.count.max(known);
+        let own = guard.engine.ledger().get(jail, prefix);
+        if let Some(until) = self.end(taken, &policy)
+            && own.as_ref().is_none_or(|own| ends_before(own.until, until))
+            && (own.is_some() || guard.engine.ledger().len() < MOST)
         {
-            let friend = guard.engine.friends().hit_by(prefix).is_some();
-            if friend || policy.ignore.iter().any(|own| own.contains(prefix.addr())) {
+            let friend = guard.engine.friends().hit_by(named).is_some();
+            if friend || policy.ignore.iter().any(|own| own.contains(named.addr())) {
                 self.friends += 1;
             } else {
-                earlier = earlier.saturating_sub(1);
-                self.keep(guard, taken, (jail, prefix, since, until), earlier);
+                let offender = (named != prefix).then(|| named.addr());
+                let span = (since, until, times.saturating_sub(1));
+                self.keep(guard, taken, (jail, prefix, offender), span);
             }
         }
+        let in_force = u32::from(guard.engine.ledger().get(jail, prefix).is_some());
+        let earlier = times.saturating_sub(in_force);
         if earlier > known {
             self.pasts += 1;
             guard.keeper.note_past(jail, prefix, Past { bans: earlier, last: since });
         }
-        let in_force = guard.engine.ledger().get(jail, prefix).is_some();
-        let bans = earlier.saturating_add(u32::from(in_force));
+        let bans = earlier.saturating_add(in_force);
         guard.engine.ledger_mut().recall_past(jail, prefix, Past { bans, last: since });
     }
 
@@ -178,8 +182,8 @@ impl Heir {
         &mut self,
         guard: &mut Guard,
         taken: &Taken,
-        (jail, prefix, since, until): (Name, Prefix, Time, Option<Time>),
-        before: u32,
+        (jail, prefix, offender): (Name, Prefix, Option<IpAddr>),
+        (since, until, before): (Time, Option<Time>, u32),
     ) {
         let because = if taken.failures > 0 { Because::Failures } else { Because::Manual };
         let ban = Ban {
@@ -187,7 +191,7 @@ impl Heir {
             // Where the jail's bans hold is filled in by whoever recalls it.
             scope: jail,
             prefix,
-            offender: None,
+            offender,
             since: since.min(self.now),
             until,
             count: taken.failures,
@@ -201,4 +205,20 @@ impl Heir {
             guard.keeper.note(Action::Ban(ban), self.now);
         }
     }
+}
+
+/// Whom the jail bans for what this address did: from its next lines it would be the network, and
+/// he would be out twice. Who was named by hand, or has a friend beside him, stays alone.
+fn widened(guard: &Guard, policy: &JailPolicy, taken: &Taken, named: Prefix) -> Prefix {
+    let wide = policy.stranger(named.addr());
+    let beside = || {
+        let friends = guard.engine.friends().hit_by(wide).is_some();
+        friends || policy.ignore.iter().any(|own| own.overlaps(wide))
+    };
+    if taken.failures == 0 || !named.is_host() || beside() { named } else { wide }
+}
+
+/// Whether what ends at `one` ends before the other; `None` is never.
+fn ends_before(one: Option<Time>, other: Option<Time>) -> bool {
+    one.is_some_and(|one| other.is_none_or(|other| one < other))
 }
