@@ -33,6 +33,21 @@ impl Event {
         }
     }
 
+    /// When it is told, among those written down before: a ban has the time of a log's line, which
+    /// mostly is a whole second, and a lift that of the clock. Within one second, what was written
+    /// first is told first. `before` is what this gave for the last of them.
+    #[must_use]
+    pub fn told_at(&self, before: &mut Option<Time>) -> Time {
+        let at = self.at();
+        if matches!(self, Self::Evidence { .. }) {
+            return at;
+        }
+        let same = before.filter(|before| before.secs() == at.secs());
+        let told = same.map_or(at, |before| before.max(at));
+        *before = Some(told);
+        told
+    }
+
     /// Whom it was about.
     #[must_use]
     pub fn about(&self) -> Option<Prefix> {

@@ -136,7 +136,11 @@ pub(crate) fn history(conn: &Connection, who: Option<Prefix>, limit: usize) -> R
         }
     }
     // Ids are in order of writing and tell equal times apart.
-    events.sort_unstable_by_key(|(id, event)| (event.at(), *id));
+    events.sort_unstable_by_key(|(id, _)| *id);
+    let mut before = None;
+    let mut events: Vec<(Time, Event)> =
+        events.into_iter().map(|(_, event)| (event.told_at(&mut before), event)).collect();
+    events.sort_by_key(|(at, _)| *at);
     let skip = events.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(events.into_iter().skip(skip).map(|(_, event)| event).collect())
 }

@@ -307,3 +307,25 @@ fn a_waiting_batch_is_bounded_and_keeps_who_is_out() {
     assert!(memory.bans.iter().all(|ban| ban.since == Time(39)));
     assert_eq!(memory.checkpoints, [("auth.log".to_owned(), "39".to_owned())]);
 }
+
+/// A ban has the time of a log's line, which says whole seconds; a lift the time of the clock.
+#[test]
+fn within_a_second_what_was_written_first_is_told_first() {
+    let dir = Dir::new();
+    let mut store = Store::open(dir.path()).unwrap();
+    let who = stranger(1);
+    let at = |micros: i64| NOW.0 + micros;
+    let since = |micros: i64| Event::Ban(Ban { since: Time(at(micros)), ..ban(who) });
+    let events = vec![
+        since(0),
+        lift(who, at(600_000), Lifted::Manual),
+        since(0),
+        lift(who, at(300_000), Lifted::Manual),
+    ];
+    store.commit(&batch(events)).unwrap();
+    let kinds = |events: Vec<Event>| -> Vec<bool> {
+        let all = events.iter().filter(|event| !matches!(event, Event::Evidence { .. }));
+        all.map(|event| matches!(event, Event::Ban(_))).collect()
+    };
+    assert_eq!(kinds(store.history(Some(who), 10).unwrap()), [true, false, true, false]);
+}

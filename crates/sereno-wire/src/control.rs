@@ -113,6 +113,9 @@ pub enum Reply {
         bans: Vec<Ban>,
         /// Whether another frame follows.
         more: bool,
+        /// Why none of them is enforced, when none is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        observing: Option<String>,
     },
     /// To [`Ask::Ban`], [`Ask::Unban`], [`Ask::LetIn`], [`Ask::PutOut`], [`Ask::Reload`], [`Ask::Stop`], [`Ask::GiveBack`]: it was
     /// done.
@@ -128,6 +131,9 @@ pub enum Reply {
         bans: Vec<Ban>,
         /// What is remembered, as lines of time and text.
         timeline: Vec<Moment>,
+        /// Why nobody is kept out, when nobody is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        observing: Option<String>,
     },
     /// To [`Ask::Watch`].
     Event(Moment),
@@ -237,7 +243,7 @@ pub struct JailStatus {
     pub name: Name,
     /// The rule that reads for it.
     pub rule: String,
-    /// The ports that its bans close.
+    /// The ports that its bans close; empty where its commands alone shut out.
     pub ports: String,
     /// Failures until a ban.
     pub maxretry: u32,

@@ -102,6 +102,7 @@ macro_rules! counts {
 }
 
 counts! {
+    files = "file", "files" | "archivo", "archivos";
     lines = "line", "lines" | "línea", "líneas";
     addresses = "address", "addresses" | "dirección", "direcciones";
     bans = "ban", "bans" | "veto", "vetos";
@@ -110,6 +111,7 @@ counts! {
     rules = "rule", "rules" | "regla", "reglas";
     patterns = "pattern", "patterns" | "patrón", "patrones";
     samples = "sample line", "sample lines" | "línea de muestra", "líneas de muestra";
+    accounts = "account", "accounts" | "cuenta", "cuentas";
     failures = "failure", "failures" | "fallo", "fallos";
 }
 
@@ -148,8 +150,8 @@ words! {
     nobody_banned() = "Nobody would have been banned." | "No se habría vetado a nadie.";
     would_ban(bans, who) = "{bans} of {who}" | "{bans} de {who}";
     jail_bans(jail, bans, failures) = "{jail}: {bans}, {failures}" | "{jail}: {bans}, {failures}";
-    spared(prefix, jail, why, count) = "Spared {prefix} ({jail}): a friend ({why}), with {count} failures"
-        | "Se perdonó a {prefix} ({jail}): es amigo ({why}), con {count} fallos";
+    spared(prefix, jail, why, count) = "Spared {prefix} ({jail}): a friend ({why}), with {count}"
+        | "Se perdonó a {prefix} ({jail}): es amigo ({why}), con {count}";
     forged(lines) = "Not believed: {lines} that a stranger wrote into others, or beside such"
         | "Sin creer: {lines} que un extraño escribió dentro de otras, o al lado de ellas";
     unvouched(lines) = "Not believed: {lines} that nothing else vouched for"
@@ -172,8 +174,15 @@ words! {
         | "No hay {path}; esto es lo que se encontró en esta máquina.";
     nothing_guarded() = "No jail is enabled: nothing would be guarded."
         | "No hay ninguna jaula activa: no se vigilaría nada.";
+    not_regular(path) = "{path} is no regular file" | "{path} no es un archivo normal";
+    too_long(path, most) = "{path} has more than {most}; split it: conf.d/*.toml beside sereno.toml is read as well"
+        | "{path} tiene más de {most}; divídalo: también se lee conf.d/*.toml junto a sereno.toml";
     no_utf8(path, line) = "{path}:{line}: a letter here is not UTF-8; convert the file, such as with `iconv -f latin1 -t utf8`"
         | "{path}:{line}: aquí hay una letra que no es UTF-8; convierta el archivo, por ejemplo con `iconv -f latin1 -t utf8`";
+    program_missing(what, program) = "warning: {what}: {program} is not installed"
+        | "aviso: {what}: {program} no está instalado";
+    action_of(action, jail) = "action {action} of jail {jail}" | "acción {action} de la jaula {jail}";
+    command_of(door) = "command of door {door}" | "orden de la puerta {door}";
     all_fine(jails, names) = "No problems: {jails} ({names})." | "Sin problemas: {jails} ({names}).";
     // init
     is_there(path) = "{path} is there already; --force replaces it"
@@ -198,18 +207,18 @@ words! {
     observing(why) = "OBSERVING ONLY, nobody is banned: {why}"
         | "SOLO OBSERVA, no se veta a nadie: {why}";
     gate(table, bans, pending, dropped) = "gate: table {table}, {bans} in force, {pending} pending, {dropped} packets stopped"
-        | "puerta: tabla {table}, {bans} en vigor, {pending} pendientes, {dropped} paquetes parados";
+        | "cortafuegos: tabla {table}, {bans} en vigor, {pending} pendientes, {dropped} paquetes parados";
     gate_mended(n) = "gate: put back {n} times after somebody else changed it"
-        | "puerta: repuesta {n} veces después de que otro la cambiara";
+        | "cortafuegos: repuesto {n} veces después de que otro la cambiara";
     memory_used(bytes) = "memory: {bytes}" | "memoria: {bytes}";
-    jail_line(name, rule, retry, find, ban, ports) = "jail {name}: rule {rule}, {retry} failures in {find}, out {ban}, ports {ports}"
-        | "jaula {name}: regla {rule}, {retry} fallos en {find}, fuera {ban}, puertos {ports}";
+    jail_line(name, rule, retry, find, ban, ports) = "jail {name}: rule {rule}, {retry} in {find}, out {ban}, {ports}"
+        | "jaula {name}: regla {rule}, {retry} en {find}, fuera {ban}, {ports}";
     jail_seen(failures, patient, good, watching, out) = "{failures}, {patient} borne with patience, {good} good logins, {watching} watched, {out} in force"
         | "{failures}, {patient} tolerados, {good} accesos buenos, {watching} observados, {out} en vigor";
     jail_strain(exhausted, lost) = "{exhausted} searches given up after too many steps, {lost} sessions forgotten"
         | "{exhausted} búsquedas abandonadas tras demasiados pasos, {lost} sesiones olvidadas";
-    source_line(what, files, lag, last, matched) = "{what}: {files} files, {lag} behind, last line {last}, last match {matched}"
-        | "{what}: {files} archivos, {lag} por leer, última línea {last}, última coincidencia {matched}";
+    source_line(what, files, lag, last, matched) = "{what}: {files}, {lag} behind, last line {last}, last match {matched}"
+        | "{what}: {files}, {lag} por leer, última línea {last}, última coincidencia {matched}";
     source_counts(candidates, matched, unknown, disbelieved) = "{candidates} lines looked at, {matched} understood, {unknown} unknown, {disbelieved} not believed"
         | "{candidates} líneas miradas, {matched} entendidas, {unknown} desconocidas, {disbelieved} no creídas";
     never() = "never" | "nunca";

@@ -53,6 +53,40 @@ fn bans_by_hand_and_by_lines() {
 }
 
 #[test]
+fn what_is_only_observed_says_so() {
+    let guard = Guard::start(CONFIG);
+    let said = |words: &[&str]| String::from_utf8(guard.ask(words).stdout).unwrap();
+    let head = "OBSERVING ONLY, nobody is banned: asked to observe only\n";
+    assert!(guard.ask(&["ban", "203.0.113.5"]).status.success());
+    for words in [&["bans"][..], &["why", "203.0.113.5"]] {
+        assert!(said(words).starts_with(head), "{words:?}");
+        assert_eq!(said(words).matches("OBSERVING").count(), 1);
+    }
+    assert_eq!(guard.json(&["bans", "--json"])[0]["enforced"], false);
+    let why = guard.json(&["why", "203.0.113.5", "--json"]);
+    assert_eq!(why["observing"], "asked to observe only");
+    // Who was not banned, and what a reload does, is said once.
+    let nobody = guard.ask(&["unban", "203.0.113.9"]);
+    assert_eq!(String::from_utf8_lossy(&nobody.stdout), "203.0.113.9 is not banned\n");
+    assert_eq!(nobody.status.code(), Some(1));
+    assert_eq!(said(&["unban", "--all"]), "Done: 1 ban.\n");
+    assert_eq!(said(&["unban", "--all"]), "Nobody is out.\n");
+    assert_eq!(said(&["reload"]), "reloaded\n");
+    guard.until(|g| g.said().lines().any(|line| line == "reloaded"));
+}
+
+#[test]
+fn a_socket_that_cannot_be_made_is_named() {
+    let home = Home::new(CONFIG);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sereno"));
+    let config = home.path("sereno.toml");
+    command.args(["--socket", "/dev/null/s", "run", "--observe", "--config"]).arg(config);
+    let out = command.env("LC_ALL", "C").output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("no control socket can be made at /dev/null/s: "), "{said}");
+}
+
+#[test]
 fn a_reload_keeps_bans_and_refuses_mistakes() {
     let guard = Guard::start(CONFIG);
     assert!(guard.ask(&["ban", "203.0.113.5"]).status.success());

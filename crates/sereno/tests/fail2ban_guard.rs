@@ -51,6 +51,11 @@ fn the_configuration_names_a_tree() {
     let child = house.0.run(&[]).arg("--observe").spawn().unwrap();
     let guard = Guard::wait_for(house.0, child);
     assert_eq!(jails(&guard), ["one", "sshd", "two"]);
+    // Without an action that a firewall could do.
+    let closing = "jail one: 1 failure in 10 min, out for 1 h, commands only\n";
+    assert!(guard.said().contains(closing), "{}", guard.said());
+    let status = String::from_utf8_lossy(&guard.ask(&["status"]).stdout).into_owned();
+    assert!(status.contains("out for 1 h, commands only\n"), "{status}");
     let asked = || guard.ask(&["fail2ban-client", "status"]);
     assert!(String::from_utf8_lossy(&asked().stdout).contains("one, two"));
     fail(&guard, "two", "203.0.113.71", "x");
@@ -186,7 +191,7 @@ fn a_ban_that_the_kernel_refuses_is_told_once() {
     // The gate has no set for networks of this size.
     guard.append("one.log", &format!("{} net 198.18.0.0/16\n", now()));
     guard.until(|home| home.said().contains("ban not in force"));
-    guard.until_it_raises(&["1 bans are not in force yet"]);
+    guard.until_it_raises(&["not in force yet: 1 ban"]);
     // It is asked for again every five seconds.
     std::thread::sleep(Duration::from_secs(11));
     let log = fs::read_to_string(guard.path("fail2ban.log")).unwrap();

@@ -542,7 +542,10 @@ fn an_address_of_version_6_is_taken_over_once() {
         ask(home, theirs, "f2b.sock", "get one banip").0.split_whitespace().any(|one| one == who)
     };
     for who in [far, near, befriended] {
-        assert_eq!(ask(&home, theirs, "f2b.sock", &format!("set one attempt {who} 1 2 3 4 5")).2, 0);
+        assert_eq!(
+            ask(&home, theirs, "f2b.sock", &format!("set one attempt {who} 1 2 3 4 5")).2,
+            0
+        );
         home.until(|home| banned(home, who));
     }
     // By hand, whoever was named, and no more.
@@ -594,6 +597,10 @@ fn the_longer_ban_wins_when_more_is_taken_over() {
     drop(server);
     home.until(|home| home.said().contains("fail2ban has ended"));
     let times = ask(&home, &client, "socket", "get sshd banip --with-time").0;
+    let warned = home.said().replace(&format!("{}", home.folder().display()), "");
+    let line =
+        "/f2b/filter.d/asterisk.conf: warnings: 1; `sereno check --fail2ban /f2b` shows them\n";
+    assert!(warned.contains(line) && !warned.contains("remedy: "), "{warned}");
     let of = |who: &str| times.lines().find(|line| line.starts_with(who)).unwrap().to_owned();
     assert!(of("198.51.100.6").contains(" + 3600 = "), "{times}");
     assert!(of("198.51.100.7").contains(" + 86400 = "), "{times}");

@@ -42,12 +42,16 @@ pub enum Command {
     /// Guard this machine, in the foreground.
     Run(RunArgs),
     /// Show whether every log is read, every line understood, every ban in force.
+    ///
+    /// Exit code 1 when there is an alarm.
     Status(Json),
     /// List the bans in force.
     Bans(Json),
     /// Ban an address or network.
     Ban(BanArgs),
     /// Lift the bans that touch an address or network, or all of them.
+    ///
+    /// Exit code 1 when nobody was banned who was named.
     Unban(UnbanArgs),
     /// See and work the doors: who is in, let somebody in, put somebody out, make keys.
     #[command(subcommand)]
@@ -64,6 +68,9 @@ pub enum Command {
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Check the configuration and show every problem in it.
+    ///
+    /// Exit code 1 when there is an error: what it is about would not be in force. With warnings
+    /// alone it is 0, unless nothing would be guarded at all.
     Check(CheckArgs),
     /// Write a configuration of what runs on this machine, with the reasons.
     Init(InitArgs),
@@ -143,6 +150,22 @@ pub struct ConfigArgs {
     /// Open to signed packets as an access.conf of fwknop's says; likewise.
     #[arg(long, value_name = "FILE")]
     pub fwknop: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The same, to be written behind another command; beginning with a blank, or empty.
+    #[must_use]
+    pub fn as_words(&self) -> String {
+        let all = [
+            ("config", &self.config),
+            ("rules", &self.rules),
+            ("fail2ban", &self.fail2ban),
+            ("knockd", &self.knockd),
+            ("fwknop", &self.fwknop),
+        ];
+        let given = all.iter().filter_map(|(name, path)| Some((name, path.as_deref()?)));
+        given.map(|(name, path)| format!(" --{name} {}", path.display())).collect()
+    }
 }
 
 /// `sereno run`.

@@ -27,9 +27,16 @@ pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> Result<(), F
     writeln!(out).map_err(Failure::io)
 }
 
-/// Turns the times in a status (microseconds on the wire) into RFC 3339.
+/// A status, or a part of one, with its times (microseconds on the wire) in RFC 3339.
+pub(super) fn json_status(out: &mut impl Write, status: &impl Serialize) -> Result<(), Failure> {
+    let mut value = serde_json::to_value(status).map_err(|e| Failure::io(e.into()))?;
+    readable(&mut value);
+    json(out, &value)
+}
+
 fn readable(value: &mut Value) {
-    const TIMES: [&str; 5] = ["since", "last_failure", "last_line", "last_match", "quiet_since"];
+    const TIMES: [&str; 6] =
+        ["since", "until", "last_failure", "last_line", "last_match", "quiet_since"];
     match value {
         Value::Array(all) => all.iter_mut().for_each(readable),
         Value::Object(fields) => {
@@ -53,9 +60,7 @@ pub fn status(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<
         return Err(unexpected());
     };
     if how.json {
-        let mut value = serde_json::to_value(&status).map_err(|e| Failure::io(e.into()))?;
-        readable(&mut value);
-        json(out, &value)?;
+        json_status(out, &status)?;
     } else {
         show::status(&status, out).map_err(Failure::io)?;
     }
@@ -72,10 +77,12 @@ struct Row {
     count: u32,
     because: Because,
     before: u32,
+    /// Whether the kernel is told of it: not where Sereno only observes.
+    enforced: bool,
 }
 
 impl Row {
-    fn of(ban: &Ban) -> Self {
+    fn of(ban: &Ban, observing: Option<&String>) -> Self {
         Self {
             time: ban.since.to_string(),
             addr: ban.prefix,
@@ -84,6 +91,7 @@ impl Row {
             count: ban.count,
             because: ban.because,
             before: ban.before,
+            enforced: observing.is_none(),
         }
     }
 }
@@ -115,19 +123,19 @@ pub fn bans(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Result<Ex
     let mut talk = Talk::begin(socket, how)?;
     let mut reply = talk.ask(Ask::Bans)?;
     let mut all: Vec<Ban> = Vec::new();
-    loop {
-        let Reply::Bans { bans, more } = reply else { return Err(unexpected()) };
+    let observing = loop {
+        let Reply::Bans { bans, more, observing } = reply else { return Err(unexpected()) };
         all.extend(bans);
         if !more {
-            break;
+            break observing;
         }
         reply = talk.hear()?;
-    }
+    };
     if how.json {
-        let rows: Vec<Row> = all.iter().map(Row::of).collect();
+        let rows: Vec<Row> = all.iter().map(|ban| Row::of(ban, observing.as_ref())).collect();
         json(out, &rows)?;
     } else {
-        show::bans(&all, out).map_err(Failure::io)?;
+        show::bans(&all, observing.as_deref(), out).map_err(Failure::io)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -168,7 +176,11 @@ pub fn unban(
 ) -> Result<ExitCode, Failure> {
     let reply = Talk::begin(socket, args.json)?.ask(Ask::Unban { prefix: args.addr })?;
     let none = matches!(reply, Reply::Done { count: 0, .. });
-    done(reply, args.json, out)?;
+    if none && !args.json.json {
+        writeln!(out, "{}", args.addr.map_or_else(words::nobody_out, words::not_out))?;
+    } else {
+        done(reply, args.json, out)?;
+    }
     Ok(ExitCode::from(u8::from(none && !args.all)))
 }
 
@@ -205,21 +217,26 @@ pub fn why(
     args: &WhyArgs,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
-    let (bans, timeline) = match (&args.state, Talk::begin(socket, args.json)) {
-        (Some(state), _) => (Vec::new(), written(state, args.addr).map_err(|e| said(&e))?),
+    let of_ledger = |timeline| (Vec::new(), timeline, None);
+    let (bans, timeline, observing) = match (&args.state, Talk::begin(socket, args.json)) {
+        (Some(state), _) => of_ledger(written(state, args.addr).map_err(|e| said(&e))?),
         (None, Ok(mut talk)) => match talk.ask(Ask::Why { prefix: args.addr })? {
-            Reply::Why { bans, timeline } => (bans, timeline),
+            Reply::Why { bans, timeline, observing } => (bans, timeline, observing),
             _ => return Err(unexpected()),
         },
         (None, Err(nobody)) if socket.is_some() => return Err(nobody),
-        (None, Err(nobody)) => (Vec::new(), usually_written(args.addr, nobody)?),
+        (None, Err(nobody)) => of_ledger(usually_written(args.addr, nobody)?),
     };
+    let observing = observing.as_ref();
     if args.json.json {
-        let bans: Vec<Row> = bans.iter().map(Row::of).collect();
+        let bans: Vec<Row> = bans.iter().map(|ban| Row::of(ban, observing)).collect();
         let timeline: Vec<Happened<'_>> = timeline.iter().map(Happened::of).collect();
-        json(out, &serde_json::json!({ "bans": bans, "timeline": timeline }))?;
+        let told =
+            serde_json::json!({ "bans": bans, "timeline": timeline, "observing": observing });
+        json(out, &told)?;
     } else {
-        show::why(args.addr, &bans, &timeline, out).map_err(Failure::io)?;
+        let observing = observing.map(String::as_str);
+        show::why(args.addr, &bans, &timeline, observing, out).map_err(Failure::io)?;
     }
     Ok(ExitCode::SUCCESS)
 }

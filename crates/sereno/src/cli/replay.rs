@@ -244,7 +244,8 @@ impl Replay {
             );
         }
         for ((prefix, jail), (why, count)) in self.spared.iter().take(SPARED) {
-            let spared = words::spared(prefix, jail, paint::safe(why), count);
+            let spared =
+                words::spared(prefix, jail, paint::safe(why), words::failures(u64::from(*count)));
             let _ = writeln!(out, "{}", self.paint.style(paint::GOOD, &spared));
         }
         let health = self.engine.source(SOURCE).unwrap_or_default();

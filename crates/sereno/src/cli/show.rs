@@ -37,9 +37,7 @@ pub fn status(status: &Status, out: &mut impl Write) -> io::Result<()> {
     let paint = paint();
     let head = words::guarding(&status.version, status.pid, shown(status.since));
     writeln!(out, "{}", paint.style(paint::HEAD, &head))?;
-    if let Some(why) = &status.observing {
-        writeln!(out, "{}", paint.style(paint::BAD, &words::observing(why)))?;
-    }
+    only_observed(status.observing.as_deref(), out)?;
     let gate = &status.gate;
     let dropped: u64 = gate.dropped.iter().map(|(_, packets)| packets).sum();
     let line =
@@ -67,7 +65,14 @@ fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()>
     let length =
         jail.bantime.map_or_else(words::for_ever, |secs| words::for_span(words::seconds(secs)));
     let window = span(Duration::from_secs(jail.findtime));
-    let head = words::jail_line(jail.name, &jail.rule, jail.maxretry, window, length, &jail.ports);
+    let head = words::jail_line(
+        jail.name,
+        &jail.rule,
+        words::failures(jail.maxretry.into()),
+        window,
+        length,
+        words::shut(&jail.ports),
+    );
     writeln!(out, "{}", paint.style(paint::HEAD, &head))?;
     let counts = words::jail_seen(
         words::failures(jail.failures),
@@ -85,7 +90,7 @@ fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()>
         let last = seen(source.last_line);
         let line = words::source_line(
             safe(&source.what),
-            source.files,
+            words::files(source.files),
             bytes(source.lag),
             last,
             seen(source.last_match),
@@ -106,7 +111,8 @@ fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()>
 ///
 /// # Errors
 /// When the output fails.
-pub fn bans(bans: &[Ban], out: &mut impl Write) -> io::Result<()> {
+pub fn bans(bans: &[Ban], observing: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+    only_observed(observing, out)?;
     if bans.is_empty() {
         return writeln!(out, "{}", words::nobody_out());
     }
@@ -132,13 +138,23 @@ pub fn bans(bans: &[Ban], out: &mut impl Write) -> io::Result<()> {
     write!(out, "{}", table(paint(), &columns, &rows))
 }
 
+/// That nothing is enforced, where nothing is.
+fn only_observed(observing: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+    observing.map_or(Ok(()), |why| {
+        writeln!(out, "{}", paint().style(paint::BAD, &words::observing(safe(why))))
+    })
+}
+
 /// That something was done.
 ///
 /// # Errors
 /// When the output fails.
 pub fn done(count: u64, notes: &[String], out: &mut impl Write) -> io::Result<()> {
-    let text = if count > 0 { words::done_bans(words::bans(count)) } else { words::done() };
-    writeln!(out, "{text}")?;
+    if count > 0 {
+        writeln!(out, "{}", words::done_bans(words::bans(count)))?;
+    } else if notes.is_empty() {
+        writeln!(out, "{}", words::done())?;
+    }
     notes.iter().try_for_each(|note| writeln!(out, "{}", safe(note)))
 }
 
@@ -146,8 +162,15 @@ pub fn done(count: u64, notes: &[String], out: &mut impl Write) -> io::Result<()
 ///
 /// # Errors
 /// When the output fails.
-pub fn why(who: Prefix, bans: &[Ban], timeline: &[Moment], out: &mut impl Write) -> io::Result<()> {
+pub fn why(
+    who: Prefix,
+    bans: &[Ban],
+    timeline: &[Moment],
+    observing: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let paint = paint();
+    only_observed(observing, out)?;
     if bans.is_empty() && timeline.is_empty() {
         return writeln!(out, "{}", words::nothing_known(who));
     }

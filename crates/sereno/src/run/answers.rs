@@ -25,7 +25,8 @@ impl Shell {
             }
             Ask::Bans => {
                 let bans = self.guard.engine.ledger().bans().collect();
-                self.guard.control.answer_bans(client, bans);
+                let observing = words::to(lang, || self.guard.hands.observing());
+                self.guard.control.answer_bans(client, bans, observing);
                 return After::GoOn;
             }
             Ask::Ban { prefix, jail, seconds, why } => {
@@ -51,6 +52,7 @@ impl Shell {
             }
             Ask::Reload => {
                 let became = self.reload();
+                became.words().iter().for_each(|note| super::say(note));
                 let notes = words::to(lang, || became.words());
                 match became {
                     Reload::Done { .. } => Reply::Done { count: 0, notes },
@@ -172,7 +174,7 @@ impl Shell {
         /// Moments told at most.
         const MOST: usize = 500;
         let bans = self.guard.engine.ledger().touching(prefix).collect();
-        let mut timeline = timeline(&self.guard.keeper.history(prefix, MOST));
+        let mut timeline = timed(&self.guard.keeper.history(prefix, MOST));
         for (policy, _) in self.guard.engine.jails() {
             let stranger = policy.stranger(prefix.addr());
             let Some(track) =
@@ -188,22 +190,38 @@ impl Shell {
                 text: line.to_string(),
                 ..Moment::default()
             };
-            timeline.extend(track.evidence().iter().map(moment));
+            timeline.extend(track.evidence().iter().map(|line| (line.0, moment(line))));
         }
-        timeline.sort_by_key(|moment| moment.time);
-        Reply::Why { bans, timeline }
+        let timeline = in_order(timeline);
+        Reply::Why { bans, timeline, observing: self.guard.hands.observing() }
     }
 }
 
 /// Events and the lines that led to them, oldest first.
 #[must_use]
 pub fn timeline(events: &[Event]) -> Vec<Moment> {
-    let mut all: Vec<Moment> = events.iter().flat_map(with_evidence).collect();
-    all.sort_by_key(|moment| moment.time);
+    in_order(timed(events))
+}
+
+/// Moments by the time at which they are told.
+fn in_order(mut moments: Vec<(Time, Moment)>) -> Vec<Moment> {
+    moments.sort_by_key(|(at, _)| *at);
+    moments.into_iter().map(|(_, moment)| moment).collect()
+}
+
+/// Events and the lines that led to them, with the time at which each is told.
+fn timed(events: &[Event]) -> Vec<(Time, Moment)> {
+    let mut before = None;
+    let mut all = Vec::new();
+    for event in events {
+        let lines = lines_of(event);
+        all.extend(lines.into_iter().map(|line| (line.time, line)));
+        all.push((event.told_at(&mut before), told(event)));
+    }
     all
 }
 
-fn with_evidence(event: &Event) -> Vec<Moment> {
+fn lines_of(event: &Event) -> Vec<Moment> {
     let mut all = Vec::new();
     if let Event::Ban(ban) = event {
         let line = |(at, line): (Option<Time>, &str)| Event::Evidence {
@@ -214,7 +232,6 @@ fn with_evidence(event: &Event) -> Vec<Moment> {
         };
         all.extend(ban.dated_lines().map(|dated| told(&line(dated))));
     }
-    all.push(told(event));
     all
 }
 
@@ -243,5 +260,42 @@ fn told(event: &Event) -> Moment {
             text: line.clone(),
             ..Moment::default()
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sereno_core::engine::Lifted;
+    use sereno_core::jail::Because;
+    use sereno_core::ledger::{Ban, Evidence};
+
+    #[test]
+    fn a_ban_by_a_line_of_the_same_second_is_told_behind_the_lift_before_it() {
+        let (jail, prefix): (Name, Prefix) =
+            ("sshd".parse().unwrap(), "192.0.2.1".parse().unwrap());
+        let ban = |since| {
+            Event::Ban(Ban {
+                jail,
+                scope: jail,
+                prefix,
+                offender: None,
+                since,
+                until: None,
+                count: 1,
+                because: Because::Failures,
+                before: 0,
+                evidence: Evidence::dated([(since, "line")]),
+            })
+        };
+        let (whole, later) = (Time::from_secs(5), Time(5_600_000));
+        let lift = Event::Lift { jail, prefix, at: later, why: Lifted::Manual };
+        let kinds = |events: &[Event]| -> Vec<String> {
+            timeline(events).into_iter().map(|moment| moment.kind).collect()
+        };
+        let told = kinds(&[ban(whole), lift.clone(), ban(whole)]);
+        assert_eq!(told, ["evidence", "ban", "evidence", "lift", "ban"]);
+        let told = kinds(&[lift, ban(Time::from_secs(6))]);
+        assert_eq!(told, ["lift", "evidence", "ban"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The control socket: clients ask, the program answers, nobody can make it wait or swell.
 
+use crate::cli::failure::reason;
 use crate::words;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -43,6 +44,8 @@ struct Client {
     out: Vec<u8>,
     /// Bans still to be sent, from the end.
     bans: Option<Vec<Ban>>,
+    /// Why these are not enforced, when none is.
+    observing: Option<String>,
     watching: bool,
     /// The language of the last request.
     lang: Lang,
@@ -58,6 +61,16 @@ impl Control {
     /// # Errors
     /// When somebody listens there already, or the socket cannot be made.
     pub fn listen(path: &Path, group: Option<u32>) -> io::Result<Self> {
+        Self::make(path, group).map_err(|e| match e.raw_os_error() {
+            Some(_) => {
+                let why = words::no_socket(path.display(), reason(&e));
+                io::Error::new(e.kind(), why)
+            }
+            None => e,
+        })
+    }
+
+    fn make(path: &Path, group: Option<u32>) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
@@ -123,6 +136,7 @@ impl Control {
                     frames,
                     out: Vec::new(),
                     bans: None,
+                    observing: None,
                     watching: false,
                     lang: Lang::English,
                     closing: false,
@@ -196,10 +210,12 @@ impl Control {
     }
 
     /// Sends a list of bans as fast as the client takes it.
-    pub fn answer_bans(&mut self, token: usize, mut bans: Vec<Ban>) {
+    /// `observing` is why none of them is enforced, when none is.
+    pub fn answer_bans(&mut self, token: usize, mut bans: Vec<Ban>, observing: Option<String>) {
         if let Some(client) = self.clients.get_mut(&token) {
             bans.reverse();
             client.bans = Some(bans);
+            client.observing = observing;
         }
     }
 
@@ -272,7 +288,8 @@ impl Client {
         {
             let some = left.split_off(left.len().saturating_sub(BANS));
             let more = !left.is_empty();
-            self.queue(&Reply::Bans { bans: some.into_iter().rev().collect(), more });
+            let (bans, observing) = (some.into_iter().rev().collect(), self.observing.clone());
+            self.queue(&Reply::Bans { bans, more, observing });
             self.bans = more.then_some(left);
         }
     }

@@ -52,12 +52,18 @@ pub fn clock() -> Time {
 /// When there is nothing to guard with: a broken configuration, a taken socket.
 pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     let loaded = crate::policy::load(&args.config).map_err(Failure::io)?;
-    let mut flaws: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut flaws, mut warned) = (BTreeMap::<String, usize>::new(), BTreeMap::new());
     for problem in &loaded.outcome.problems {
-        say(&problem.to_string());
+        let file = problem.file.clone();
         if problem.severity == Severity::Error {
-            *flaws.entry(problem.file.clone()).or_default() += 1;
+            say(&problem.to_string());
+            *flaws.entry(file).or_default() += 1;
+        } else {
+            *warned.entry(file).or_insert(0) += 1;
         }
+    }
+    for (file, n) in &warned {
+        say(&words::warned(file, n, args.config.as_words()));
     }
     let policy = loaded.outcome.policy;
     if policy.jails.is_empty() && loaded.doors.is_empty() {
@@ -126,7 +132,9 @@ impl Shell {
             let p = &jail.policy;
             let length = p.bantime.map_or_else(words::for_ever, |t| words::for_span(span(t)));
             let failures = words::failures(p.maxretry.into());
-            say(&words::jail_guards(p.name, failures, span(p.findtime), length, &p.ports));
+            let ports = if p.closes { p.ports.to_string() } else { String::new() };
+            let shut = words::shut(&ports);
+            say(&words::jail_guards(p.name, failures, span(p.findtime), length, shut));
         }
         for opening in self.guard.engine.porter().into_iter().flat_map(Porter::openings) {
             if opening.closed {

@@ -1,7 +1,7 @@
 //! How everything is: the chain from a log to the kernel, link by link, and what is wrong.
 
 use super::guard::Guard;
-use crate::cli::paint::bytes;
+use crate::cli::paint::{bytes, moment};
 use crate::words;
 use sereno_core::time::Time;
 use sereno_wire::control::{GateStatus, JailStatus, SourceStatus, Status};
@@ -84,7 +84,7 @@ fn chain(guard: &mut Guard, now: Time) -> Status {
         jails.push(JailStatus {
             name,
             rule: policy.rule.clone(),
-            ports: policy.ports.to_string(),
+            ports: if policy.closes { policy.ports.to_string() } else { String::new() },
             maxretry: policy.maxretry,
             findtime: policy.findtime.as_secs(),
             bantime: policy.bantime.map(|t| t.as_secs()),
@@ -133,7 +133,7 @@ fn from_numbers(status: &Status, now: Time) -> Vec<Alarm> {
         alarms.push(Alarm::new("gate", words::alarm_gate(&status.gate.table)));
     }
     if status.gate.pending > 0 {
-        alarms.push(Alarm::new("pending", words::alarm_pending(status.gate.pending)));
+        alarms.push(Alarm::new("pending", words::alarm_pending(words::bans(status.gate.pending))));
     }
     if status.jails.is_empty() && status.doors.is_empty() {
         alarms.push(Alarm::new("jails", words::alarm_no_jail()));
@@ -181,8 +181,8 @@ fn of_source(source: &SourceStatus, now: Time) -> Option<(&'static str, String)>
         return None;
     }
     let text = match source.longest_pause {
-        None => words::alarm_silent(since),
-        Some(pause) => words::alarm_silent_unlike(since, words::seconds(pause)),
+        None => words::alarm_silent(moment(since)),
+        Some(pause) => words::alarm_silent_unlike(moment(since), words::seconds(pause)),
     };
     Some(("silent", text))
 }
@@ -207,7 +207,8 @@ mod tests {
             silent_after: 86_400,
             ..SourceStatus::default()
         };
-        assert_eq!(alarm(&quiet(start)).unwrap(), "silent since 1970-01-01T00:00:01Z");
+        let local = moment(start);
+        assert_eq!(alarm(&quiet(start)).unwrap(), format!("silent since {local}"));
         let usual = SourceStatus { longest_pause: Some(5400), ..quiet(start) };
         assert!(alarm(&usual).unwrap().ends_with("usually a line at least every 1 h 30 min"));
         let strange = SourceStatus { candidates: 20, ..quiet(day) };

@@ -7,11 +7,14 @@ use std::fmt::Display;
 words! {
     none() = "none" | "ninguno";
     // As it goes on: "knocking at srv (192.0.2.1): 7000, 8000 ... tcp/22 is open".
-    knocking_at(host) = "knocking at {host}:" | "llamando a {host}:";
-    knocking_at_door(door, host) = "knocking at door {door} of {host}" | "llamando a la puerta {door} de {host}";
+    knocking_at(host) = "knocking at {host}:" | "tocando en {host}:";
+    knocking_at_door(door, host) = "knocking at door {door} of {host}" | "tocando en la puerta {door} de {host}";
     knock_packet(port) = "a packet to udp/{port}" | "un paquete a udp/{port}";
     knock_open(port) = "tcp/{port} is open" | "tcp/{port} está abierto";
     knock_closed(port) = "tcp/{port} does not answer" | "tcp/{port} no responde";
+    knock_refused(port) = "tcp/{port} refuses" | "tcp/{port} rechaza";
+    knock_refused_why(port) = "Somebody says no there, so it is not the way to it that is missing: nothing listens on tcp/{port}, or a firewall rejects who has not knocked in the right way."
+        | "Allí alguien dice que no, así que el camino está bien: nada escucha en tcp/{port}, o un cortafuegos rechaza a quien no ha tocado bien.";
     knock_closed_why() = "Are these the right ports, and is this the address that the server sees? A longer --delay helps where the network mixes up their order."
         | "¿Son estos los puertos, y es esta la dirección que ve el servidor? Un --delay mayor ayuda donde la red cambia el orden.";
     knock_closed_clock() = "Are both clocks right, the secrets on both sides the same, and is this the address that the server sees?"
@@ -20,16 +23,16 @@ words! {
     knock_at_what(host) = "at what? write ports behind {host}, or the name of a door: sereno knock {host} 7000 8000:udp"
         | "¿a qué? escriba puertos detrás de {host}, o el nombre de una puerta: sereno knock {host} 7000 8000:udp";
     knock_bad_port(word) = "{word} is no port to knock at; write 7000, 7000:udp or udp/7000, or the name of one door"
-        | "{word} no es un puerto al que llamar; escriba 7000, 7000:udp o udp/7000, o el nombre de una puerta";
+        | "{word} no es un puerto en el que tocar; escriba 7000, 7000:udp o udp/7000, o el nombre de una puerta";
     knock_too_many(most) = "a sequence has {most} ports at most" | "una secuencia tiene {most} puertos como mucho";
     knock_no_door(name, path) = "there is no door {name}: {path} is what an invitation gives; to knock at ports, write numbers"
-        | "no hay ninguna puerta {name}: {path} es lo que da una invitación; para llamar a puertos, escriba números";
+        | "no hay ninguna puerta {name}: {path} es lo que da una invitación; para tocar en puertos, escriba números";
     knock_no_door_alone(name, path) = "there is no door {name} ({path} is not there), and no port is given to knock at: sereno knock {name} 7000 8000:udp"
-        | "no hay ninguna puerta {name} ({path} no existe), ni se da un puerto al que llamar: sereno knock {name} 7000 8000:udp";
+        | "no hay ninguna puerta {name} ({path} no existe), ni se da un puerto en el que tocar: sereno knock {name} 7000 8000:udp";
     knock_other_host(door, host, other) = "the door {door} is one of {host}, not of {other}; sereno knock {door} knocks there"
-        | "la puerta {door} es de {host}, no de {other}; sereno knock {door} llama allí";
+        | "la puerta {door} es de {host}, no de {other}; sereno knock {door} toca allí";
     knock_spa_ports() = "--spa knocks at no ports; what to open is said with -A: sereno knock --spa HOST -A tcp/22"
-        | "--spa no llama a puertos; lo que se abre se dice con -A: sereno knock --spa HOST -A tcp/22";
+        | "--spa no toca en puertos; lo que se abre se dice con -A: sereno knock --spa HOST -A tcp/22";
     knock_wait_for_what() = "the command starts when a port answers; say which: --wait 22"
         | "la orden empieza cuando un puerto responde; diga cuál: --wait 22";
     knock_no_home() = "neither HOME nor XDG_CONFIG_HOME is set, so that there is no place to look in"
@@ -52,7 +55,7 @@ words! {
     knock_unknown_host(host, why) = "{host}: {why}" | "{host}: {why}";
     knock_no_address(host) = "{host} has no address of that kind; leave out -4 or -6, or SERVER_RESOLVE_IPV4"
         | "{host} no tiene ninguna dirección de esa clase; quite -4 o -6, o SERVER_RESOLVE_IPV4";
-    knock_not_knocked(port, why) = "no knock at {port}: {why}" | "no se llamó a {port}: {why}";
+    knock_not_knocked(port, why) = "no knock at {port}: {why}" | "no se tocó en {port}: {why}";
     knock_unsayable(field) = "a packet cannot say this: {field}" | "un paquete no puede decir esto: {field}";
     knock_no_port() = "there is no port to ask for" | "no hay ningún puerto que pedir";
     knock_no_random(why) = "the system gives no random numbers: {why}" | "el sistema no da números aleatorios: {why}";

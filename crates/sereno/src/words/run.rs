@@ -1,6 +1,6 @@
 //! What the guard says: notes as things happen, alarms, answers to commands.
 
-use super::{lang, reason};
+use super::{accounts, failures, lang, reason};
 use crate::cli::paint;
 use crate::run::commands::Failure;
 use sereno_config::Lang;
@@ -13,8 +13,10 @@ use std::net::IpAddr;
 
 words! {
     // At the start and the end.
-    jail_guards(jail, failures, window, length, ports) = "jail {jail}: {failures} in {window}, out {length}, ports {ports}"
-        | "jaula {jail}: {failures} en {window}, fuera {length}, puertos {ports}";
+    ports_are(ports) = "ports {ports}" | "puertos {ports}";
+    commands_only() = "commands only" | "solo órdenes";
+    jail_guards(jail, failures, window, length, ports) = "jail {jail}: {failures} in {window}, out {length}, {ports}"
+        | "jaula {jail}: {failures} en {window}, fuera {length}, {ports}";
     guarding_with(table) = "guarding; table inet {table}" | "vigila; tabla inet {table}";
     listens_at(socket) = "control socket {socket}" | "socket de control {socket}";
     no_jails_yet() = "no jail is set up; `sereno init` shows what was found on this machine"
@@ -27,6 +29,8 @@ words! {
     another_listens(socket) = "another Sereno listens on {socket}" | "otro Sereno escucha en {socket}";
     another_guards(table, process) = "another Sereno (process {process}) guards with the table inet {table} already; stop it, or give this one a `table` of its own"
         | "otro Sereno (proceso {process}) vigila ya con la tabla inet {table}; párelo, o dele a este una `table` propia";
+    no_socket(path, why) = "no control socket can be made at {path}: {why}; root may, others name a place of their own (--socket PATH, --state DIR)"
+        | "no se puede hacer el socket de control en {path}: {why}; root sí puede, otros dan un lugar propio (--socket PATH, --state DIR)";
     is_no_socket(path) = "{path} is there and is no socket" | "{path} existe y no es un socket";
     nobody_notified(why) = "the service manager cannot be told: {why}"
         | "no se puede avisar al gestor de servicios: {why}";
@@ -67,17 +71,17 @@ words! {
     // Bans and lifts.
     observed_only(what) = "observed only: {what}" | "solo observado: {what}";
     until_time(time) = "until {time}" | "hasta {time}";
-    banned_by_hand(until) = "banned by hand {until}" | "vetado a mano {until}";
-    banned_by(jail, until, count, reason) = "banned by {jail} {until}: {count} {reason}"
-        | "vetado por {jail} {until}: {count} {reason}";
-    let_in(jail, why) = "let in again by {jail}: {why}" | "readmitido por {jail}: {why}";
+    banned_by_hand(until) = "banned by hand {until}" | "a mano {until}";
+    banned_by(jail, until, count) = "banned by {jail} {until}: {count}"
+        | "por {jail} {until}: {count}";
+    let_in(jail, why) = "let in again by {jail}: {why}" | "por {jail}: {why}";
     time_over() = "its time is over" | "se acabó su tiempo";
     by_hand() = "by hand" | "a mano";
     a_friend() = "a friend" | "es amigo";
     for_room() = "too many were out, and he was the next to be let in"
         | "había demasiados fuera, y era el próximo en volver";
     not_let_in(who, why) = "{who} could not be let in: {why}; putting the gate in place anew"
-        | "no se pudo readmitir a {who}: {why}; se repone la puerta";
+        | "no se pudo readmitir a {who}: {why}; se repone el cortafuegos";
     friend_not_banned(who, why) = "{who} is a friend ({why}) and was not banned"
         | "{who} es amigo ({why}) y no fue vetado";
     asked(jail, count) = "jail {jail} asks its ignorecommand whether to ban after {count}"
@@ -100,10 +104,10 @@ words! {
     still_talking() = "is banned and still reaches a service: another port or way in?"
         | "está vetado y aún llega a un servicio: ¿otro puerto u otra entrada?";
     // Doors.
-    knock_stage(door, stage) = "knocks at {door}: {stage} right" | "llama a {door}: {stage} bien";
+    knock_stage(door, stage) = "knocks at {door}: {stage} right" | "toca en {door}: {stage} bien";
     knock_late(door, stage) = "was too slow at {door}, after {stage}"
         | "tardó demasiado en {door}, tras {stage}";
-    knock_right(door) = "knocked at {door} in the right way" | "llamó bien a {door}";
+    knock_right(door) = "knocked at {door} in the right way" | "tocó bien en {door}";
     knock_used(door) = "a sequence of {door} is used" | "una secuencia de {door} ya se usó";
     door_open(door, until) = "let in by {door} {until}" | "pasa por {door} {until}";
     door_open_port(door, port, until) = "let in by {door} at {port} {until}"
@@ -113,11 +117,11 @@ words! {
     door_runs(door) = "the command of {door} is run" | "se ejecuta la orden de {door}";
     door_runs_end(door) = "the end command of {door} is run" | "se ejecuta la orden final de {door}";
     barred(door) = "knocked at {door} in the right way, but had touched a trap; not let in"
-        | "llamó bien a {door}, pero había tocado una trampa; no pasa";
+        | "tocó bien en {door}, pero había tocado una trampa; no pasa";
     doors_full(door) = "not let in by {door}: too many are in" | "no pasa por {door}: hay demasiados";
     not_opened(door, why) = "{door} could not be opened: {why}" | "no se pudo abrir {door}: {why}";
     stopped_shut(table) = "closed doors stay closed, and nobody hears who knocks; `nft delete table inet {table}` opens them and lifts all bans"
-        | "las puertas cerradas siguen cerradas y nadie oye a quien llama; `nft delete table inet {table}` las abre y levanta todos los vetos";
+        | "las puertas cerradas siguen cerradas y nadie oye a quien toca; `nft delete table inet {table}` las abre y levanta todos los vetos";
     doors_pass(mark) = "another firewall turns strangers away; it was told to let pass whom a door lets in (mark {mark})"
         | "otro cortafuegos rechaza a los extraños; se le dijo que deje pasar a quien admite una puerta (marca {mark})";
     door_closes(ports, door) = "{ports}: closed to all but who comes in by the door {door}"
@@ -152,7 +156,7 @@ words! {
     doors_noted_only(why) = "noted only, nothing is opened: {why}" | "solo anotado, no se abre nada: {why}";
     alarm_doors_lost(n) = "{n} packets at the doors were lost: they came too fast"
         | "se perdieron {n} paquetes en las puertas: llegaban demasiado rápido";
-    door_shut(door) = "{door} is closed to all who do not knock" | "{door} queda cerrada para quien no llama";
+    door_shut(door) = "{door} is closed to all who do not knock" | "{door} queda cerrada para quien no toca";
     door_on_trial(door, until) = "{door} is closed on trial {until}; `sereno door confirm {door}` keeps it so"
         | "{door} se cierra a prueba {until}; `sereno door confirm {door}` la deja así";
     door_unshut(door) = "nobody confirmed it: {door} is as its file says again"
@@ -161,16 +165,16 @@ words! {
     door_shut_already(door) = "{door} is closed already" | "{door} ya está cerrada";
     door_no_trial(door) = "{door} is not closed on trial" | "{door} no está cerrada a prueba";
     door_knock_first(addr, door) = "{addr} has not knocked at {door} in the right way in the last ten minutes: first see that you can, then close it"
-        | "{addr} no ha llamado bien a {door} en los últimos diez minutos: compruebe que puede, y luego ciérrela";
+        | "{addr} no ha tocado bien en {door} en los últimos diez minutos: compruebe que puede, y luego ciérrela";
     knocks_used_up(door) = "the last one-time sequence of {door} is used: write new ones"
         | "se usó la última secuencia de un solo uso de {door}: escriba otras";
     // The gate.
-    gate_refused(why) = "the gate could not be put in place: {why}" | "no se pudo poner la puerta: {why}";
-    gate_changed() = "the gate was changed; putting it back" | "la puerta fue cambiada; se repone";
+    gate_refused(why) = "the gate could not be put in place: {why}" | "no se pudo poner el cortafuegos: {why}";
+    gate_changed() = "the gate was changed; putting it back" | "el cortafuegos fue cambiado; se repone";
     gate_changed_by(who) = "the gate was changed by {who}; putting it back"
-        | "{who} cambió la puerta; se repone";
+        | "{who} cambió el cortafuegos; se repone";
     gate_gone() = "the gate is not as it should be; putting it in place"
-        | "la puerta no está como debe; se pone";
+        | "el cortafuegos no está como debe; se pone";
     // Answers to commands.
     unknown_jail(jail) = "there is no jail {jail}" | "no hay ninguna jaula {jail}";
     is_friend(who, why) = "{who} is a friend: {why}" | "{who} es amigo: {why}";
@@ -189,11 +193,13 @@ words! {
     alarm_observing(why) = "nobody is banned: {why}" | "no se veta a nadie: {why}";
     alarm_gate(table) = "the table {table} is not in the kernel: bans are not in force"
         | "la tabla {table} no está en el núcleo: los vetos no están en vigor";
-    alarm_pending(n) = "{n} bans are not in force yet" | "{n} vetos aún no están en vigor";
+    alarm_pending(bans) = "not in force yet: {bans}" | "aún sin efecto: {bans}";
     alarm_no_jail() = "no jail is set up: nothing is watched" | "no hay ninguna jaula: no se vigila nada";
     alarm_unread(jail) = "jail {jail} reads nothing" | "la jaula {jail} no lee nada";
     alarm_flaws(file, n) = "{file}: errors: {n}; what they are about is not in force, sereno check shows them"
         | "{file}: errores: {n}; lo que tocan no está en vigor, sereno check los muestra";
+    warned(file, n, dir) = "{file}: warnings: {n}; `sereno check{dir}` shows them"
+        | "{file}: avisos: {n}; `sereno check{dir}` los muestra";
     alarm_unrecorded(why) = "nothing is recorded: {why}" | "no se registra nada: {why}";
     alarm_source(jail, source, what) = "jail {jail}: {source}: {what}" | "jaula {jail}: {source}: {what}";
     alarm_exhausted(jail, n) = "jail {jail}: {n} searches of the last 24 h were given up after too many steps; failures may have been missed: an expression of its filter is slow on some lines"
@@ -267,7 +273,9 @@ words! {
 pub fn banned(jail: impl Display, until: impl Display, count: u32, because: Because) -> String {
     match because {
         Because::Manual => banned_by_hand(until),
-        because => banned_by(jail, until, count, reason(because)),
+        Because::Failures => banned_by(jail, until, failures(count.into())),
+        Because::Accounts => banned_by(jail, until, accounts(count.into())),
+        because => banned_by(jail, until, format!("{count} {}", reason(because))),
     }
 }
 
@@ -298,6 +306,12 @@ fn failure_text(failure: &Failure, line: &str) -> String {
     };
     let line = if line.is_empty() { String::new() } else { format!(": {line}") };
     format!("{why}{line}")
+}
+
+/// What a jail shuts: these ports, or, where there are none, whatever its commands do.
+#[must_use]
+pub fn shut(ports: &str) -> String {
+    if ports.is_empty() { commands_only() } else { ports_are(ports) }
 }
 
 /// Something about a source. A file's name may hold line breaks; this is one line.
@@ -338,7 +352,7 @@ pub fn happened(kind: &str) -> &str {
         (Lang::Spanish, "lift") => "vuelta",
         (Lang::Spanish, "note") => "nota",
         (Lang::Spanish, "evidence") => "prueba",
-        (Lang::Spanish, "knock") => "llamada",
+        (Lang::Spanish, "knock") => "toque",
         (Lang::Spanish, "open") => "abre",
         (Lang::Spanish, "close") => "cierra",
         (Lang::Spanish, "run") => "orden",

@@ -6,7 +6,7 @@ mod invite;
 mod keygen;
 
 use super::args::{DoorCommand, Json};
-use super::client::{done, json};
+use super::client::{done, json_status};
 use super::failure::{Failure, Outcome};
 use super::paint::{self, Column, Paint, moment, table};
 use super::talk::{Talk, unexpected};
@@ -75,7 +75,7 @@ fn list(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Outcome {
     let status = asked(socket, how)?;
     if how.json {
         let all = serde_json::json!({ "doors": status.doors, "heard": status.heard });
-        json(out, &all)?;
+        json_status(out, &all)?;
         return Ok(ExitCode::SUCCESS);
     }
     if status.doors.is_empty() {
@@ -166,7 +166,7 @@ fn show(socket: Option<&Path>, name: &str, how: Json, out: &mut impl Write) -> O
         return Err(Failure::refused(words::unknown_door(name)));
     };
     if how.json {
-        json(out, door)?;
+        json_status(out, door)?;
         return Ok(ExitCode::SUCCESS);
     }
     write!(out, "{}", doors(std::slice::from_ref(door)))?;
