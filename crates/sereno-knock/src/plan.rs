@@ -1,7 +1,8 @@
 //! The whole of it: knock, wait, knock once more.
 
 use crate::packet::Spa;
-use crate::{Trouble, send, wait};
+use crate::wait::{self, Answer};
+use crate::{Trouble, send};
 use sereno_core::door::{Hit, Timed};
 use sereno_core::time::Time;
 use std::net::SocketAddr;
@@ -54,6 +55,8 @@ pub struct Outcome {
     pub rounds: u32,
     /// Whether the port answers; `None` when none was waited for.
     pub open: Option<bool>,
+    /// Whether it does not answer because somebody refuses: nobody listens, or a firewall says no.
+    pub refused: bool,
     /// From the last knock or packet to the answer.
     pub took: Duration,
 }
@@ -81,7 +84,7 @@ impl Plan {
     ) -> Result<Outcome, Trouble> {
         self.ask(tell)?;
         let Some(port) = self.wait else {
-            return Ok(Outcome { rounds, open: None, took: Duration::ZERO });
+            return Ok(Outcome { rounds, open: None, refused: false, took: Duration::ZERO });
         };
         tell(Progress::Waiting(port));
         let begun = Instant::now();
@@ -89,8 +92,9 @@ impl Plan {
         sleep(self.delay);
         let mut server = self.server;
         server.set_port(port);
-        let open = wait::answers(server, begun + patience);
-        Ok(Outcome { rounds, open: Some(open), took: begun.elapsed() })
+        let answer = wait::answer(server, begun + patience);
+        let (open, refused) = (Some(answer == Answer::Open), answer == Answer::Refused);
+        Ok(Outcome { rounds, open, refused, took: begun.elapsed() })
     }
 
     fn ask(&self, tell: &mut dyn FnMut(Progress)) -> Result<(), Trouble> {

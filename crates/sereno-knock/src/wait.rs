@@ -12,21 +12,40 @@ const FIRST: Duration = Duration::from_millis(250);
 /// After a try that was refused.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether a TCP port is connected to before `end`. The connection is closed at once.
-pub(crate) fn answers(server: SocketAddr, end: Instant) -> bool {
-    let mut patience = FIRST;
+/// What came of trying a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It was connected to.
+    Open,
+    /// Somebody said no, the last time as well.
+    Refused,
+    /// Nobody said anything.
+    Silence,
+}
+
+/// Tries to connect to a TCP port until `end`. The connection is closed at once.
+pub(crate) fn answer(server: SocketAddr, end: Instant) -> Answer {
+    let (mut patience, mut last) = (FIRST, Answer::Silence);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return false;
+            return last;
         }
         match TcpStream::connect_timeout(&server, patience.min(left)) {
-            Ok(_) => return true,
+            Ok(_) => return Answer::Open,
             Err(why) if matches!(why.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
                 patience *= 2;
+                // The last one may have had no time left to be answered.
+                if last == Answer::Silence || patience <= left {
+                    last = Answer::Silence;
+                }
             }
             // Refused, or rejected with some other word: it may be open a moment later.
-            Err(_) => sleep(PAUSE.min(left)),
+            Err(why) => {
+                let refused = why.kind() == ErrorKind::ConnectionRefused;
+                last = if refused { Answer::Refused } else { Answer::Silence };
+                sleep(PAUSE.min(left));
+            }
         }
     }
 }

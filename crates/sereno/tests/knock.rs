@@ -69,12 +69,13 @@ fn what_it_did_is_told_to_people_and_to_programs() {
     let line = format!("knocking at localhost (127.0.0.1): 7:udp, 9 ... tcp/{listens} is open\n");
     assert_eq!((said, code), (line, 0));
     let (said, _, code) = guest.says(&["127.0.0.1", "7", "-w", &silent, "-t", "1"]);
-    let line = format!("knocking at 127.0.0.1: 7 ... 7 ... tcp/{silent} does not answer\n");
+    let line = format!("knocking at 127.0.0.1: 7 ... 7 ... tcp/{silent} refuses\nSomebody says no");
     assert!(said.starts_with(&line) && code == 4, "{said}");
     let (said, _, code) =
         guest.says(&["127.0.0.1", "7", "-w", &silent, "-t", "1", "--once", "--json"]);
     let told: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&told["rounds"], &told["open"], code), (&1.into(), &false.into(), 4));
+    assert_eq!(told["refused"], true);
 }
 
 #[test]
@@ -214,8 +215,8 @@ fn people_are_spoken_to_in_their_language() {
         String::from_utf8([out.stdout, out.stderr].concat()).unwrap()
     };
     let (_open, listens, silent) = ports();
-    assert!(said(&["127.0.0.1", "7", "-w", &listens]).contains("llamando a 127.0.0.1: 7 ... tcp/"));
-    assert!(said(&["127.0.0.1", "7", "-w", &silent, "-t", "1"]).contains("no responde\n¿Son"));
-    assert!(said(&["127.0.0.1", "x:y"]).contains("no es un puerto al que llamar"));
+    assert!(said(&["127.0.0.1", "7", "-w", &listens]).contains("tocando en 127.0.0.1: 7 ... tcp/"));
+    assert!(said(&["127.0.0.1", "7", "-w", &silent, "-t", "1"]).contains("rechaza\nAllí alguien"));
+    assert!(said(&["127.0.0.1", "x:y"]).contains("no es un puerto en el que tocar"));
     assert!(said(&["attic"]).contains("no hay ninguna puerta attic"));
 }

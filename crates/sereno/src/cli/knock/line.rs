@@ -19,6 +19,7 @@ struct Told<'a> {
     rounds: u32,
     port: Option<u16>,
     open: Option<bool>,
+    refused: bool,
     milliseconds: u128,
 }
 
@@ -90,6 +91,7 @@ impl<'w> Line<'w> {
                 rounds: outcome.rounds,
                 port,
                 open: outcome.open,
+                refused: outcome.refused,
                 milliseconds: outcome.took.as_millis(),
             };
             serde_json::to_writer(&mut *self.out, &told).map_err(|e| Failure::io(e.into()))?;
@@ -97,6 +99,9 @@ impl<'w> Line<'w> {
         }
         let ended = match (outcome.open, port) {
             (Some(true), Some(port)) => format!(" {}", words::knock_open(port)),
+            (Some(false), Some(port)) if outcome.refused => {
+                format!(" {}\n{}", words::knock_refused(port), words::knock_refused_why(port))
+            }
             (Some(false), Some(port)) => {
                 let hint = match errand.plan.what {
                     What::Fixed(_) => words::knock_closed_why(),
