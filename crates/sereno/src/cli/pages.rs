@@ -19,8 +19,8 @@ pub fn completion(shell: clap_complete::Shell, out: &mut impl Write) -> Outcome 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the manual page of the program, or writes the pages of all commands into a folder
-/// that exists.
+/// Prints the manual page of the program, or writes the pages of all commands into a folder, which
+/// is made if it is not there.
 ///
 /// # Errors
 /// When they cannot be written.
@@ -31,6 +31,7 @@ pub fn man(to: Option<&Path>, out: &mut impl Write) -> Outcome {
         clap_mangen::Man::new(command).render(&mut *out)?;
         return Ok(ExitCode::SUCCESS);
     };
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     write_pages(&command, folder)?;
     Ok(ExitCode::SUCCESS)
 }
