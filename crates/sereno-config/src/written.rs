@@ -94,7 +94,20 @@ fn syntax(text: &str, error: &toml::de::Error) -> Wrong {
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line = text[line_start..].lines().next().unwrap_or_default().trim();
     let said = error.message();
-    let (message, remedy) = if let Some(option) = dotted(line) {
+    // What stands behind a # is nobody's business, but quotes may hold one.
+    let printed = text[start..].lines().next().unwrap_or_default();
+    let printed = printed.chars().find(|c| "“”„‟‘’‚«»".contains(*c));
+    let (message, remedy) = if let Some(quote) = printed.filter(|_| !line.starts_with('#')) {
+        (
+            format!("{quote} is a quote of printed text"),
+            "this line was copied from a page: write an ordinary \" in its place".to_owned(),
+        )
+    } else if let Some(header) = headless(line) {
+        (
+            format!("{header} has no ] at its end"),
+            format!("write {header}] on a line of its own, and the options below it"),
+        )
+    } else if let Some(option) = dotted(line) {
         let value = option.1.unwrap_or("true");
         (
             format!("{} has a dot in it and stands in quotes", option.0),
@@ -117,6 +130,14 @@ fn syntax(text: &str, error: &toml::de::Error) -> Wrong {
         (format!("this is no TOML: {said}"), remedy.to_owned())
     };
     Wrong { span, message, remedy }
+}
+
+/// A section's name whose bracket is not closed.
+fn headless(line: &str) -> Option<&str> {
+    let name = line.split('#').next().unwrap_or_default().trim_end();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let inner = name.strip_prefix('[')?;
+    (!inner.is_empty() && inner.chars().all(plain)).then_some(name)
 }
 
 /// The option of fail2ban that a line sets without the quotes its dot needs, and the value.

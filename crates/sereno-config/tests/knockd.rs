@@ -119,3 +119,21 @@ fn all_problems_are_told_at_once() {
     let doors: Vec<&str> = outcome.doors.iter().map(|section| section.door.name.as_str()).collect();
     assert_eq!(doors, ["c", "open"]);
 }
+
+#[test]
+fn commands_that_do_little_are_warned_of() {
+    let said = |lines: &str| -> Vec<String> {
+        let outcome = read(&format!("[door]\nsequence = 7000,9000,8000\n{lines}"));
+        assert!(!outcome.has_errors(), "{:?}", outcome.problems);
+        outcome.problems.iter().map(|problem| problem.message.clone()).collect()
+    };
+    assert_eq!(said(""), ["the door door has no command: a knock does nothing"]);
+    assert_eq!(said("command = light $IP\n"), ["$IP is a variable of the shell, and empty"]);
+    let never = ["nothing ever takes back what [door] allows"];
+    let allow = "start_command = /usr/sbin/ufw insert 1 allow from %IP% to any port 22\n";
+    assert_eq!(said(allow), never);
+    let delete = "ufw delete allow from %IP% to any port 22\n";
+    assert!(said(&format!("{allow}cmd_timeout = 10\nstop_command = {delete}")).is_empty());
+    let other = format!("{allow}[close]\nsequence = 8000,7000,9000\ncommand = {delete}");
+    assert!(said(&other).is_empty());
+}

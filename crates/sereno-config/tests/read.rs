@@ -213,6 +213,13 @@ fn syntax_errors_have_their_place_and_spare_the_other_jails() {
     assert!(shown.contains("remedy: write true, or the text in quotes\n"), "{shown}");
     assert_eq!(outcome.problems.len(), 2, "{shown}");
 
+    let printed = "[jail.sshd]\nlogpath = “/var/log/auth.log”\n[jail.b\nrule = \"sshd\"\n";
+    let shown = self::shown(&[printed]);
+    assert!(shown.contains("0.toml:2:11: “ is a quote of printed text\n"), "{shown}");
+    assert!(shown.contains("remedy: this line was copied from a page: write an ordinary \""));
+    assert!(shown.contains(": [jail.b has no ] at its end\n"), "{shown}");
+    assert!(shown.contains("remedy: write [jail.b] on a line of its own"), "{shown}");
+
     let endless = "[jail.sshd]\nlogpath = [\"/a\"\n[jail.b]\nrule = \"sshd\"\nlogpath = \"/b\"\n";
     let shown = self::shown(&[endless]);
     assert_eq!(shown.matches("remedy").count(), 1, "{shown}");

@@ -34,7 +34,9 @@ impl Budget {
     pub(crate) fn pay(&mut self, work: usize, size: usize, from: &Text) -> Result<(), Wrong> {
         let remedy = "look for options that contain each other many times, and break the circle";
         if size > VALUE {
-            return Err(Wrong::of(from, "this would become longer than 1 MiB", remedy));
+            let remedy = "write less: networks such as 192.0.2.0/24 for many addresses, one file for \
+                          many lines; or, if options contain each other many times, break the circle";
+            return Err(Wrong::of(from, "a value has 1 MiB at most, and this one more", remedy));
         }
         match self.left.checked_sub(work) {
             Some(left) => self.left = left,

@@ -431,3 +431,12 @@ fn what_stands_in_no_file_has_the_place_where_it_is_asked_for() {
         );
     }
 }
+
+#[test]
+fn a_long_list_is_no_circle() {
+    let list: String =
+        (0..100_000).map(|n| format!(" 10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)).collect();
+    let tree = with(&format!("ignoreip ={list}\n"));
+    let said = shown(&tree).join("\n");
+    assert!(said.contains("a value has 1 MiB at most, and this one more | write less: "), "{said}");
+}

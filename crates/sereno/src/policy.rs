@@ -118,7 +118,11 @@ fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
 pub fn document(path: &Path) -> io::Result<Document> {
     let meta = std::fs::metadata(path).map_err(|e| named(path, &e))?;
     if !meta.is_file() || meta.len() > LONGEST {
-        let why = format!("{}: not a regular file of at most {LONGEST} bytes", path.display());
+        let why = if meta.is_file() {
+            crate::words::too_long(path.display(), "4 MiB")
+        } else {
+            crate::words::not_regular(path.display())
+        };
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let bytes = std::fs::read(path).map_err(|e| named(path, &e))?;

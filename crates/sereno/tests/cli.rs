@@ -399,6 +399,62 @@ fn check_warns_of_a_door_that_closes_nothing() {
 }
 
 #[test]
+fn check_names_programs_that_are_not_installed() {
+    let folder = folder();
+    let door = "[door.light]\nknock = [7311, 2904, 5127]\ncommand = \"no-such-program %IP%\"\n\
+                end-command = \"echo %IP%; true\"\n";
+    let conf = put(folder.path(), "s.toml", door);
+    let (said, code) = says(&["check", "--config", text(&conf)]);
+    let line = "warning: command of door light: no-such-program is not installed\n";
+    assert!(said.starts_with(line) && !said.contains("echo"), "{said}");
+    assert_eq!(code, 0);
+    let jail =
+        "[one]\nenabled = true\nbackend = polling\nfilter = f\nlogpath = /dev/null\naction = a\n";
+    for part in ["f2b/filter.d", "f2b/action.d"] {
+        fs::create_dir_all(folder.path().join(part)).unwrap();
+    }
+    put(folder.path(), "f2b/jail.conf", jail);
+    put(folder.path(), "f2b/filter.d/f.conf", "[Definition]\nfailregex = ^x <HOST>$\n");
+    let action =
+        "[Definition]\nactionban = if [ -n \"<ip>\" ]; then no-such-tell <ip> | tr a b; fi\n";
+    put(folder.path(), "f2b/action.d/a.conf", action);
+    let tree = folder.path().join("f2b");
+    let (said, _) = says(&["check", "--fail2ban", text(&tree)]);
+    let line = "warning: action a of jail one: no-such-tell is not installed\n";
+    assert!(said.contains(line) && said.matches("not installed").count() == 1, "{said}");
+    let (said, _) = says(&["check", "--fail2ban", text(&tree), "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(told["programs"][0]["program"], "no-such-tell");
+}
+
+#[test]
+fn check_is_no_success_when_nothing_would_be_guarded() {
+    let folder = folder();
+    let conf = put(folder.path(), "s.toml", "[gate]\n");
+    let (said, code) = says(&["check", "--config", text(&conf)]);
+    assert!(said.ends_with("No jail is enabled: nothing would be guarded.\n1 problem\n"), "{said}");
+    assert_eq!(code, 1);
+    let long = put(folder.path(), "long.toml", "# x\n".repeat(2 << 20));
+    let (said, _) = complains(&["check", "--config", text(&long)]);
+    assert!(said.contains("has more than 4 MiB; split it"), "{said}");
+}
+
+#[test]
+fn keys_are_private_and_what_is_above_them_is_not() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let into = folder.path().join("etc/sereno/doors");
+    let args = ["door", "keygen", "home", "--into", text(&into)];
+    assert_eq!(says(&args).1, 0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(into.parent().unwrap()), 0o755);
+    assert_eq!((mode(&into), mode(&into.join("home.access"))), (0o700, 0o600));
+    let (said, code) = complains(&args);
+    assert!(said.contains("home.access is there already, and nothing that is there is"), "{said}");
+    assert_eq!(code, 1);
+}
+
+#[test]
 fn check_warns_of_sequences_that_others_can_read() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();

@@ -42,10 +42,20 @@ pub(super) fn look(entry: &Entry, notes: &mut Notes) {
     } else if let Some(c) = disguised {
         let message = format!("U+{:04X} is no character of a command", u32::from(c));
         (message, "this line was copied from a page: write an ordinary -, \" or blank in its place")
+    } else if value.text.contains("$IP") || value.text.contains("${IP}") {
+        let message = "$IP is a variable of the shell, and empty".to_owned();
+        (message, "write %IP%, in whose place knockd puts the address")
     } else {
         return;
     };
     notes.warn(0, Wrong::new(value.span.clone(), message).remedy(remedy));
+}
+
+/// Whether a command has this verb of `ufw(8)`.
+pub(super) fn of_ufw(text: &str, verb: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let is_ufw = |word: &str| word.rsplit('/').next() == Some("ufw");
+    words.any(is_ufw) && words.any(|word| word == verb)
 }
 
 /// A rule of iptables, while its words are read.

@@ -146,7 +146,21 @@ fn never_closed(doors: &[(Range<usize>, Section)], notes: &mut Notes) {
         let mut deeds = deeds.flat_map(|deeds| [&deeds.start, &deeds.stop]);
         deeds.any(|deed| matches!(deed, Deed::Close(ports) if ports == wanted))
     };
+    let deleted = doors.iter().any(|(_, section)| {
+        let deeds = [&section.door.v4.start, &section.door.v4.stop];
+        deeds.iter().any(|deed| matches!(deed, Deed::Run(text) if command::of_ufw(text, "delete")))
+    });
     for (span, section) in doors {
+        let deeds = &section.door.v4;
+        if let Deed::Run(text) = &deeds.start
+            && command::of_ufw(text, "allow")
+            && !command::of_ufw(text, "delete")
+            && !deleted
+        {
+            let message = format!("nothing ever takes back what [{}] allows", section.door.name);
+            let remedy = "add stop_command with ufw delete allow, and cmd_timeout with the seconds until then";
+            notes.warn(0, Wrong::new(span.clone(), message).remedy(remedy));
+        }
         if let Deed::Open(ports) = &section.door.v4.start
             && section.door.v4.stop == Deed::Nothing
             && !closed(ports)
@@ -172,6 +186,13 @@ struct Commands<'e> {
     start_6: Option<&'e Entry>,
     stop: Option<&'e Entry>,
     stop_6: Option<&'e Entry>,
+}
+
+impl Commands<'_> {
+    fn none(&self) -> bool {
+        let all = [self.start, self.start_6, self.stop, self.stop_6];
+        all.iter().all(Option::is_none)
+    }
 }
 
 impl Reader<'_> {
@@ -209,6 +230,7 @@ impl Reader<'_> {
     }
 
     fn door(&mut self, part: &Part) -> Option<(Door, Option<Once>)> {
+        let errors = self.notes.errors();
         let mut door = Door::new(self.name(part), Sequences::Once(Vec::new()));
         let (mut found, mut once) = (None, None);
         let mut commands = Commands::default();
@@ -260,6 +282,12 @@ impl Reader<'_> {
             self.notes.error(0, Wrong::new(part.span.clone(), message).remedy(remedy));
         }
         door.sequences = found?;
+        if self.notes.errors() == errors && commands.none() {
+            let message = format!("the door {} has no command: a knock does nothing", door.name);
+            let remedy = "add start_command, such as iptables -I INPUT -s %IP% -p tcp --dport 22 -j \
+                          ACCEPT";
+            self.notes.warn(0, Wrong::new(part.span.clone(), message).remedy(remedy));
+        }
         if let Sequences::Fixed(sequence) = &door.sequences {
             self.weak(part, sequence);
         }

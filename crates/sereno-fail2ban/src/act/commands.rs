@@ -93,10 +93,19 @@ impl Commands {
     /// The script of an operation.
     #[must_use]
     pub fn script(&self, operation: Operation, family: Family) -> &Script {
-        static NONE: Script =
-            Script { text: String::new(), needs: BTreeSet::new(), plain: BTreeSet::new() };
+        static NONE: Script = Script {
+            text: String::new(),
+            needs: BTreeSet::new(),
+            plain: BTreeSet::new(),
+            programs: BTreeSet::new(),
+        };
         let both = self.scripts.get(operation as usize);
         both.map_or(&NONE, |both| &both[usize::from(family == Family::V6)])
+    }
+
+    /// All scripts.
+    pub fn scripts(&self) -> impl Iterator<Item = &Script> {
+        self.scripts.iter().flatten()
     }
 
     /// Whether a script of it needs what the filter captured.

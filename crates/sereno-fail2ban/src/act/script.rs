@@ -44,6 +44,9 @@ pub struct Script {
     pub needs: BTreeSet<Variable>,
     /// Those of them that become a part of a program's text.
     pub plain: BTreeSet<Variable>,
+    /// The programs it starts, those of the shell itself among them, as far as their names stand in
+    /// it as they are.
+    pub programs: BTreeSet<String>,
 }
 
 /// A value that would have become a part of a program's text and has characters that are none of
@@ -181,6 +184,15 @@ pub(super) fn make(taken: &Taken) -> Result<Script, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    let literal = |name: &&str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._/+-".contains(c);
+        !name.is_empty() && name.chars().all(plain)
+    };
+    let programs = taken.parsed.commands.iter().filter_map(|command| {
+        let word = command.words.get(code::program(command))?;
+        Some(word.text.as_str()).filter(literal).map(str::to_owned)
+    });
+    script.programs = programs.collect();
     let mails = taken.parsed.commands.iter().filter(|command| code::is_mail(command));
     let starts: Vec<usize> =
         mails.filter_map(|command| command.words.first().map(|word| word.at)).collect();

@@ -1,5 +1,7 @@
 //! `sereno check`: every problem of the configuration at once.
 
+mod programs;
+
 use super::args::CheckArgs;
 use super::failure::Outcome;
 use super::paint::{self, Paint};
@@ -22,6 +24,8 @@ struct Checked<'a> {
     problems: Vec<Told<'a>>,
     /// Logs that are not there (yet).
     missing: Vec<Missing<'a>>,
+    /// Programs that commands start and that are not installed.
+    programs: Vec<programs::Absent>,
 }
 
 /// A log that a jail reads and that is not there.
@@ -31,8 +35,8 @@ struct Missing<'a> {
     logpath: &'a str,
 }
 
-/// Runs the command: exit code 1 when there is any error. What can be meant (a log that comes
-/// later) is a warning.
+/// Runs the command: exit code 1 when there is any error, or when nothing is left to guard. What can
+/// be meant (a log that comes later) is a warning.
 ///
 /// # Errors
 /// When a file cannot be read, or the output not be written.
@@ -40,7 +44,10 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
     let loaded = policy::load(&args.config)?;
     let outcome = &loaded.outcome;
     let missing: Vec<Missing<'_>> = outcome.policy.jails.iter().flat_map(missing).collect();
-    let code = ExitCode::from(u8::from(outcome.has_errors()));
+    let nothing = outcome.policy.jails.is_empty() && loaded.doors.is_empty();
+    let failed = outcome.has_errors() || nothing && !outcome.problems.is_empty();
+    let code = ExitCode::from(u8::from(failed));
+    let absent = programs::absent(&loaded);
     let doors: Vec<&str> = loaded.doors.policies.iter().map(|door| door.name.as_str()).collect();
     if args.json.json {
         let checked = Checked {
@@ -49,6 +56,7 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
             doors: doors.clone(),
             problems: outcome.problems.iter().map(Told::new).collect(),
             missing,
+            programs: absent,
         };
         write_json(&checked, out)?;
         return Ok(code);
@@ -59,6 +67,9 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
     }
     for Missing { jail, logpath } in &missing {
         writeln!(out, "{}", words::log_missing(jail, paint::safe(logpath)))?;
+    }
+    for program in &absent {
+        writeln!(out, "{}", program.words())?;
     }
     if loaded.found {
         writeln!(out, "{}", words::no_configuration(policy::DEFAULT))?;
@@ -77,6 +88,9 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
         for (door, ports) in closing(&loaded.doors) {
             writeln!(out, "  {}", words::door_closes(ports, door))?;
         }
+    }
+    if nothing && !outcome.problems.is_empty() {
+        writeln!(out, "{}", paint.style(paint::ODD, &words::nothing_guarded()))?;
     }
     writeln!(out, "{}", paint.style(style, &verdict))?;
     out.flush()?;

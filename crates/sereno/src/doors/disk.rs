@@ -44,7 +44,7 @@ pub fn text_of(file: &File) -> io::Result<String> {
 fn bytes(file: &File) -> io::Result<Vec<u8>> {
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() > LONGEST {
-        let why = format!("not a regular file of at most {LONGEST} bytes");
+        let why = if meta.is_file() { "it is longer than 1 MiB" } else { "it is no regular file" };
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
