@@ -19,7 +19,9 @@ use std::path::PathBuf;
 Exit codes:
   0  done            1  not done, or problems found
   2  wrong usage     3  no Sereno is running (or it does not answer)
-  4  knocked, but the port does not answer
+  4  knocked, but the port does not answer, or refuses
+
+Which running Sereno is meant, every command takes as --socket PATH, or from SERENO_SOCKET.
 
 Examples:
   sereno run                      guard this machine, in the foreground
@@ -29,7 +31,8 @@ Examples:
 )]
 pub struct Cli {
     /// The control socket of the running Sereno.
-    #[arg(long, global = true, value_name = "PATH", env = "SERENO_SOCKET")]
+    // Said once below, and not in the help of every command.
+    #[arg(long, global = true, hide = true, value_name = "PATH", env = "SERENO_SOCKET")]
     pub socket: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
