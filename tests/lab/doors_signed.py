@@ -1,5 +1,6 @@
 """Doors that open to signed packets: the real fwknop client, and those who repeat or change what it sent."""
 
+import datetime
 import os
 import re
 import time
@@ -291,5 +292,5 @@ DROPS = """table inet own {
 
 
 def seconds(moment):
-    """A moment of the status, which are microseconds, in seconds."""
-    return moment / 1e6
+    """A moment as it is told, in seconds."""
+    return datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()

@@ -67,8 +67,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
         Alarm::new("doors bare", words::doors_bare(names.join(", ")))
     });
     all.extend(bare);
-    all.extend(guard.attendance.stuck.clone().map(|text| Alarm::new("doors stuck", text)));
-    all.extend(guard.attendance.blocked.clone().map(|text| Alarm::new("doors blocked", text)));
+    all.extend(guard.attendance.stuck.iter().map(|stuck| Alarm::new("doors stuck", stuck.words())));
+    all.extend(guard.attendance.blocked().map(|text| Alarm::new("doors blocked", text)));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all
 }

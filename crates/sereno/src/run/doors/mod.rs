@@ -12,6 +12,7 @@ mod trial;
 use super::guard::Guard;
 use crate::doors::Doors;
 use crate::words;
+use status::Stuck;
 pub(super) use status::{heard, status};
 
 use commands::Commands;
@@ -62,8 +63,8 @@ pub struct Attendance {
     /// The firewall that closed the doors of others' files is gone.
     bare: bool,
     /// Why nothing is translated, where something should be.
-    pub(super) stuck: Option<String>,
-    /// What keeps another firewall from letting pass whom a door let in.
+    pub(in crate::run) stuck: Option<Stuck>,
+    /// What keeps another firewall from letting pass whom a door let in, as the system says it.
     pub(super) blocked: Option<String>,
     /// The ports that the gate was told of, and which turn of the sequences that was.
     hits: Vec<Hit>,
@@ -236,9 +237,10 @@ impl Guard {
         if acts && crate::discover::has_legacy() {
             at.commands.let_pass_legacy(MARK, forwards);
         }
-        let unable = self.hands.untranslated().filter(|_| acts).map(words::nat_unable);
-        at.stuck = unable
-            .or_else(|| (forwards && !crate::discover::forwards()).then(words::nat_no_forwarding));
+        let unable = self.hands.untranslated().filter(|_| acts);
+        let unable = unable.map(|why| Stuck::Unable(why.to_string()));
+        let idle = || forwards && !crate::discover::forwards();
+        at.stuck = unable.or_else(|| idle().then_some(Stuck::NotForwarding));
         match self.hands.let_pass() {
             Ok(count) => {
                 at.blocked = None;
@@ -246,7 +248,7 @@ impl Guard {
                     self.notes.push(words::doors_pass(format!("{MARK:#x}")));
                 }
             }
-            Err(why) => at.blocked = Some(words::doors_blocked(why, format!("{MARK:#x}"))),
+            Err(why) => at.blocked = Some(why.to_string()),
         }
     }
 

@@ -1,6 +1,8 @@
 //! How the doors are.
 
+use super::{Attendance, MARK};
 use crate::run::guard::Guard;
+use crate::words;
 use sereno_core::door::{Deed, Sequences};
 use sereno_core::engine::{DoorPolicy, Porter};
 use sereno_core::gate::{Dnat, Name, Through};
@@ -79,4 +81,48 @@ pub(in crate::run) fn heard(guard: &Guard) -> Option<HeardStatus> {
         granted,
         refused: refused.map(|(why, count)| (why.as_str().to_owned(), count)).collect(),
     })
+}
+
+/// Why nothing is translated, where something should be.
+#[derive(Debug)]
+pub(in crate::run) enum Stuck {
+    /// The kernel does not.
+    Unable(String),
+    /// This machine sends nothing on.
+    NotForwarding,
+}
+
+impl Stuck {
+    /// In the language of who asks.
+    pub(in crate::run) fn words(&self) -> String {
+        match self {
+            Self::Unable(why) => words::nat_unable(why),
+            Self::NotForwarding => words::nat_no_forwarding(),
+        }
+    }
+}
+
+impl Attendance {
+    /// What keeps another firewall from letting pass whom a door let in, in words.
+    pub(in crate::run) fn blocked(&self) -> Option<String> {
+        self.blocked.as_ref().map(|why| words::doors_blocked(why, format!("{MARK:#x}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sereno_config::Lang;
+
+    #[test]
+    fn alarms_of_doors_are_told_in_the_language_of_who_asks() {
+        for (stuck, spanish, english) in [
+            (Stuck::NotForwarding, "esta no reenvía nada", "this one sends nothing on"),
+            (Stuck::Unable("no".to_owned()), "no; los paquetes", "no; signed packets"),
+        ] {
+            let said = |lang| words::to(lang, || stuck.words());
+            assert!(said(Lang::Spanish).contains(spanish), "{stuck:?}");
+            assert!(said(Lang::English).contains(english), "{stuck:?}");
+        }
+    }
 }
