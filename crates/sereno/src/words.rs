@@ -102,6 +102,10 @@ macro_rules! counts {
 }
 
 counts! {
+    searches = "search", "searches" | "búsqueda", "búsquedas";
+    sessions = "session", "sessions" | "sesión", "sesiones";
+    packets = "packet", "packets" | "paquete", "paquetes";
+    times = "time", "times" | "vez", "veces";
     files = "file", "files" | "archivo", "archivos";
     lines = "line", "lines" | "línea", "líneas";
     addresses = "address", "addresses" | "dirección", "direcciones";
@@ -206,17 +210,17 @@ words! {
         | "Sereno {version}, proceso {pid}, vigila desde {since}";
     observing(why) = "OBSERVING ONLY, nobody is banned: {why}"
         | "SOLO OBSERVA, no se veta a nadie: {why}";
-    gate(table, bans, pending, dropped) = "gate: table {table}, {bans} in force, {pending} pending, {dropped} packets stopped"
-        | "cortafuegos: tabla {table}, {bans} en vigor, {pending} pendientes, {dropped} paquetes parados";
-    gate_mended(n) = "gate: put back {n} times after somebody else changed it"
-        | "cortafuegos: repuesto {n} veces después de que otro la cambiara";
+    gate(table, bans, pending, dropped) = "gate: table {table}, {bans} in force, {pending} pending, stopped: {dropped}"
+        | "cortafuegos: tabla {table}, {bans} en vigor, {pending} pendientes, parados: {dropped}";
+    gate_mended(times) = "gate: put back {times} after somebody else changed it"
+        | "cortafuegos: repuesto {times} después de que otro la cambiara";
     memory_used(bytes) = "memory: {bytes}" | "memoria: {bytes}";
     jail_line(name, rule, retry, find, ban, ports) = "jail {name}: rule {rule}, {retry} in {find}, out {ban}, {ports}"
         | "jaula {name}: regla {rule}, {retry} en {find}, fuera {ban}, {ports}";
     jail_seen(failures, patient, good, watching, out) = "{failures}, {patient} borne with patience, {good} good logins, {watching} watched, {out} in force"
         | "{failures}, {patient} tolerados, {good} accesos buenos, {watching} observados, {out} en vigor";
-    jail_strain(exhausted, lost) = "{exhausted} searches given up after too many steps, {lost} sessions forgotten"
-        | "{exhausted} búsquedas abandonadas tras demasiados pasos, {lost} sesiones olvidadas";
+    jail_strain(exhausted, lost) = "{exhausted} given up after too many steps, {lost} forgotten"
+        | "sin acabar, por demasiados pasos: {exhausted}; sin sitio: {lost}";
     source_line(what, files, lag, last, matched) = "{what}: {files}, {lag} behind, last line {last}, last match {matched}"
         | "{what}: {files}, {lag} por leer, última línea {last}, última coincidencia {matched}";
     source_counts(candidates, matched, unknown, disbelieved) = "{candidates} lines looked at, {matched} understood, {unknown} unknown, {disbelieved} not believed"

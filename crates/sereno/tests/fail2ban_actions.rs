@@ -376,7 +376,7 @@ fn what_an_action_has_no_room_for_waits() {
     let line = |i: u32| format!("{} fail from {} user=x\n", now(), Ipv4Addr::from(0x0a00_0100 + i));
     guard.append("one.log", &(0..70_000).map(line).collect::<String>());
     guard.until_it_says("ALARM: ", "action hangs of jail one does not keep up");
-    guard.until_it_raises(&["action hangs of jail one does not keep up: 4463 bans wait"]);
+    guard.until_it_raises(&["action hangs of jail one does not keep up: 4,463 bans waiting"]);
     let done = guard.ask(&["unban", "--all"]);
     assert!(done.status.success(), "{done:?}");
     guard.append("go", "");

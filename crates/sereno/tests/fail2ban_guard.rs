@@ -88,7 +88,7 @@ fn searches_that_take_too_long_are_counted_and_said() {
     let guard = house.start();
     guard.until_it_raises(&[]);
     guard.append("one.log", &format!("{} {}! fail from 192.0.2.1\n", now(), "a".repeat(200)));
-    let alarm = "jail one: 1 searches of the last 24 h were given up after too many steps";
+    let alarm = "jail one: 1 search of the last 24 h given up after too many steps";
     guard.until_it_raises(&[alarm]);
     guard.until_it_says("ALARM: ", alarm);
     let status = guard.json(&["status", "--json"]);
@@ -99,13 +99,13 @@ fn searches_that_take_too_long_are_counted_and_said() {
         (1.into(), 0.into(), 0.into())
     );
     let text = String::from_utf8_lossy(&guard.ask(&["status"]).stdout).into_owned();
-    assert_eq!(text.matches("1 searches given up after too many steps, 0 sessions").count(), 1);
+    assert_eq!(text.matches("1 search given up after too many steps, 0 sessions").count(), 1);
     // What comes next is read as ever; the alarm is not said again.
     guard.append("one.log", &format!("{} {}! fail from 192.0.2.1\n", now(), "a".repeat(200)));
     guard.append("one.log", &format!("{} aaa fail from 192.0.2.2\n", now()));
     guard.until(|home| home.bans() == ["192.0.2.2"]);
     guard.until_it_raises(&["jail one: 2 searches of the last 24 h"]);
-    assert_eq!(guard.said().matches("searches of the last 24 h").count(), 1, "{}", guard.said());
+    assert_eq!(guard.said().matches("of the last 24 h given up").count(), 1, "{}", guard.said());
 }
 
 /// Commands, fail2ban's log and its client name the address; the gate stops its network.

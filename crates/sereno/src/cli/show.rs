@@ -41,10 +41,14 @@ pub fn status(status: &Status, out: &mut impl Write) -> io::Result<()> {
     let gate = &status.gate;
     let dropped: u64 = gate.dropped.iter().map(|(_, packets)| packets).sum();
     let line =
-        words::gate(&gate.table, words::bans(gate.in_force), gate.pending, paint::number(dropped));
+        words::gate(&gate.table, words::bans(gate.in_force), gate.pending, words::packets(dropped));
     writeln!(out, "{line}")?;
     if gate.mended > 0 {
-        writeln!(out, "{}", paint.style(paint::ODD, &words::gate_mended(gate.mended)))?;
+        writeln!(
+            out,
+            "{}",
+            paint.style(paint::ODD, &words::gate_mended(words::times(gate.mended)))
+        )?;
     }
     writeln!(out, "{}", words::memory_used(bytes(status.memory)))?;
     for one in &status.jails {
@@ -83,7 +87,8 @@ fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()>
     );
     writeln!(out, "  {counts}")?;
     if jail.exhausted + jail.lost > 0 {
-        let strain = words::jail_strain(jail.exhausted, jail.lost);
+        let strain =
+            words::jail_strain(words::searches(jail.exhausted), words::sessions(jail.lost));
         writeln!(out, "  {}", paint.style(paint::ODD, &strain))?;
     }
     for source in &jail.sources {

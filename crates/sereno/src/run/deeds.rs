@@ -258,7 +258,9 @@ impl Deeds {
                 }
                 Outcome::Full => self.owe(key, report.id.as_deref()),
                 Outcome::Dropped(count) => self.faults.dropped(key, count),
-                Outcome::Left(count) => notes.push(words::action_left(key.1, key.0, count)),
+                Outcome::Left(count) => {
+                    notes.push(words::action_left(key.1, key.0, words::bans(count as u64)))
+                }
             }
         }
         failing
@@ -295,7 +297,7 @@ impl Deeds {
         all.extend(self.questions.alarms());
         for ((name, action), owed) in &self.owed {
             let Some(doer) = self.jails.get(name) else { continue };
-            let text = words::action_behind(action, &doer.title, owed.len());
+            let text = words::action_behind(action, &doer.title, words::bans(owed.len() as u64));
             all.push((format!("action {action} {} behind", doer.title), text));
         }
         all

@@ -51,7 +51,8 @@ impl Faults {
     /// What was not sent since the last call, in words.
     pub(super) fn take_dropped(&mut self) -> Vec<String> {
         let all = std::mem::take(&mut self.dropped).into_iter();
-        all.map(|((jail, action), count)| words::action_dropped(action, jail, count)).collect()
+        all.map(|((jail, action), count)| words::action_dropped(action, jail, words::bans(count)))
+            .collect()
     }
 
     /// The action begins anew, or ends.

@@ -144,11 +144,11 @@ fn from_numbers(status: &Status, now: Time) -> Vec<Alarm> {
             alarms.push(Alarm::new(format!("{name} files"), words::alarm_unread(name)));
         }
         if jail.exhausted_day > 0 {
-            let text = words::alarm_exhausted(name, jail.exhausted_day);
+            let text = words::alarm_exhausted(name, words::searches(jail.exhausted_day));
             alarms.push(Alarm::new(format!("{name} exhausted"), text));
         }
         if jail.lost_day > 0 {
-            let text = words::alarm_sessions(name, jail.lost_day);
+            let text = words::alarm_sessions(name, words::sessions(jail.lost_day));
             alarms.push(Alarm::new(format!("{name} sessions"), text));
         }
         for source in jail.sources.iter().filter(|source| source.files > 0) {

@@ -22,9 +22,9 @@ words! {
     is_in(who, door, port, until) = "  {who} is in by {door} ({port}) {until}"
         | "  {who} pasa por {door} ({port}) {until}";
     doors_heard(packets, knocked, spoiled, granted) =
-        "heard: {packets} packets, {knocked} right knocks, {spoiled} spoiled; {granted} signed packets granted"
-        | "oído: {packets} paquetes, {knocked} toques buenos, {spoiled} malogrados; {granted} paquetes firmados concedidos";
-    doors_refused(n, each) = "{n} signed packets refused: {each}" | "{n} paquetes firmados rechazados: {each}";
+        "heard: {packets}, {knocked} right knocks, {spoiled} spoiled; {granted} signed packets granted"
+        | "oído: {packets}, {knocked} toques buenos, {spoiled} malogrados; {granted} paquetes firmados concedidos";
+    doors_refused(n, each) = "signed, but refused: {n} ({each})" | "firmados, pero rechazados: {n} ({each})";
     doors_not_heard() = "nobody is heard: no packets reach this Sereno"
         | "no se oye a nadie: a este Sereno no le llega ningún paquete";
     door_title(title) = "its file calls it {title}" | "su archivo la llama {title}";

@@ -14,8 +14,8 @@ words! {
     import_left() = "NOT TAKEN" | "NO SE TOMA";
     import_total(jails, taken, changed, left) = "{jails}: {taken} as they are, {changed} changed, {left} not taken."
         | "{jails}: {taken} tal cual, {changed} cambiadas, {left} no se toman.";
-    import_written(files, into) = "Wrote {files} files into {into}. sereno check proves them, sereno replay tries them on old logs."
-        | "Se escribieron {files} archivos en {into}. sereno check los comprueba, sereno replay los prueba con registros viejos.";
+    import_written(files, into) = "Wrote {files} into {into}. sereno check proves them, sereno replay tries them on old logs."
+        | "Escrito: {files} en {into}. sereno check los comprueba, sereno replay los prueba con registros viejos.";
     import_reads_badly(what) = "what was written here does not read back as it should, and is not to be used: {what}"
         | "lo que se escribió no se lee como debería y no sirve: {what}";
     import_overruled(path) = "another rule file of the folder overrules {path}; rename one of the rules"

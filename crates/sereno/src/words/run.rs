@@ -46,8 +46,8 @@ words! {
     fail2ban_unlogged(path, why) = "nothing is written to {path}: {why}"
         | "no se escribe nada en {path}: {why}";
     fail2ban_log(why) = "fail2ban's log: {why}" | "el registro de fail2ban: {why}";
-    taken_over(bans, pasts, path) = "{bans} bans in force and {pasts} earlier ones taken over from {path}"
-        | "{bans} vetos en vigor y {pasts} anteriores, tomados de {path}";
+    taken_over(bans, pasts, path) = "{bans} in force and {pasts} earlier taken over from {path}"
+        | "tomados de {path}: {bans} en vigor, {pasts} de antes";
     not_taken_over(why) = "no bans were taken over: {why}" | "no se tomó ningún veto: {why}";
     not_given_back(why) = "nothing was given back, and guarding goes on: {why}"
         | "no se devolvió nada y se sigue vigilando: {why}";
@@ -154,8 +154,8 @@ words! {
     unknown_door(door) = "there is no door {door}; `sereno door list` names them"
         | "no hay ninguna puerta {door}; `sereno door list` las nombra";
     doors_noted_only(why) = "noted only, nothing is opened: {why}" | "solo anotado, no se abre nada: {why}";
-    alarm_doors_lost(n) = "{n} packets at the doors were lost: they came too fast"
-        | "se perdieron {n} paquetes en las puertas: llegaban demasiado rápido";
+    alarm_doors_lost(n) = "{n} at the doors lost: they came too fast"
+        | "sin oír en las puertas: {n}, llegaban demasiado rápido";
     door_shut(door) = "{door} is closed to all who do not knock" | "{door} queda cerrada para quien no toca";
     door_on_trial(door, until) = "{door} is closed on trial {until}; `sereno door confirm {door}` keeps it so"
         | "{door} se cierra a prueba {until}; `sereno door confirm {door}` la deja así";
@@ -202,10 +202,10 @@ words! {
         | "{file}: avisos: {n}; `sereno check{dir}` los muestra";
     alarm_unrecorded(why) = "nothing is recorded: {why}" | "no se registra nada: {why}";
     alarm_source(jail, source, what) = "jail {jail}: {source}: {what}" | "jaula {jail}: {source}: {what}";
-    alarm_exhausted(jail, n) = "jail {jail}: {n} searches of the last 24 h were given up after too many steps; failures may have been missed: an expression of its filter is slow on some lines"
-        | "jaula {jail}: se abandonaron {n} búsquedas de las últimas 24 h tras demasiados pasos; pueden faltar fallos: una expresión de su filtro es lenta con algunas líneas";
-    alarm_sessions(jail, n) = "jail {jail}: {n} sessions of the last 24 h were forgotten for want of room, before it was known whose failures they were"
-        | "jaula {jail}: {n} sesiones de las últimas 24 h se olvidaron por falta de sitio, antes de saber de quién eran los fallos";
+    alarm_exhausted(jail, n) = "jail {jail}: {n} of the last 24 h given up after too many steps; failures may have been missed: an expression of its filter is slow on some lines"
+        | "jaula {jail}: {n} de las últimas 24 h sin acabar, por demasiados pasos; pueden faltar fallos: una expresión de su filtro es lenta con algunas líneas";
+    alarm_sessions(jail, n) = "jail {jail}: {n} of the last 24 h forgotten for want of room, before it was known whose failures they were"
+        | "jaula {jail}: {n} de las últimas 24 h en el olvido, por falta de sitio, antes de saber de quién eran los fallos";
     alarm_behind(size) = "{size} unread" | "{size} por leer";
     alarm_never(n) = "{n} lines look like this service's, and none is understood"
         | "{n} líneas parecen de este servicio, y no se entiende ninguna";
@@ -227,12 +227,12 @@ words! {
     action_refused(action, jail, why) = "action {action} of jail {jail} is not done: {why}"
         | "la acción {action} de la jaula {jail} no se hace: {why}";
     take_instead(action) = "{action} does something like it" | "{action} hace algo parecido";
-    action_behind(action, jail, n) = "action {action} of jail {jail} does not keep up: {n} bans wait"
-        | "la acción {action} de la jaula {jail} no da abasto: esperan {n} vetos";
-    action_dropped(action, jail, n) = "action {action} of jail {jail}: {n} bans were not told, there were too many"
-        | "acción {action} de la jaula {jail}: no se avisó de {n} vetos, eran demasiados";
-    action_left(action, jail, n) = "action {action} of jail {jail}: the time was over with {n} bans not lifted"
-        | "acción {action} de la jaula {jail}: se acabó el tiempo con {n} vetos sin levantar";
+    action_behind(action, jail, n) = "action {action} of jail {jail} does not keep up: {n} waiting"
+        | "la acción {action} de la jaula {jail} no da abasto: {n} en espera";
+    action_dropped(action, jail, n) = "action {action} of jail {jail}: {n} not told, there were too many"
+        | "acción {action} de la jaula {jail}: {n} sin avisar, eran demasiados";
+    action_left(action, jail, n) = "action {action} of jail {jail}: the time was over with {n} not lifted"
+        | "acción {action} de la jaula {jail}: se acabó el tiempo con {n} sin levantar";
     exit_code(code) = "exit code {code}" | "código de salida {code}";
     by_signal(signal) = "ended by signal {signal}" | "terminado por la señal {signal}";
     took_too_long(span) = "killed after {span}" | "eliminado tras {span}";

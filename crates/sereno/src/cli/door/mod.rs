@@ -146,7 +146,12 @@ fn entries(door: &DoorStatus, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn said(heard: &HeardStatus) -> String {
-    let counts = words::doors_heard(heard.packets, heard.knocked, heard.spoiled, heard.granted);
+    let counts = words::doors_heard(
+        words::packets(heard.packets),
+        heard.knocked,
+        heard.spoiled,
+        heard.granted,
+    );
     let refused: u64 = heard.refused.iter().map(|(_, count)| count).sum();
     let mut said = vec![counts];
     if refused > 0 {
@@ -154,7 +159,7 @@ fn said(heard: &HeardStatus) -> String {
             heard.refused.iter().map(|(why, count)| format!("{why} {count}")).collect();
         said.push(words::doors_refused(refused, each.join(", ")));
     }
-    said.extend((heard.lost > 0).then(|| words::alarm_doors_lost(heard.lost)));
+    said.extend((heard.lost > 0).then(|| words::alarm_doors_lost(words::packets(heard.lost))));
     said.extend((!heard.listening).then(words::doors_not_heard));
     said.join("\n")
 }

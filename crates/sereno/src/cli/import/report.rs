@@ -81,7 +81,11 @@ pub(super) fn tell(plan: &Plan, args: &ImportArgs, out: &mut impl Write) -> Resu
     }
     out.write_all(page(plan, Paint::on(&stdout())).as_bytes())?;
     if written {
-        writeln!(out, "{}", words::import_written(plan.files.len(), args.into.display()))?;
+        writeln!(
+            out,
+            "{}",
+            words::import_written(words::files(plan.files.len() as u64), args.into.display())
+        )?;
     }
     out.flush()?;
     Ok(())

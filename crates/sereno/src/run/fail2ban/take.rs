@@ -82,7 +82,11 @@ pub(super) fn all(guard: &mut Guard, house: &House, now: Time) -> bool {
             return false;
         }
         if heir.bans + heir.pasts > 0 {
-            guard.notes.push(words::taken_over(heir.bans, heir.pasts, path.display()));
+            guard.notes.push(words::taken_over(
+                words::bans(heir.bans as u64),
+                heir.pasts,
+                path.display(),
+            ));
         }
         if heir.friends > 0 {
             guard.notes.push(words::taken_friends(heir.friends));
