@@ -6,7 +6,7 @@ use crate::words;
 use sereno_config::Lang;
 use sereno_core::addr::{Prefix, canonical};
 use sereno_core::engine::{Action, Input, Notice, Porter};
-use sereno_core::gate::Name;
+use sereno_core::gate::{Name, Scope};
 use sereno_core::rule::session::Line;
 use sereno_core::time::Time;
 use sereno_store::Event;
@@ -160,12 +160,11 @@ impl Shell {
     fn barred(&self, door: Name, addr: IpAddr) -> Option<String> {
         let policies = self.guard.engine.porter()?.policies();
         let behind = policies.iter().find(|policy| policy.name == door)?;
-        let jails = self.guard.engine.ledger().touching(Prefix::host(addr)).filter(|ban| {
-            let jail = self.guard.engine.jail(ban.jail).map(|jail| jail.policy());
-            jail.is_some_and(|jail| {
-                jail.closes && behind.ports().any(|ports| jail.ports.meets(ports))
-            })
-        });
+        let meets = |scope: &Scope| behind.ports().any(|ports| scope.ports.meets(ports));
+        let scopes: Vec<Name> =
+            self.guard.draft.scopes.iter().filter(|s| meets(s)).map(|s| s.name).collect();
+        let bans = self.guard.engine.ledger().touching(Prefix::host(addr));
+        let jails = bans.filter(|ban| scopes.contains(&ban.scope));
         let jails: Vec<String> = jails.map(|ban| ban.jail.to_string()).collect();
         (!jails.is_empty()).then(|| words::barred_by_ban(addr, jails.join(", ")))
     }
