@@ -188,13 +188,6 @@ struct Commands<'e> {
     stop_6: Option<&'e Entry>,
 }
 
-impl Commands<'_> {
-    fn none(&self) -> bool {
-        let all = [self.start, self.start_6, self.stop, self.stop_6];
-        all.iter().all(Option::is_none)
-    }
-}
-
 impl Reader<'_> {
     fn option(&mut self, entry: &Entry) {
         let value = entry.value.as_ref().map(|value| value.text.clone());
@@ -282,12 +275,7 @@ impl Reader<'_> {
             self.notes.error(0, Wrong::new(part.span.clone(), message).remedy(remedy));
         }
         door.sequences = found?;
-        if self.notes.errors() == errors && commands.none() {
-            let message = format!("the door {} has no command: a knock does nothing", door.name);
-            let remedy = "add start_command, such as iptables -I INPUT -s %IP% -p tcp --dport 22 -j \
-                          ACCEPT";
-            self.notes.warn(0, Wrong::new(part.span.clone(), message).remedy(remedy));
-        }
+        self.idle(part, &door.name, &commands, errors);
         if let Sequences::Fixed(sequence) = &door.sequences {
             self.weak(part, sequence);
         }
@@ -322,6 +310,17 @@ impl Reader<'_> {
             let message = "a stop_command without a start_command is never run";
             let remedy = "add start_command, or call this one command in a door of its own";
             self.notes.warn(0, Wrong::new(stop.span.clone(), message).remedy(remedy));
+        }
+    }
+
+    /// Warns of a door that does nothing, unless something is wrong with it since `errors`.
+    fn idle(&mut self, part: &Part, name: &str, commands: &Commands<'_>, errors: usize) {
+        let all = [commands.start, commands.start_6, commands.stop, commands.stop_6];
+        if self.notes.errors() == errors && all.iter().all(Option::is_none) {
+            let message = format!("the door {name} has no command: a knock does nothing");
+            let remedy = "add start_command, such as iptables -I INPUT -s %IP% -p tcp --dport 22 -j \
+                          ACCEPT";
+            self.notes.warn(0, Wrong::new(part.span.clone(), message).remedy(remedy));
         }
     }
 

@@ -259,7 +259,7 @@ impl Deeds {
                 Outcome::Full => self.owe(key, report.id.as_deref()),
                 Outcome::Dropped(count) => self.faults.dropped(key, count),
                 Outcome::Left(count) => {
-                    notes.push(words::action_left(key.1, key.0, words::bans(count as u64)))
+                    notes.push(words::action_left(key.1, key.0, words::bans(count as u64)));
                 }
             }
         }
