@@ -193,7 +193,8 @@ class TakeOver(unittest.TestCase):
         self.check(lambda: not self.alarms(), lambda: f"{self.alarms()} {self.said()}")
         table = self.machine.run("nft list table inet sereno")
         for _, who in before:
-            self.assertIn(ITS_PLACE.removesuffix("/64") if who == BY_SIX else who, table)
+            network = {BY_SIX: ITS_PLACE, MEANWHILE_SIX: ITS_NETWORK}.get(who, who)
+            self.assertIn(network.removesuffix("/64"), table)
         self.assertIn(BY_JOURNAL, self.machine.run(ask))
 
     def observed(self, command):

@@ -598,8 +598,7 @@ fn the_longer_ban_wins_when_more_is_taken_over() {
     home.until(|home| home.said().contains("fail2ban has ended"));
     let times = ask(&home, &client, "socket", "get sshd banip --with-time").0;
     let warned = home.said().replace(&format!("{}", home.folder().display()), "");
-    let line =
-        "/f2b/filter.d/asterisk.conf: warnings: 1; `sereno check --fail2ban /f2b` shows them\n";
+    let line = "/f2b/filter.d/asterisk.conf: warnings: 1; `sereno check --config /sereno.toml --fail2ban /f2b` shows them\n";
     assert!(warned.contains(line) && !warned.contains("remedy: "), "{warned}");
     let of = |who: &str| times.lines().find(|line| line.starts_with(who)).unwrap().to_owned();
     assert!(of("198.51.100.6").contains(" + 3600 = "), "{times}");
