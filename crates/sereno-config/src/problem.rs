@@ -41,21 +41,28 @@ pub struct Problem {
     pub remedy: String,
 }
 
+impl Problem {
+    /// The problem with what is written before a warning and before a remedy, in some language.
+    #[must_use]
+    pub fn labelled(&self, warning: &str, remedy: &str) -> String {
+        let label = match self.severity {
+            Severity::Error => String::new(),
+            Severity::Warning => format!("{warning}: "),
+        };
+        let place = if self.line == 0 {
+            format!("{}: {label}{}\n", self.file, self.message)
+        } else {
+            let (tail, indent) = ("~".repeat(self.width.saturating_sub(1)), self.indent);
+            let head = format!("{}:{}:{}: {label}", self.file, self.line, self.column);
+            format!("{head}{}\n  {}\n  {:indent$}^{tail}\n", self.message, self.cited, "")
+        };
+        format!("{place}  {remedy}: {}", self.remedy)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = match self.severity {
-            Severity::Error => "",
-            Severity::Warning => "warning: ",
-        };
-        if self.line == 0 {
-            writeln!(f, "{}: {label}{}", self.file, self.message)?;
-        } else {
-            writeln!(f, "{}:{}:{}: {label}{}", self.file, self.line, self.column, self.message)?;
-            writeln!(f, "  {}", self.cited)?;
-            let tail = "~".repeat(self.width.saturating_sub(1));
-            writeln!(f, "  {:indent$}^{tail}", "", indent = self.indent)?;
-        }
-        write!(f, "  remedy: {}", self.remedy)
+        f.write_str(&self.labelled("warning", "remedy"))
     }
 }
 

@@ -5,7 +5,7 @@
 //! read (JSON, logs, configuration) is never translated.
 
 use crate::cli::paint;
-use sereno_config::Lang;
+use sereno_config::{Lang, Problem};
 use sereno_core::jail::Because;
 use sereno_core::rule::spec::Kind;
 use std::cell::Cell;
@@ -172,6 +172,8 @@ words! {
     weight() = "weight" | "peso";
     proven(patterns) = "{patterns}, all proven" | "{patterns}, todos probados";
     // check
+    warning() = "warning" | "aviso";
+    remedy() = "remedy" | "remedio";
     log_missing(jail, path) = "warning: jail {jail}: {path} is not there (yet)"
         | "aviso: jaula {jail}: {path} no existe (todavía)";
     no_configuration(path) = "There is no {path}; this is what was found on this machine."
@@ -229,6 +231,12 @@ words! {
     alarm(text) = "ALARM: {text}" | "ALARMA: {text}";
     all_well() = "All is well: every log is read, every ban is in force."
         | "Todo en orden: se lee cada registro y cada veto está en vigor.";
+}
+
+/// A problem of a file. What parsers say of it is English; where and what for is not.
+#[must_use]
+pub fn problem(problem: &Problem) -> String {
+    problem.labelled(&warning(), &remedy())
 }
 
 /// Which limit was reached, in a table.

@@ -466,6 +466,15 @@ fn check_warns_of_sequences_that_others_can_read() {
         let (said, code) = says(&["check", "--config", text(&conf)]);
         let found = said.contains("others can read or write these sequences (mode 644)");
         assert_eq!((found, code), (warned, 0), "{said}");
+        let spanish = |more: &[&str]| {
+            let mut command = sereno(&[&["check", "--config", text(&conf)], more].concat());
+            let out = command.env("LC_ALL", "es_ES.UTF-8").output().unwrap();
+            String::from_utf8(out.stdout).unwrap()
+        };
+        let found = spanish(&[])
+            .contains("aviso: otros pueden leer o escribir estas secuencias (modo 644)");
+        assert_eq!(found, warned && spanish(&[]).contains("remedio: chmod 600"));
+        assert_eq!(spanish(&["--json"]).contains("others can read"), warned);
     }
 }
 

@@ -9,7 +9,7 @@ use super::rules::{Told, write_json};
 use crate::doors::Doors;
 use crate::{policy, words};
 use serde::Serialize;
-use sereno_config::{JailConf, SourceConf};
+use sereno_config::{JailConf, Lang, SourceConf};
 use sereno_core::gate::Name;
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -41,7 +41,9 @@ struct Missing<'a> {
 /// # Errors
 /// When a file cannot be read, or the output not be written.
 pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
-    let loaded = policy::load(&args.config)?;
+    // Programs are spoken to in English.
+    let lang = if args.json.json { Lang::English } else { words::lang() };
+    let loaded = words::to(lang, || policy::load(&args.config))?;
     let outcome = &loaded.outcome;
     let missing: Vec<Missing<'_>> = outcome.policy.jails.iter().flat_map(missing).collect();
     let nothing = outcome.policy.jails.is_empty() && loaded.doors.is_empty();
@@ -63,7 +65,7 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
     }
     let paint = Paint::on(&stdout());
     for problem in &outcome.problems {
-        writeln!(out, "{problem}\n")?;
+        writeln!(out, "{}\n", words::problem(problem))?;
     }
     for Missing { jail, logpath } in &missing {
         writeln!(out, "{}", words::log_missing(jail, paint::safe(logpath)))?;

@@ -1,6 +1,7 @@
 //! Files that doors are made of. Some hold secrets: of those it is asked that only their owner can
 //! read them.
 
+use crate::words;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -44,7 +45,7 @@ pub fn text_of(file: &File) -> io::Result<String> {
 fn bytes(file: &File) -> io::Result<Vec<u8>> {
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() > LONGEST {
-        let why = if meta.is_file() { "it is longer than 1 MiB" } else { "it is no regular file" };
+        let why = if meta.is_file() { words::door_too_long() } else { words::door_no_file() };
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
@@ -66,7 +67,7 @@ pub(super) fn secret(path: &Path) -> io::Result<String> {
     let file = open(path)?;
     let mode = file.metadata()?.mode();
     if mode & 0o077 != 0 {
-        let why = format!("others can read or write it (mode {:o})", mode & 0o777);
+        let why = words::door_file_shared(format!("{:o}", mode & 0o777));
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     plain(&file)

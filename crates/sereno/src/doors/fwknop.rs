@@ -1,6 +1,7 @@
 //! What signed packets open.
 
 use super::{Reader, SignedDoor, disk, set};
+use crate::words;
 use jiff::tz::TimeZone;
 use sereno_config::fwknop::{Server, read_server};
 use sereno_config::{Document, Severity};
@@ -23,10 +24,8 @@ impl Reader {
             stanza.open_ports.is_empty() && stanza.cycle.is_none() && !leads
         };
         if closed && server.access.stanzas.iter().any(asked) {
-            let message = "a stanza has no OPEN_PORTS: nothing is closed for it, and whoever finds \
-                           open what it opens needs no packet";
-            let remedy = "write OPEN_PORTS tcp/22, say, if Sereno is to close that to others";
-            self.note(Severity::Warning, path, message.to_owned(), remedy);
+            let (message, remedy) = (words::door_stanza_open(), words::door_stanza_open_fix());
+            self.note(Severity::Warning, path, message, &remedy);
         }
         for stanza in &server.access.stanzas {
             let name = self.name("fwknop");
@@ -75,7 +74,7 @@ impl Reader {
     }
 
     fn server(&mut self, path: &Path) -> Option<Server> {
-        let remedy = "name an access.conf that its owner alone can read (chmod 600)";
+        let remedy = &words::door_access_fix();
         let text = self.text(path, disk::secret, remedy)?;
         let access = Document { name: path.display().to_string(), text };
         let beside = path.with_file_name(DAEMON);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 impl Reader {
     pub(super) fn knockd(&mut self, path: &Path, closed: bool) {
-        let remedy = "name a knockd.conf that can be read";
+        let remedy = &crate::words::door_knockd_fix();
         let Some(text) = self.text(path, disk::foreign, remedy) else { return };
         let document = Document { name: path.display().to_string(), text };
         let once = |path: &str| disk::text(Path::new(path)).ok();

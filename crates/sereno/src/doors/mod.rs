@@ -7,6 +7,7 @@ mod own;
 
 pub use disk::text_of;
 
+use crate::words;
 use sereno_config::{Policy, Problem, Severity};
 use sereno_core::door::{Manner, Sequence, Sequences};
 use sereno_core::engine::DoorPolicy;
@@ -165,8 +166,8 @@ impl Reader {
     /// Who can read the sequences of a file can knock.
     fn warn_of_shared(&mut self, path: &Path) {
         if let Some(mode) = disk::is_shared(path) {
-            let what = format!("others can read or write these sequences (mode {mode:o})");
-            self.note(Severity::Warning, path, what, "chmod 600, as for a key");
+            let what = words::door_shared(format!("{mode:o}"));
+            self.note(Severity::Warning, path, what, &words::door_shared_fix());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Doors of the configuration.
 
 use super::{Reader, disk, fwknop::signed_door};
+use crate::words;
 use sereno_config::{DoorConf, Severity, Way};
 use sereno_core::door::{Deed, Deeds, Door, FlagTest, Sequences, Timed};
 use sereno_core::engine::DoorPolicy;
@@ -20,8 +21,8 @@ impl Reader {
             && conf.closed
             && ports.is_none()
         {
-            let message = format!("no OPEN_PORTS: nothing is closed for [door.{}]", conf.name);
-            let remedy = format!("write ports = \"tcp/22\" below [door.{}]", conf.name);
+            let message = words::door_nothing_closed(conf.name);
+            let remedy = words::door_nothing_closed_fix(conf.name);
             self.note(Severity::Warning, path, message, &remedy);
         }
         let deeds = deeds(conf, ports.as_ref());
@@ -50,7 +51,7 @@ impl Reader {
                 let text = self.secret(secret)?;
                 let bytes =
                     sereno_spa::Secret::from_base64(text.trim()).map(|s| s.bytes().to_vec());
-                let made = bytes.ok_or("this is no base64".to_owned()).and_then(|bytes| {
+                let made = bytes.ok_or_else(words::no_base64).and_then(|bytes| {
                     let length = usize::from(*length);
                     let tcp = sereno_core::door::Protocol::Tcp;
                     Timed::new(bytes, *step, length, *range, tcp)
@@ -58,7 +59,7 @@ impl Reader {
                 match made {
                     Ok(timed) => Some(Sequences::Timed(timed)),
                     Err(why) => {
-                        self.problem(secret, why, "make a secret with `sereno door keygen`");
+                        self.problem(secret, why, &words::door_secret_fix());
                         None
                     }
                 }
@@ -68,7 +69,7 @@ impl Reader {
 
     /// Sequences that are good once: a file as knockd's, a sequence on each line.
     fn once(&mut self, conf: &DoorConf, path: &Path) -> Option<Sequences> {
-        let remedy = "write a sequence on each line, such as 7311,2904,5127; # before those used";
+        let remedy = &words::door_once_fix();
         let text = self.text(path, disk::text, remedy)?;
         let (list, _) = match sereno_config::knockd::once(&text) {
             Ok(found) => found,
@@ -78,7 +79,7 @@ impl Reader {
             }
         };
         if list.is_empty() {
-            self.problem(path, "there is no sequence in it that is still good".to_owned(), remedy);
+            self.problem(path, words::door_once_empty(), remedy);
         }
         self.warn_of_shared(path);
         self.doors.once.insert(conf.name, path.to_owned());
@@ -86,7 +87,7 @@ impl Reader {
     }
 
     fn secret(&mut self, path: &Path) -> Option<String> {
-        let remedy = "make it with `sereno door keygen`, and chmod 600";
+        let remedy = &words::door_secret_file_fix();
         self.text(path, disk::secret, remedy)
     }
 }

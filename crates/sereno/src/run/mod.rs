@@ -56,7 +56,7 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     for problem in &loaded.outcome.problems {
         let file = problem.file.clone();
         if problem.severity == Severity::Error {
-            say(&problem.to_string());
+            say(&words::problem(problem));
             *flaws.entry(file).or_default() += 1;
         } else {
             *warned.entry(file).or_insert(0) += 1;

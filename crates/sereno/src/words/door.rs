@@ -62,6 +62,33 @@ words! {
     keygen_host(text) = "{text} is neither a name nor an address" | "{text} no es un nombre ni una dirección";
 }
 
+words! {
+    // What is wrong with the files of doors, and what to write instead.
+    door_too_long() = "it is longer than 1 MiB" | "tiene más de 1 MiB";
+    door_no_file() = "it is no regular file" | "no es un archivo normal";
+    door_file_shared(mode) = "others can read or write it (mode {mode})" | "otros lo pueden leer o escribir (modo {mode})";
+    door_shared(mode) = "others can read or write these sequences (mode {mode})"
+        | "otros pueden leer o escribir estas secuencias (modo {mode})";
+    door_shared_fix() = "chmod 600, as for a key" | "chmod 600, como para una clave";
+    door_nothing_closed(door) = "no OPEN_PORTS: nothing is closed for [door.{door}]"
+        | "sin OPEN_PORTS: no se cierra nada para [door.{door}]";
+    door_nothing_closed_fix(door) = "write ports = \"tcp/22\" below [door.{door}]"
+        | "escriba ports = \"tcp/22\" debajo de [door.{door}]";
+    door_secret_fix() = "make a secret with `sereno door keygen`" | "haga un secreto con `sereno door keygen`";
+    door_secret_file_fix() = "make it with `sereno door keygen`, and chmod 600"
+        | "hágalo con `sereno door keygen`, y chmod 600";
+    door_once_empty() = "there is no sequence in it that is still good" | "no queda en él ninguna secuencia que valga";
+    door_once_fix() = "write a sequence on each line, such as 7311,2904,5127; # before those used"
+        | "escriba una secuencia por línea, como 7311,2904,5127; # delante de las usadas";
+    door_knockd_fix() = "name a knockd.conf that can be read" | "nombre un knockd.conf que se pueda leer";
+    door_access_fix() = "name an access.conf that its owner alone can read (chmod 600)"
+        | "nombre un access.conf que solo su dueño pueda leer (chmod 600)";
+    door_stanza_open() = "a stanza has no OPEN_PORTS: nothing is closed for it, and whoever finds open what it opens needs no packet"
+        | "una sección no tiene OPEN_PORTS: no se cierra nada para ella, y quien encuentre abierto lo que abre no necesita paquete";
+    door_stanza_open_fix() = "write OPEN_PORTS tcp/22, say, if Sereno is to close that to others"
+        | "escriba OPEN_PORTS tcp/22, por ejemplo, si Sereno debe cerrar eso a otros";
+}
+
 /// How a door is opened, in a word.
 #[must_use]
 pub fn door_way(way: &str) -> &str {
