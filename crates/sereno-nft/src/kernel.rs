@@ -131,7 +131,8 @@ impl Kernel {
     ///
     /// # Errors
     /// When the kernel refuses it; then what was in force still is. If
-    /// [`Refusal::is_about_doors`] or [`Refusal::is_about_nat`], the gate without that may be fine.
+    /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`] or [`Refusal::is_about_policy`], the gate
+    /// without that may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,
@@ -152,6 +153,7 @@ impl Kernel {
         put_plan(batch, table, &gate.door_plan(), &counts, &mut id);
         let nat = batch.count();
         put_plan(batch, table, &gate.nat_plan(), &counts, &mut id);
+        let policy = batch.count();
         put_plan(batch, table, &gate.policy_plan(), &counts, &mut id);
         let members = batch.count();
         let older = gate.older(contents.streams);
@@ -171,7 +173,8 @@ impl Kernel {
         let transactions = parts.len();
         for part in parts {
             self.exchange.carry_out(part, |at| match at {
-                Some(at) if (nat..members).contains(&at) => Doing::InstallNat,
+                Some(at) if (policy..members).contains(&at) => Doing::InstallPolicy,
+                Some(at) if (nat..policy).contains(&at) => Doing::InstallNat,
                 Some(at) if (doors..together).contains(&at) => Doing::InstallDoors,
                 _ => Doing::Install,
             })?;
@@ -449,6 +452,25 @@ impl Kernel {
         let of = |name: &str| counts.get(name).copied().unwrap_or_default();
         let row = |(name, (packets, bytes))| (name, packets, bytes);
         Ok(gate.scopes().iter().map(|s| row((s.name, of(&s.counter())))).collect())
+    }
+
+    /// Packets that each counter of the policy that decides counted, by its name without what marks
+    /// one on trial.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the table is missing.
+    pub fn policy_counts(&mut self, gate: &Gate) -> Result<Vec<(String, u64)>, Refusal> {
+        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Look))?;
+        let names = gate.policy_plan().counters.into_iter();
+        let trial = gate.trying().is_some();
+        let own = names.filter(|name| name.starts_with("try_") == trial);
+        let plain = |name: String| name.strip_prefix("try_").map_or(name.clone(), str::to_owned);
+        Ok(own
+            .map(|name| {
+                let packets = counts.get(&name).map_or(0, |(packets, _)| *packets);
+                (plain(name), packets)
+            })
+            .collect())
     }
 
     /// Packets and bytes that met each closed opening so far, in the gate's order.
