@@ -141,9 +141,12 @@ class Policies(house.HouseCase):
         self.gate(porter, "apply")
         self.gate(porter, "confirm")
         self.assertTrue(self.house.reaches(STRANGER, 22))
+        counted = lambda: dict(map(tuple, json.loads(self.gate(porter, "show", "--json"))["counts"]))["rule_1"]
+        self.assertGreater(counted(), 0)
         self.gate(porter, "revert", "--for", f"{TRIAL}s")
         self.assert_new()
         self.gate(porter, "confirm")
+        self.assertEqual(counted(), 0, "this line counts anew")
         self.assert_new()
         self.assertEqual(self.gate(porter, "history").count("1 rules"), 3)
         self.gate(porter, "flush")
@@ -161,6 +164,11 @@ class Policies(house.HouseCase):
         self.gate(porter, "apply", session=net.server_address(CLIENT, V4))
         self.assert_new()
         self.gate(porter, "revert")
+        self.write("sereno.toml", 'ignoreip = ["203.0.113.50"]\n' + POLICY.format(WEB))
+        porter.order("reload")
+        self.assertIn("203.0.113.50 at tcp/22: a friend", self.gate(porter, "apply", code=1))
+        self.rewrite(WEB)
+        porter.order("reload")
         # Somebody who is at work on a port that the policy closes, whoever asks.
         with self.house.connect(STRANGER, 8088):
             said = self.gate(porter, "apply", code=1)

@@ -100,6 +100,8 @@ pub struct Installed {
 #[derive(Debug)]
 pub struct Kernel {
     exchange: Exchange,
+    /// Counters that begin anew with the next installation.
+    forgotten: Vec<String>,
     /// Tests make this small, to do without raised buffers.
     send_limit: usize,
 }
@@ -112,7 +114,7 @@ impl Kernel {
     /// A sentence for the administrator.
     pub fn open() -> Result<Self, Refusal> {
         let exchange = Exchange::open().map_err(|why| Fault::from(why).refusal(Doing::Open))?;
-        let mut this = Self { exchange, send_limit: usize::MAX };
+        let mut this = Self { exchange, forgotten: Vec::new(), send_limit: usize::MAX };
         this.exchange
             .ask(GETGEN, NFPROTO_UNSPEC, NLM_F_ACK, |_| (), |_| ())
             .map_err(|why| Fault { index: None, ..why }.refusal(Doing::Open))?;
@@ -123,6 +125,11 @@ impl Kernel {
     #[must_use]
     pub fn port(&self) -> u32 {
         self.exchange.socket().port()
+    }
+
+    /// Has these counters begin anew with the next installation: they are to count something else.
+    pub fn forget(&mut self, counters: Vec<String>) {
+        self.forgotten.extend(counters);
     }
 
     /// Puts the gate and its contents in place, replacing a table of the same name, in one
@@ -139,7 +146,8 @@ impl Kernel {
         contents: Contents<'_>,
         now: Time,
     ) -> Result<Installed, Refusal> {
-        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
+        let mut counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
+        counts.retain(|name, _| !self.forgotten.contains(name));
         let placed = gate.place(contents.holds, now);
         let admitted = gate.admit(contents.passes, now);
         let table = gate.table();
@@ -181,6 +189,7 @@ impl Kernel {
         }
         // A hundred thousand bans are megabytes; single changes need a few hundred bytes.
         self.exchange.batch = Batch::default();
+        self.forgotten.clear();
         Ok(Installed {
             placed: placed.sets.values().map(Vec::len).sum(),
             over: placed.over,

@@ -143,6 +143,9 @@ impl Hands {
         let report = match &mut self.grip {
             Err(_) => Report::Observed,
             Ok(grip) => {
+                if let Some(old) = self.gate.as_ref().filter(|old| old.policy() != gate.policy()) {
+                    grip.kernel.forget(old.policy_plan().counters);
+                }
                 let mut done = grip.kernel.install(&gate, contents, now);
                 if let Err(refusal) = &done
                     && refusal.is_about_policy()

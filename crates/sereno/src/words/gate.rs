@@ -22,6 +22,7 @@ words! {
     gate_this_session() = "your own session" | "su propia sesión";
     gate_logged_in() = "somebody who is logged in" | "alguien con sesión abierta";
     gate_known() = "registered or logged in well lately" | "se registró o entró bien hace poco";
+    gate_friend() = "a friend" | "un amigo";
     gate_connected() = "an open connection" | "una conexión abierta";
     gate_not_installed() = "the kernel does not have it; `sereno status` says why"
         | "el núcleo no lo tiene; `sereno status` dice por qué";

@@ -1,5 +1,6 @@
 //! Whom a policy would cut off who gets in now.
 
+use super::Trial;
 use super::approach::seen;
 use crate::run::guard::Guard;
 use crate::words;
@@ -8,7 +9,7 @@ use sereno_core::gate::walk::walk;
 use sereno_core::gate::{Contents, Draft, Gate, PortRange, Proto};
 use sereno_core::time::Time;
 use sereno_wire::gate::Probe;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,12 +31,7 @@ struct Comer {
 impl Guard {
     /// Those who get in now and would not under this policy, in words: the session that asks, those
     /// who are logged in, those who logged in or registered well lately, and open connections.
-    pub(super) fn cut_off(
-        &self,
-        policy: &Policy,
-        session: Option<(SocketAddr, SocketAddr)>,
-        now: Time,
-    ) -> Vec<String> {
+    pub(super) fn cut_off(&self, policy: &Policy, trial: &Trial, now: Time) -> Vec<String> {
         let gate = |policy: Option<&Policy>| {
             let draft = Draft { policy: policy.cloned(), trying: None, ..self.draft.clone() };
             Gate::try_from(draft).ok()
@@ -48,7 +44,7 @@ impl Guard {
         let enters =
             |gate: &Gate, probe: &Probe| walk(gate, contents, &seen(probe, now)).stopped.is_none();
         let mut cut: Vec<(IpAddr, String)> = Vec::new();
-        for comer in self.who_comes(session, now).into_iter().take(LOOKED) {
+        for comer in self.who_comes(trial, now).into_iter().take(LOOKED) {
             let (from, ways) = (comer.from, comer.ways.iter().filter(|probe| enters(&old, probe)));
             let ways: Vec<&Probe> = ways.collect();
             let known = cut.iter().any(|(addr, _)| *addr == from);
@@ -66,29 +62,39 @@ impl Guard {
     }
 
     /// Who comes here, those first who matter most.
-    fn who_comes(&self, session: Option<(SocketAddr, SocketAddr)>, now: Time) -> Vec<Comer> {
+    fn who_comes(&self, trial: &Trial, now: Time) -> Vec<Comer> {
         let facts = crate::discover::gather(Path::new("/"));
         let ssh = facts.sshd.map(|sshd| sshd.ports).unwrap_or_default();
-        let logs_in = |from: IpAddr| ssh.iter().map(|port| tcp(from, *port)).collect();
+        let logs_in = |from: IpAddr| ssh.iter().map(move |port| tcp(from, *port));
         let mut who = Vec::new();
-        if let Some((from, to)) = session {
+        if let Some((from, to)) = trial.session {
             let ways = vec![Probe { to: Some(to.ip()), ..tcp(from.ip(), to.port()) }];
             who.push(Comer { from: from.ip(), ways, who: words::gate_this_session() });
         }
         let sessions = facts.sessions.iter();
         who.extend(sessions.map(|from| Comer {
             from: *from,
-            ways: logs_in(*from),
+            ways: logs_in(*from).collect(),
             who: words::gate_logged_in(),
         }));
         let phones: Vec<PortRange> =
             facts.asterisk.iter().flat_map(|a| &a.ports).filter_map(|p| p.parse().ok()).collect();
+        let calls = |from: IpAddr| phones.iter().map(move |range| at(from, *range));
+        let friends = trial.friends.iter().map(|friend| friend.prefix);
+        let friends = friends.filter(|friend| friend.bits() > 0 && !friend.addr().is_loopback());
+        who.extend(friends.map(|friend| {
+            let from = friend.addr();
+            Comer {
+                from,
+                ways: logs_in(from).chain(calls(from)).collect(),
+                who: words::gate_friend(),
+            }
+        }));
         for (jail, _) in self.engine.jails() {
             let Some(jail) = self.engine.jail(jail.name) else { continue };
             let is_ssh = jail.policy().rule == "sshd";
             for from in jail.greeted_since(now.minus(LATELY)) {
-                let calls = || phones.iter().map(|range| at(from, *range)).collect();
-                let ways = if is_ssh { logs_in(from) } else { calls() };
+                let ways = if is_ssh { logs_in(from).collect() } else { calls(from).collect() };
                 who.push(Comer { from, ways, who: words::gate_known() });
             }
         }

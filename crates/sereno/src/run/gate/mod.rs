@@ -13,6 +13,7 @@ use sereno_config::Severity;
 use sereno_core::engine::{Action, Notice, PolicyStep, Porter};
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{Contents, Gate, Hold, Pass, reasons, render, walk};
+use sereno_core::jail::Friend;
 use sereno_core::time::Time;
 use sereno_wire::control::Reply;
 use sereno_wire::gate::{GateAsk, Past, PolicyStatus, Probe};
@@ -77,6 +78,8 @@ struct Trial {
     span: Duration,
     force: bool,
     session: Option<(SocketAddr, SocketAddr)>,
+    /// Those of the configuration.
+    friends: Vec<Friend>,
 }
 
 impl Shell {
@@ -86,7 +89,8 @@ impl Shell {
         match ask {
             GateAsk::Apply { seconds, force, session } => match self.wanted() {
                 Ok(policy) => {
-                    let trial = Trial { span: span(seconds), force, session };
+                    let friends = self.policy.friends.clone();
+                    let trial = Trial { span: span(seconds), force, session, friends };
                     self.guard.try_policy(policy, &trial, now)
                 }
                 Err(why) => Reply::Refused { why },
@@ -130,7 +134,7 @@ impl Guard {
         if self.warden.trial.is_none() && self.warden.accepted() == Some(&policy) {
             return Reply::Done { count: 0, notes: vec![words::gate_same()] };
         }
-        let cut = self.cut_off(&policy, trial.session, now);
+        let cut = self.cut_off(&policy, trial, now);
         if !cut.is_empty() && !trial.force {
             return Reply::Refused { why: words::gate_cuts(cut.join("\n  ")) };
         }
@@ -169,7 +173,8 @@ impl Guard {
         };
         match found.map(|past| past.policy.clone()) {
             Some(Some(policy)) => {
-                self.try_policy(policy, &Trial { span, force: true, session: None }, now)
+                let (session, friends) = (None, Vec::new());
+                self.try_policy(policy, &Trial { span, force: true, session, friends }, now)
             }
             Some(None) => self.flush_policy(now),
             None => Reply::Refused { why: words::gate_no_past() },
