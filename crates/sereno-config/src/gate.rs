@@ -65,8 +65,6 @@ pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) ->
     if let Err(why) = policy.check() {
         notes.error(doc, Wrong::new(header.clone(), why).remedy("look at [gate] and its zones"));
     }
-    let remedy = "keep the firewall that you have until then";
-    notes.warn(doc, Wrong::new(header, "nothing applies [gate] yet").remedy(remedy));
     (notes.errors() == before).then_some(policy)
 }
 

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it. Help texts teach: each command says what it is for.
 
+use super::gate::args::GateCommand;
 use super::knock::args::KnockArgs;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -59,6 +60,9 @@ pub enum Command {
     /// See and work the doors: who is in, let somebody in, put somebody out, make keys.
     #[command(subcommand)]
     Door(DoorCommand),
+    /// Who may reach what: try a policy, keep it, take it back, explain it.
+    #[command(subcommand)]
+    Gate(GateCommand),
     /// Tell what an address did, line by line, and what followed.
     Why(WhyArgs),
     /// Show what happens, as it happens.

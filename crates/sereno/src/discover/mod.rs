@@ -10,6 +10,7 @@ mod sessions;
 mod socket;
 mod sshd;
 mod tcp;
+mod way;
 
 use rustix::fs::OFlags;
 use sereno_config::facts::Facts;
@@ -20,7 +21,8 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-pub use tcp::streams;
+pub use tcp::{listening, streams};
+pub use way::way;
 
 /// Bytes of a file read at most. The routing tables of a big router are the largest.
 const LONGEST: u64 = 16 << 20;

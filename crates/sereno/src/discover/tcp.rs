@@ -11,11 +11,13 @@ pub(super) const ESTABLISHED: &str = "01";
 const LISTEN: &str = "0A";
 
 /// Every TCP port that is listened on.
-pub(super) fn listening(root: &Path) -> Vec<u16> {
+#[must_use]
+pub fn listening(root: &Path) -> Vec<u16> {
     rows(root, LISTEN).into_iter().map(|(local, _)| local.port()).collect()
 }
 
 /// What is under way, but for what stays on this machine.
+#[must_use]
 pub fn streams(root: &Path) -> Vec<Stream> {
     let stream = |(local, remote): (SocketAddr, SocketAddr)| Stream {
         from: canonical(remote.ip()),

@@ -108,7 +108,7 @@ fn what_is_under_way_is_known_by_both_its_ends() {
         let client = TcpStream::connect(here).unwrap();
         let ends = (here, client.local_addr().unwrap());
         assert!(tcp::rows(Path::new("/"), tcp::ESTABLISHED).contains(&ends), "{ends:?}");
-        assert!(tcp::listening(Path::new("/")).contains(&here.port()));
+        assert!(listening(Path::new("/")).contains(&here.port()));
         assert!(streams(Path::new("/")).iter().all(|stream| !stream.from.is_loopback()));
     }
     let both = "  sl  local_address                         remote_address                        st\n   \

@@ -42,6 +42,7 @@ impl Shell {
             Ask::LetIn { .. } | Ask::PutOut { .. } | Ask::Guard { .. } | Ask::Confirm { .. } => {
                 words::to(lang, || self.door(&ask, now))
             }
+            Ask::Gate(ask) => words::to(lang, || self.gate(ask, now)),
             Ask::Why { prefix } => {
                 self.guard.flush(now);
                 words::to(lang, || self.why(prefix))

@@ -67,6 +67,10 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
         Alarm::new("doors bare", words::doors_bare(names.join(", ")))
     });
     all.extend(bare);
+    let lawless = guard.hands.lawless().map(words::alarm_lawless);
+    all.extend(lawless.map(|text| Alarm::new("policy", text)));
+    let open = guard.warden.is_flushed().then(words::alarm_policy_open);
+    all.extend(open.map(|text| Alarm::new("policy open", text)));
     all.extend(guard.attendance.stuck.iter().map(|stuck| Alarm::new("doors stuck", stuck.words())));
     all.extend(guard.attendance.blocked().map(|text| Alarm::new("doors blocked", text)));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
