@@ -430,7 +430,7 @@ fn check_names_programs_that_are_not_installed() {
 #[test]
 fn check_is_no_success_when_nothing_would_be_guarded() {
     let folder = folder();
-    let conf = put(folder.path(), "s.toml", "[gate]\n");
+    let conf = put(folder.path(), "s.toml", "[jail.sshd]\n");
     let (said, code) = says(&["check", "--config", text(&conf)]);
     assert!(said.ends_with("No jail is enabled: nothing would be guarded.\n1 problem\n"), "{said}");
     assert_eq!(code, 1);

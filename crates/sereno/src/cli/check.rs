@@ -46,7 +46,8 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
     let loaded = words::to(lang, || policy::load(&args.config))?;
     let outcome = &loaded.outcome;
     let missing: Vec<Missing<'_>> = outcome.policy.jails.iter().flat_map(missing).collect();
-    let nothing = outcome.policy.jails.is_empty() && loaded.doors.is_empty();
+    let policy = &outcome.policy;
+    let nothing = policy.jails.is_empty() && policy.gate.is_none() && loaded.doors.is_empty();
     let failed = outcome.has_errors() || nothing && !outcome.problems.is_empty();
     let code = ExitCode::from(u8::from(failed));
     let absent = programs::absent(&loaded);
