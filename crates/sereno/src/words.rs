@@ -65,6 +65,7 @@ pub fn lang() -> Lang {
 macro_rules! words {
     ($($name:ident($($arg:ident),*) = $english:literal | $spanish:literal;)*) => {$(
         #[doc = $english]
+        #[allow(rustdoc::broken_intra_doc_links, reason = "a text for people")]
         #[must_use]
         pub fn $name($($arg: impl Display),*) -> String {
             match lang() {

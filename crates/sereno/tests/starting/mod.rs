@@ -1,7 +1,8 @@
 //! How it is started in the place of fail2ban.
 
 use super::program::Home;
-use super::{JAILS, Server, ask, client, home, quiet};
+use super::{JAILS, home};
+use crate::host::{Server, ask, client, quiet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 /// `sereno gate`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum GateCommand {
-    /// Put the policy of the files ([gate]) on trial: it is taken back by itself unless confirmed.
+    /// Put the policy of the files (`[gate]`) on trial: it is taken back by itself unless confirmed.
     ///
     /// Refuses what would cut off your session, those who are logged in, and phones and trunks that
     /// registered lately. Exit code 1 when it refuses; nothing has changed then.
