@@ -195,6 +195,31 @@ class Policies(house.HouseCase):
         self.assertIn("banned", self.gate(porter, "explain", "tcp", "203.0.113.77", "443", code=1))
         self.assertIn("from world", self.gate(porter, "explain", "udp", "203.0.113.9", "5060", code=1))
 
+    def test_what_is_suggested_can_be_applied(self):
+        """What listens is let in but for what the world should not reach; and that is what `diff` shows."""
+        porter = self.guarding()
+        found = json.loads(self.gate(porter, "diff", "--json"))
+        self.assertEqual(found["idle"], [])
+        # Of the file: https for the world, all for the trusted.
+        reached = {one["port"]: one for one in found["listeners"]}
+        self.assertEqual(reached[443]["zones"], ["trusted", "world"])
+        self.assertEqual(reached[22]["zones"], ["trusted"])
+        self.assertTrue(reached[8088]["delicate"])
+        self.assertTrue(reached[22]["program"].startswith("python"))
+        self.rewrite('"allow ssh, tcp/8088"', '"allow tcp/4444"')
+        said = self.gate(porter, "diff", code=1)
+        self.assertRegex(said, r"tcp/8088 +python\S* +trusted, world +the world should not reach it")
+        self.assertIn("line 2 lets in: allow tcp/4444", said)
+
+        text = self.gate(porter, "suggest")
+        self.assertIn('# "allow tcp/8088 from 192.0.2.0/24",', text)
+        self.write("sereno.toml", text)
+        self.assertEqual(porter.ask("check", "--config", f"{self.work}/sereno.toml").returncode, 0)
+        self.gate(porter, "apply")
+        for family in BOTH:
+            for port, open_to_all in ((22, True), (443, True), (8088, False)):
+                self.assertEqual(self.house.reaches(STRANGER, port, family), open_to_all, f"{port} {family}")
+
     def test_nobody_elses_tables_are_touched(self):
         porter = self.guarding()
         self.house.run(SERVER, "nft", "-f", "-", text=FOREIGN)

@@ -33,6 +33,8 @@ pub enum GateAsk {
     Flush,
     /// How it is.
     Show,
+    /// Who listens, and who could reach him.
+    Diff,
     /// The gate as text for the nft program.
     Text,
     /// What would happen to a packet.
@@ -72,6 +74,34 @@ pub struct PolicyStatus {
     pub history: Vec<Past>,
     /// The table it stands in.
     pub table: Option<Name>,
+}
+
+/// Who listens, who could reach him, and what is open to nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reachable {
+    /// Whether it is about the policy of the files; else about that in force.
+    pub of_files: bool,
+    /// Who listens.
+    pub listeners: Vec<Reached>,
+    /// Lines of the policy that let in where nobody listens, by their number from 1.
+    pub idle: Vec<(usize, String)>,
+}
+
+/// Somebody who listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// With which protocol.
+    pub proto: Proto,
+    /// On which port.
+    pub port: u16,
+    /// At which address; the unspecified one for all.
+    pub addr: IpAddr,
+    /// The program; empty if that cannot be seen.
+    pub program: String,
+    /// The zones from which he is reached.
+    pub zones: Vec<Name>,
+    /// Whether the world should not reach him.
+    pub delicate: bool,
 }
 
 /// A policy that was in force.

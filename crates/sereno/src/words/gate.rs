@@ -57,6 +57,15 @@ words! {
     gate_past_rules(count) = "{count} rules" | "{count} reglas";
     gate_passes() = "gets in" | "entra";
     gate_stopped() = "is stopped" | "no entra";
+    diff_of_files() = "By the policy of the files:" | "Según la política de los archivos:";
+    diff_in_force() = "By what is in force:" | "Según lo que está en vigor:";
+    diff_port() = "listens" | "escucha";
+    diff_program() = "program" | "programa";
+    diff_from() = "reached from" | "alcanzable desde";
+    diff_closed() = "nowhere" | "ninguna parte";
+    diff_bad() = "the world should not reach it" | "el mundo no debería llegar a él";
+    diff_idle(number, text) = "nobody listens where line {number} lets in: {text}"
+        | "nadie escucha donde la línea {number} deja entrar: {text}";
     reason_ban(scope) = "banned ({scope})" | "vetado ({scope})";
     reason_door(door) = "let in by the door {door}" | "pasa por la puerta {door}";
     reason_closed(door) = "the door {door} is closed to him" | "la puerta {door} está cerrada para él";

@@ -12,7 +12,7 @@ mod tests;
 mod zone;
 
 pub use line::Known;
-pub use service::{Services, What};
+pub use service::{Services, What, is_delicate};
 pub use zone::{Origin, Span, TRUSTED, WORLD, Zone};
 
 use super::{Family, Name};

@@ -57,6 +57,18 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
             }
             Ok(ExitCode::SUCCESS)
         }
+        GateCommand::Diff(how) => match Talk::begin(socket, *how)?.ask(Ask::Gate(GateAsk::Diff))? {
+            Reply::Reachable(found) => {
+                if how.json {
+                    json(out, &serde_json::json!(found))?;
+                } else {
+                    show::reachable(&found, out)?;
+                }
+                Ok(ExitCode::from(u8::from(found.listeners.iter().any(show::is_bad))))
+            }
+            _ => Err(unexpected()),
+        },
+        GateCommand::Suggest => suggest(out),
         GateCommand::Explain(args) => explain(socket, args, out),
         GateCommand::Export { form } => export(socket, *form, out),
     }
@@ -128,6 +140,15 @@ fn explain(socket: Option<&Path>, args: &ExplainArgs, out: &mut impl Write) -> O
         }
         _ => Err(unexpected()),
     }
+}
+
+fn suggest(out: &mut impl Write) -> Outcome {
+    let root = Path::new("/");
+    let (facts, listeners) = (crate::discover::gather(root), crate::discover::listeners(root));
+    let rtp = facts.asterisk.as_ref().and_then(|_| crate::discover::rtp(root));
+    let text = sereno_config::suggest_gate(&facts, &listeners, rtp, words::lang());
+    out.write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn told(judgement: &Judgement, out: &mut impl Write) -> std::io::Result<()> {

@@ -4,6 +4,7 @@
 //! kept in the ledger, so it holds after a restart whatever the files say by then.
 
 mod approach;
+mod differ;
 mod lockout;
 
 use super::Shell;
@@ -101,8 +102,19 @@ impl Shell {
             }
             GateAsk::Flush => self.guard.flush_policy(now),
             GateAsk::Show => Reply::Gate(Box::new(self.guard.policy_status())),
+            GateAsk::Diff => self.gate_diff(now),
             GateAsk::Text => self.guard.gate_text(now),
             GateAsk::Explain(probe) => self.guard.explain(&probe, now),
+        }
+    }
+
+    /// Of the policy of the files, if they have one, else of that in force.
+    fn gate_diff(&mut self, now: Time) -> Reply {
+        let files = self.wanted().ok();
+        let policy = files.as_ref().or(self.guard.warden.accepted());
+        match self.guard.reachable(policy, files.is_some(), now) {
+            Ok(reachable) => Reply::Reachable(Box::new(reachable)),
+            Err(why) => Reply::Refused { why },
         }
     }
 
