@@ -68,6 +68,13 @@ impl Warden {
         self.trial.as_ref().map(|(_, until)| *until)
     }
 
+    /// The clock was set back by so much: the kernel ends the trial after as long as before.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        if let Some((_, until)) = &mut self.trial {
+            *until = until.minus(by);
+        }
+    }
+
     /// Whether the files want another one than is in force.
     pub(super) fn differs(&self) -> bool {
         self.files.is_some() && self.files.as_ref() != self.accepted()
@@ -304,4 +311,35 @@ fn difference(old: Option<&Policy>, new: &Policy) -> Vec<String> {
     let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
     let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
     gone.chain(come).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_are_kept_and_numbers_go_on() {
+        let at = Time::from_secs;
+        let mut warden = Warden::default();
+        for second in 1..=15 {
+            warden.accept(Some(Policy::default()), at(second));
+        }
+        let kept = [(KEY.to_owned(), serde_json::to_string(&warden.past).unwrap())];
+        let mut warden = Warden::recall(&kept);
+        let numbers: Vec<u64> = warden.past.iter().map(|past| past.number).collect();
+        assert_eq!(numbers, (6..=15).collect::<Vec<_>>());
+        assert!(warden.accepted().is_some() && !warden.is_flushed());
+        warden.accept(None, at(16));
+        assert!(warden.accepted().is_none() && warden.is_flushed());
+        assert_eq!(warden.past.last().unwrap().number, 16);
+        assert_eq!(Warden::recall(&[(KEY.to_owned(), "[{".to_owned())]).past, []);
+    }
+
+    #[test]
+    fn a_trial_lasts_no_longer_when_the_clock_is_set_back() {
+        let at = Time::from_secs;
+        let mut warden = Warden { trial: Some((Policy::default(), at(5000))), ..Warden::default() };
+        warden.set_back(Duration::from_secs(3600));
+        assert_eq!(warden.next_wake(), Some(at(1400)));
+    }
 }
