@@ -31,6 +31,11 @@ pub enum GateAsk {
     },
     /// Have no policy any more: everything is open that nothing else closes.
     Flush,
+    /// Nothing comes in any more but who comes by a door; or that is over.
+    Panic {
+        /// Whether it begins.
+        begins: bool,
+    },
     /// How it is.
     Show,
     /// Who listens, and who could reach him.
@@ -39,6 +44,14 @@ pub enum GateAsk {
     Text,
     /// What would happen to a packet.
     Explain(Probe),
+}
+
+impl GateAsk {
+    /// Whether it changes who may reach what, but for the end of a panic.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        matches!(self, Self::Apply { .. } | Self::Confirm | Self::Revert { .. } | Self::Flush)
+    }
 }
 
 /// The beginning of something.
@@ -68,6 +81,8 @@ pub struct PolicyStatus {
     pub counts: Vec<(String, u64)>,
     /// Whether that of the files is another one.
     pub differs: bool,
+    /// Since when nothing comes in.
+    pub panic: Option<Time>,
     /// Why it is not in force, where it should be.
     pub refused: Option<String>,
     /// Those that were in force, oldest first.

@@ -38,6 +38,13 @@ words! {
     policy_taken_back() = "the trial is over: the gate is as it was before"
         | "terminó la prueba: el cortafuegos vuelve a ser el de antes";
     policy_opened() = "the gate has no policy any more" | "el cortafuegos ya no tiene política";
+    policy_panic() = "panic: nothing comes in any more but who comes by a door; `sereno resume` ends it"
+        | "pánico: ya no entra nada salvo quien pasa por una puerta; `sereno resume` lo termina";
+    policy_resumed() = "the panic is over: the policy holds again" | "se acabó el pánico: vuelve a regir la política";
+    gate_panics() = "there is a panic; `sereno resume` ends it" | "hay un pánico; `sereno resume` lo termina";
+    gate_no_panic() = "there is no panic" | "no hay ningún pánico";
+    panic_console() = "this cuts off this very session (SSH_CONNECTION is set); say it on the console, or --force"
+        | "esto corta esta misma sesión (hay SSH_CONNECTION); dígalo en la consola, o --force";
     gate_on_trial(seconds) = "On trial for {seconds} s. Open a second session, and say there\n\n  sereno gate confirm\n\nWithout that everything is as before by itself."
         | "A prueba durante {seconds} s. Abra otra sesión, y diga en ella\n\n  sereno gate confirm\n\nSin eso todo vuelve solo a ser como antes.";
     gate_in_force(since) = "In force since {since}:" | "En vigor desde {since}:";

@@ -74,6 +74,25 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
     }
 }
 
+/// Lets nothing in any more.
+///
+/// # Errors
+/// As [`run`]; and where it would cut off who says it.
+pub fn panic(socket: Option<&Path>, force: bool, how: Json, out: &mut impl Write) -> Outcome {
+    if session().is_some() && !force {
+        return Err(Failure::refused(words::panic_console()));
+    }
+    order(socket, GateAsk::Panic { begins: true }, how, out)
+}
+
+/// Ends that.
+///
+/// # Errors
+/// As [`run`].
+pub fn resume(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Outcome {
+    order(socket, GateAsk::Panic { begins: false }, how, out)
+}
+
 fn seconds(text: &str) -> Result<u64, Failure> {
     let length = sereno_config::duration(text).map_err(Failure::usage)?;
     Ok(length.map_or(u64::MAX, |length| length.as_secs()))

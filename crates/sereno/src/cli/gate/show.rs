@@ -9,6 +9,9 @@ use std::io::{self, Write, stdout};
 
 /// The policy in force, and one on trial.
 pub(super) fn policy(status: &PolicyStatus, out: &mut impl Write) -> io::Result<()> {
+    if status.panic.is_some() {
+        writeln!(out, "{}\n", words::policy_panic())?;
+    }
     // Only one of them decides, and is counted.
     let trying = status.trying.is_some();
     match &status.accepted {

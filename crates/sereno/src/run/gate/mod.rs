@@ -6,6 +6,7 @@
 mod approach;
 mod differ;
 mod lockout;
+mod panic;
 
 use super::Shell;
 use super::guard::Guard;
@@ -35,6 +36,8 @@ pub(super) struct Warden {
     past: Vec<Past>,
     /// One on trial, and until when.
     trial: Option<(Policy, Time)>,
+    /// Since when nothing comes in.
+    panic: Option<Time>,
     /// That of the files, when they were last read.
     pub(super) files: Option<Policy>,
 }
@@ -44,7 +47,7 @@ impl Warden {
     pub(super) fn recall(marks: &[(String, String)]) -> Self {
         let kept = marks.iter().find(|(key, _)| key == KEY);
         let past = kept.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default();
-        Self { past, ..Self::default() }
+        Self { past, panic: panic::recall(marks), ..Self::default() }
     }
 
     fn accepted(&self) -> Option<&Policy> {
@@ -66,6 +69,11 @@ impl Warden {
     /// When the trial ends.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.trial.as_ref().map(|(_, until)| *until)
+    }
+
+    /// Whether nothing comes in.
+    pub(super) fn panics(&self) -> bool {
+        self.panic.is_some()
     }
 
     /// The clock was set back by so much: the kernel ends the trial after as long as before.
@@ -94,7 +102,11 @@ impl Shell {
     /// Does what is asked about the policy.
     pub(super) fn gate(&mut self, ask: GateAsk, now: Time) -> Reply {
         let span = |seconds: u64| Duration::from_secs(seconds.clamp(TRIAL.0, TRIAL.1));
+        if self.guard.warden.panic.is_some() && ask.changes() {
+            return Reply::Refused { why: words::gate_panics() };
+        }
         match ask {
+            GateAsk::Panic { begins } => self.guard.panic(begins, now),
             GateAsk::Apply { seconds, force, session } => match self.wanted() {
                 Ok(policy) => {
                     let friends = self.policy.friends.clone();
@@ -144,6 +156,9 @@ impl Guard {
     pub(super) fn draw_policy(&mut self) {
         self.draft.policy = self.warden.accepted().cloned();
         self.draft.trying = self.warden.trial.as_ref().map(|(policy, _)| policy.clone());
+        if self.warden.panic.is_some() {
+            (self.draft.policy, self.draft.trying) = (Some(panic::nothing()), None);
+        }
     }
 
     fn try_policy(&mut self, policy: Policy, trial: &Trial, now: Time) -> Reply {
@@ -264,6 +279,7 @@ impl Guard {
         PolicyStatus {
             accepted,
             trying: warden.trial.clone(),
+            panic: warden.panic,
             differs: warden.differs(),
             refused: self.hands.lawless().map(str::to_owned),
             history: warden.past.clone(),
