@@ -45,11 +45,11 @@ class Policies(house.HouseCase):
     def rewrite(self, *rules):
         self.write("sereno.toml", POLICY.format(", ".join(rules)))
 
-    def gate(self, porter, *words, session=None, code=0):
+    def gate(self, porter, *words, session=None, code=0, top=False):
         """A command of an administrator, who may have come by ssh; what it said."""
         here = net.server_address(SERVER, V4)
         env = [f"SSH_CONNECTION={session} 40000 {here} 22"] if session else ["-u", "SSH_CONNECTION"]
-        call = self.house.net.command(SERVER, "env", *env, guard.BINARY, "--socket", porter.socket, "gate", *words)
+        call = self.house.net.command(SERVER, "env", *env, guard.BINARY, "--socket", porter.socket, *[] if top else ["gate"], *words)
         done = subprocess.run(call, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout + done.stderr
@@ -194,6 +194,55 @@ class Policies(house.HouseCase):
         self.assertIn("line 1: allow https", self.gate(porter, "explain", "tcp", "203.0.113.9", "443"))
         self.assertIn("banned", self.gate(porter, "explain", "tcp", "203.0.113.77", "443", code=1))
         self.assertIn("from world", self.gate(porter, "explain", "udp", "203.0.113.9", "5060", code=1))
+
+    def test_in_a_panic_only_doors_let_in(self):
+        door = '\n[door.ssh]\nports = "tcp/22"\nknock = [7311, 2904, 5127]\nclosed = false\n'
+        porter = self.guarding(options=door)
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        with self.house.connect(CLIENT, 443) as at_work:
+            self.gate(porter, "panic", session=net.server_address(CLIENT, V4), code=1, top=True)
+            self.assertTrue(house.echoes(at_work))
+            self.gate(porter, "panic", top=True)
+            self.assertFalse(house.echoes(at_work), "what is under way ends")
+            for end in (porter.kill, porter.stop):
+                for family in BOTH:
+                    for role in (CLIENT, STRANGER):
+                        self.assertFalse(any(self.house.reaches(role, port, family) for port in (22, 443)))
+                end()
+                porter.start()
+            self.gate(porter, "apply", code=1)
+            self.assertIn("sereno resume", porter.ask("status").stdout)
+            self.house.knock((7311, 2904, 5127))
+            self.assert_opens(CLIENT, 22)
+            self.assert_shut(CLIENT, 443)
+            self.gate(porter, "resume", top=True)
+            self.assert_new()
+
+    def test_what_is_suggested_can_be_applied(self):
+        """What listens is let in but for what the world should not reach; and that is what `diff` shows."""
+        porter = self.guarding()
+        found = json.loads(self.gate(porter, "diff", "--json"))
+        self.assertEqual(found["idle"], [])
+        # Of the file: https for the world, all for the trusted.
+        reached = {one["port"]: one for one in found["listeners"]}
+        self.assertEqual(reached[443]["zones"], ["trusted", "world"])
+        self.assertEqual(reached[22]["zones"], ["trusted"])
+        self.assertTrue(reached[8088]["delicate"])
+        self.assertTrue(reached[22]["program"].startswith("python"))
+        self.rewrite('"allow ssh, tcp/8088"', '"allow tcp/4444"')
+        said = self.gate(porter, "diff", code=1)
+        self.assertRegex(said, r"tcp/8088 +python\S* +trusted, world +the world should not reach it")
+        self.assertIn("line 2 lets in: allow tcp/4444", said)
+
+        text = self.gate(porter, "suggest")
+        self.assertIn('# "allow tcp/8088 from 192.0.2.0/24",', text)
+        self.write("sereno.toml", text)
+        self.assertEqual(porter.ask("check", "--config", f"{self.work}/sereno.toml").returncode, 0)
+        self.gate(porter, "apply")
+        for family in BOTH:
+            for port, open_to_all in ((22, True), (443, True), (8088, False)):
+                self.assertEqual(self.house.reaches(STRANGER, port, family), open_to_all, f"{port} {family}")
 
     def test_nobody_elses_tables_are_touched(self):
         porter = self.guarding()

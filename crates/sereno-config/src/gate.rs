@@ -50,6 +50,7 @@ pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) ->
         rules: Vec::new(),
         ping: draft.ping,
         asymmetric: draft.asymmetric,
+        cut: false,
     };
     let names: Vec<Name> = policy.names().collect();
     let known = Known { services: &draft.services, zones: &names, zone };

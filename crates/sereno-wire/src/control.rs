@@ -1,6 +1,6 @@
 //! The control protocol: what clients may ask of the running program.
 
-use crate::gate::{GateAsk, PolicyStatus};
+use crate::gate::{GateAsk, PolicyStatus, Reachable};
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::gate::{Judgement, Name};
@@ -142,6 +142,8 @@ pub enum Reply {
     Gate(Box<PolicyStatus>),
     /// To [`GateAsk::Explain`].
     Explained(Judgement),
+    /// To [`GateAsk::Diff`].
+    Reachable(Box<Reachable>),
     /// To [`GateAsk::Text`].
     Text(String),
     /// To [`Ask::Watch`].

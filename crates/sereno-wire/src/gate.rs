@@ -31,12 +31,27 @@ pub enum GateAsk {
     },
     /// Have no policy any more: everything is open that nothing else closes.
     Flush,
+    /// Nothing comes in any more but who comes by a door; or that is over.
+    Panic {
+        /// Whether it begins.
+        begins: bool,
+    },
     /// How it is.
     Show,
+    /// Who listens, and who could reach him.
+    Diff,
     /// The gate as text for the nft program.
     Text,
     /// What would happen to a packet.
     Explain(Probe),
+}
+
+impl GateAsk {
+    /// Whether it changes who may reach what, but for the end of a panic.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        matches!(self, Self::Apply { .. } | Self::Confirm | Self::Revert { .. } | Self::Flush)
+    }
 }
 
 /// The beginning of something.
@@ -66,12 +81,42 @@ pub struct PolicyStatus {
     pub counts: Vec<(String, u64)>,
     /// Whether that of the files is another one.
     pub differs: bool,
+    /// Since when nothing comes in.
+    pub panic: Option<Time>,
     /// Why it is not in force, where it should be.
     pub refused: Option<String>,
     /// Those that were in force, oldest first.
     pub history: Vec<Past>,
     /// The table it stands in.
     pub table: Option<Name>,
+}
+
+/// Who listens, who could reach him, and what is open to nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reachable {
+    /// Whether it is about the policy of the files; else about that in force.
+    pub of_files: bool,
+    /// Who listens.
+    pub listeners: Vec<Reached>,
+    /// Lines of the policy that let in where nobody listens, by their number from 1.
+    pub idle: Vec<(usize, String)>,
+}
+
+/// Somebody who listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// With which protocol.
+    pub proto: Proto,
+    /// On which port.
+    pub port: u16,
+    /// At which address; the unspecified one for all.
+    pub addr: IpAddr,
+    /// The program; empty if that cannot be seen.
+    pub program: String,
+    /// The zones from which he is reached.
+    pub zones: Vec<Name>,
+    /// Whether the world should not reach him.
+    pub delicate: bool,
 }
 
 /// A policy that was in force.

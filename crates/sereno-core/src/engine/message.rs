@@ -113,6 +113,10 @@ pub enum PolicyStep {
     TakenBack,
     /// There is none any more.
     Opened,
+    /// Nothing comes in any more.
+    Panic,
+    /// That is over.
+    Resumed,
 }
 
 /// Something the administrator should know. Its written form outlives a restart in the ledger.

@@ -68,6 +68,8 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Unban(args) => client::unban(socket, args, out),
         Command::Door(command) => door::run(socket, command, out),
         Command::Gate(command) => gate::run(socket, command, out),
+        Command::Panic { force, json } => gate::panic(socket, *force, *json, out),
+        Command::Resume(how) => gate::resume(socket, *how, out),
         Command::Why(args) => client::why(socket, args, out),
         Command::Watch(how) => client::watch(socket, *how, out),
         Command::Reload(how) => client::order(socket, Ask::Reload, *how, out),

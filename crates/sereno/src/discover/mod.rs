@@ -5,6 +5,7 @@
 
 mod asterisk;
 mod conf;
+mod listen;
 mod net;
 mod sessions;
 mod socket;
@@ -12,6 +13,8 @@ mod sshd;
 mod tcp;
 mod way;
 
+pub use asterisk::rtp;
+pub use listen::listeners;
 use rustix::fs::OFlags;
 use sereno_config::facts::Facts;
 use sereno_core::addr::{Prefix, canonical};

@@ -120,6 +120,8 @@ fn policy(step: PolicyStep) -> String {
         PolicyStep::Confirmed => words::policy_confirmed(),
         PolicyStep::TakenBack => words::policy_taken_back(),
         PolicyStep::Opened => words::policy_opened(),
+        PolicyStep::Panic => words::policy_panic(),
+        PolicyStep::Resumed => words::policy_resumed(),
     }
 }
 

@@ -69,6 +69,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(bare);
     let lawless = guard.hands.lawless().map(words::alarm_lawless);
     all.extend(lawless.map(|text| Alarm::new("policy", text)));
+    let panic = guard.warden.panics().then(words::policy_panic);
+    all.extend(panic.map(|text| Alarm::new("panic", text)));
     let open = guard.warden.is_flushed().then(words::alarm_policy_open);
     all.extend(open.map(|text| Alarm::new("policy open", text)));
     all.extend(guard.attendance.stuck.iter().map(|stuck| Alarm::new("doors stuck", stuck.words())));

@@ -38,6 +38,13 @@ words! {
     policy_taken_back() = "the trial is over: the gate is as it was before"
         | "terminó la prueba: el cortafuegos vuelve a ser el de antes";
     policy_opened() = "the gate has no policy any more" | "el cortafuegos ya no tiene política";
+    policy_panic() = "panic: nothing comes in any more but who comes by a door; `sereno resume` ends it"
+        | "pánico: ya no entra nada salvo quien pasa por una puerta; `sereno resume` lo termina";
+    policy_resumed() = "the panic is over: the policy holds again" | "se acabó el pánico: vuelve a regir la política";
+    gate_panics() = "there is a panic; `sereno resume` ends it" | "hay un pánico; `sereno resume` lo termina";
+    gate_no_panic() = "there is no panic" | "no hay ningún pánico";
+    panic_console() = "this cuts off this very session (SSH_CONNECTION is set); say it on the console, or --force"
+        | "esto corta esta misma sesión (hay SSH_CONNECTION); dígalo en la consola, o --force";
     gate_on_trial(seconds) = "On trial for {seconds} s. Open a second session, and say there\n\n  sereno gate confirm\n\nWithout that everything is as before by itself."
         | "A prueba durante {seconds} s. Abra otra sesión, y diga en ella\n\n  sereno gate confirm\n\nSin eso todo vuelve solo a ser como antes.";
     gate_in_force(since) = "In force since {since}:" | "En vigor desde {since}:";
@@ -57,6 +64,15 @@ words! {
     gate_past_rules(count) = "{count} rules" | "{count} reglas";
     gate_passes() = "gets in" | "entra";
     gate_stopped() = "is stopped" | "no entra";
+    diff_of_files() = "By the policy of the files:" | "Según la política de los archivos:";
+    diff_in_force() = "By what is in force:" | "Según lo que está en vigor:";
+    diff_port() = "listens" | "escucha";
+    diff_program() = "program" | "programa";
+    diff_from() = "reached from" | "alcanzable desde";
+    diff_closed() = "nowhere" | "ninguna parte";
+    diff_bad() = "the world should not reach it" | "el mundo no debería llegar a él";
+    diff_idle(number, text) = "nobody listens where line {number} lets in: {text}"
+        | "nadie escucha donde la línea {number} deja entrar: {text}";
     reason_ban(scope) = "banned ({scope})" | "vetado ({scope})";
     reason_door(door) = "let in by the door {door}" | "pasa por la puerta {door}";
     reason_closed(door) = "the door {door} is closed to him" | "la puerta {door} está cerrada para él";

@@ -164,8 +164,10 @@ impl Draft<'_> {
     fn deciding(self, mark: Option<u32>) -> Chain {
         let needed = |family| asks(Test::IcmpIn(family, self.needed(family)));
         let mut rules = vec![accept(Part::Loopback)];
-        rules.push(accept(asks(Test::Going)));
-        rules.extend(older::rules());
+        if !self.policy.cut {
+            rules.push(accept(asks(Test::Going)));
+            rules.extend(older::rules());
+        }
         rules.push(vec![asks(Test::Invalid), Part::Count(self.name(INVALID)), DROP]);
         // Whom a door let in.
         rules.extend(mark.map(|bits| accept(asks(Test::Marked(bits)))));

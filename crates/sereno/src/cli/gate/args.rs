@@ -45,6 +45,14 @@ pub enum GateCommand {
     ///
     /// It is the first packet of something new, such as: sereno gate explain udp 203.0.113.9 5060.
     Explain(ExplainArgs),
+    /// Show who listens here and from which zones he is reached; what the world should not reach;
+    /// and rules for ports on which nobody listens.
+    ///
+    /// It is about the policy of the files, or, without one, about that in force. Exit code 1 when the
+    /// world reaches what it should not.
+    Diff(Json),
+    /// Write a policy for what listens on this machine, each line with its reason, to read and change.
+    Suggest,
     /// Print the gate that is in force, as text for nft or as JSON.
     Export {
         /// In which form.

@@ -57,9 +57,40 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
             }
             Ok(ExitCode::SUCCESS)
         }
+        GateCommand::Diff(how) => match Talk::begin(socket, *how)?.ask(Ask::Gate(GateAsk::Diff))? {
+            Reply::Reachable(found) => {
+                if how.json {
+                    json(out, &serde_json::json!(found))?;
+                } else {
+                    show::reachable(&found, out)?;
+                }
+                Ok(ExitCode::from(u8::from(found.listeners.iter().any(show::is_bad))))
+            }
+            _ => Err(unexpected()),
+        },
+        GateCommand::Suggest => suggest(out),
         GateCommand::Explain(args) => explain(socket, args, out),
         GateCommand::Export { form } => export(socket, *form, out),
     }
+}
+
+/// Lets nothing in any more.
+///
+/// # Errors
+/// As [`run`]; and where it would cut off who says it.
+pub fn panic(socket: Option<&Path>, force: bool, how: Json, out: &mut impl Write) -> Outcome {
+    if session().is_some() && !force {
+        return Err(Failure::refused(words::panic_console()));
+    }
+    order(socket, GateAsk::Panic { begins: true }, how, out)
+}
+
+/// Ends that.
+///
+/// # Errors
+/// As [`run`].
+pub fn resume(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Outcome {
+    order(socket, GateAsk::Panic { begins: false }, how, out)
 }
 
 fn seconds(text: &str) -> Result<u64, Failure> {
@@ -128,6 +159,15 @@ fn explain(socket: Option<&Path>, args: &ExplainArgs, out: &mut impl Write) -> O
         }
         _ => Err(unexpected()),
     }
+}
+
+fn suggest(out: &mut impl Write) -> Outcome {
+    let root = Path::new("/");
+    let (facts, listeners) = (crate::discover::gather(root), crate::discover::listeners(root));
+    let rtp = facts.asterisk.as_ref().and_then(|_| crate::discover::rtp(root));
+    let text = sereno_config::suggest_gate(&facts, &listeners, rtp, words::lang());
+    out.write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn told(judgement: &Judgement, out: &mut impl Write) -> std::io::Result<()> {

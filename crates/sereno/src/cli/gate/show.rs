@@ -3,12 +3,15 @@
 use crate::cli::paint::{self, Column, Paint, moment, table};
 use crate::words;
 use sereno_core::gate::Reason;
-use sereno_core::gate::policy::{Policy, Zone};
-use sereno_wire::gate::PolicyStatus;
+use sereno_core::gate::policy::{Policy, WORLD, Zone};
+use sereno_wire::gate::{PolicyStatus, Reachable, Reached};
 use std::io::{self, Write, stdout};
 
 /// The policy in force, and one on trial.
 pub(super) fn policy(status: &PolicyStatus, out: &mut impl Write) -> io::Result<()> {
+    if status.panic.is_some() {
+        writeln!(out, "{}\n", words::policy_panic())?;
+    }
     // Only one of them decides, and is counted.
     let trying = status.trying.is_some();
     match &status.accepted {
@@ -74,6 +77,38 @@ pub(super) fn history(status: &PolicyStatus, out: &mut impl Write) -> io::Result
             words::gate_past_rules(policy.rules.len())
         });
         writeln!(out, "{:>4}  {}  {what}", past.number, moment(past.since))?;
+    }
+    Ok(())
+}
+
+/// Whether the world reaches what it should not.
+pub(super) fn is_bad(one: &Reached) -> bool {
+    one.delicate && one.zones.iter().any(|zone| zone.as_str() == WORLD)
+}
+
+/// Who listens, and what is open to nobody.
+pub(super) fn reachable(found: &Reachable, out: &mut impl Write) -> io::Result<()> {
+    let about = if found.of_files { words::diff_of_files() } else { words::diff_in_force() };
+    writeln!(out, "{about}")?;
+    let plain = anstyle::Style::new();
+    let columns = [
+        Column::left(words::diff_port(), paint::WHO),
+        Column::left(words::diff_program(), plain),
+        Column::left(words::diff_from(), plain),
+        Column::left("", paint::BAD),
+    ];
+    let row = |one: &Reached| {
+        let zones: Vec<String> = one.zones.iter().map(ToString::to_string).collect();
+        let zones = if zones.is_empty() { words::diff_closed() } else { zones.join(", ") };
+        let at = if one.addr.is_unspecified() { String::new() } else { format!(" {}", one.addr) };
+        let bad = if is_bad(one) { words::diff_bad() } else { String::new() };
+        let port = format!("{}/{}{at}", one.proto.as_str(), one.port);
+        vec![port, paint::safe(&one.program).into_owned(), zones, bad]
+    };
+    let rows: Vec<Vec<String>> = found.listeners.iter().map(row).collect();
+    write!(out, "{}", table(Paint::on(&stdout()), &columns, &rows))?;
+    for (number, text) in &found.idle {
+        writeln!(out, "{}", words::diff_idle(number, paint::safe(text)))?;
     }
     Ok(())
 }

@@ -4,7 +4,9 @@
 //! kept in the ledger, so it holds after a restart whatever the files say by then.
 
 mod approach;
+mod differ;
 mod lockout;
+mod panic;
 
 use super::Shell;
 use super::guard::Guard;
@@ -34,6 +36,8 @@ pub(super) struct Warden {
     past: Vec<Past>,
     /// One on trial, and until when.
     trial: Option<(Policy, Time)>,
+    /// Since when nothing comes in.
+    panic: Option<Time>,
     /// That of the files, when they were last read.
     pub(super) files: Option<Policy>,
 }
@@ -43,7 +47,7 @@ impl Warden {
     pub(super) fn recall(marks: &[(String, String)]) -> Self {
         let kept = marks.iter().find(|(key, _)| key == KEY);
         let past = kept.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default();
-        Self { past, ..Self::default() }
+        Self { past, panic: panic::recall(marks), ..Self::default() }
     }
 
     fn accepted(&self) -> Option<&Policy> {
@@ -67,6 +71,18 @@ impl Warden {
         self.trial.as_ref().map(|(_, until)| *until)
     }
 
+    /// Whether nothing comes in.
+    pub(super) fn panics(&self) -> bool {
+        self.panic.is_some()
+    }
+
+    /// The clock was set back by so much: the kernel ends the trial after as long as before.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        if let Some((_, until)) = &mut self.trial {
+            *until = until.minus(by);
+        }
+    }
+
     /// Whether the files want another one than is in force.
     pub(super) fn differs(&self) -> bool {
         self.files.is_some() && self.files.as_ref() != self.accepted()
@@ -86,7 +102,11 @@ impl Shell {
     /// Does what is asked about the policy.
     pub(super) fn gate(&mut self, ask: GateAsk, now: Time) -> Reply {
         let span = |seconds: u64| Duration::from_secs(seconds.clamp(TRIAL.0, TRIAL.1));
+        if self.guard.warden.panic.is_some() && ask.changes() {
+            return Reply::Refused { why: words::gate_panics() };
+        }
         match ask {
+            GateAsk::Panic { begins } => self.guard.panic(begins, now),
             GateAsk::Apply { seconds, force, session } => match self.wanted() {
                 Ok(policy) => {
                     let friends = self.policy.friends.clone();
@@ -101,8 +121,19 @@ impl Shell {
             }
             GateAsk::Flush => self.guard.flush_policy(now),
             GateAsk::Show => Reply::Gate(Box::new(self.guard.policy_status())),
+            GateAsk::Diff => self.gate_diff(now),
             GateAsk::Text => self.guard.gate_text(now),
             GateAsk::Explain(probe) => self.guard.explain(&probe, now),
+        }
+    }
+
+    /// Of the policy of the files, if they have one, else of that in force.
+    fn gate_diff(&mut self, now: Time) -> Reply {
+        let files = self.wanted().ok();
+        let policy = files.as_ref().or(self.guard.warden.accepted());
+        match self.guard.reachable(policy, files.is_some(), now) {
+            Ok(reachable) => Reply::Reachable(Box::new(reachable)),
+            Err(why) => Reply::Refused { why },
         }
     }
 
@@ -125,6 +156,9 @@ impl Guard {
     pub(super) fn draw_policy(&mut self) {
         self.draft.policy = self.warden.accepted().cloned();
         self.draft.trying = self.warden.trial.as_ref().map(|(policy, _)| policy.clone());
+        if self.warden.panic.is_some() {
+            (self.draft.policy, self.draft.trying) = (Some(panic::nothing()), None);
+        }
     }
 
     fn try_policy(&mut self, policy: Policy, trial: &Trial, now: Time) -> Reply {
@@ -245,6 +279,7 @@ impl Guard {
         PolicyStatus {
             accepted,
             trying: warden.trial.clone(),
+            panic: warden.panic,
             differs: warden.differs(),
             refused: self.hands.lawless().map(str::to_owned),
             history: warden.past.clone(),
@@ -292,4 +327,35 @@ fn difference(old: Option<&Policy>, new: &Policy) -> Vec<String> {
     let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
     let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
     gone.chain(come).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_are_kept_and_numbers_go_on() {
+        let at = Time::from_secs;
+        let mut warden = Warden::default();
+        for second in 1..=15 {
+            warden.accept(Some(Policy::default()), at(second));
+        }
+        let kept = [(KEY.to_owned(), serde_json::to_string(&warden.past).unwrap())];
+        let mut warden = Warden::recall(&kept);
+        let numbers: Vec<u64> = warden.past.iter().map(|past| past.number).collect();
+        assert_eq!(numbers, (6..=15).collect::<Vec<_>>());
+        assert!(warden.accepted().is_some() && !warden.is_flushed());
+        warden.accept(None, at(16));
+        assert!(warden.accepted().is_none() && warden.is_flushed());
+        assert_eq!(warden.past.last().unwrap().number, 16);
+        assert_eq!(Warden::recall(&[(KEY.to_owned(), "[{".to_owned())]).past, []);
+    }
+
+    #[test]
+    fn a_trial_lasts_no_longer_when_the_clock_is_set_back() {
+        let at = Time::from_secs;
+        let mut warden = Warden { trial: Some((Policy::default(), at(5000))), ..Warden::default() };
+        warden.set_back(Duration::from_secs(3600));
+        assert_eq!(warden.next_wake(), Some(at(1400)));
+    }
 }
