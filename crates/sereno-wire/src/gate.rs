@@ -73,10 +73,10 @@ pub struct Probe {
 /// How the policy is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyStatus {
-    /// The one in force, and since when.
-    pub accepted: Option<(Policy, Time)>,
-    /// One on trial, and until when.
-    pub trying: Option<(Policy, Time)>,
+    /// The one in force.
+    pub accepted: Option<Accepted>,
+    /// One on trial.
+    pub trying: Option<Trying>,
     /// Packets that each line was about, and the rest of each zone, of the one that decides.
     pub counts: Vec<(String, u64)>,
     /// Whether that of the files is another one.
@@ -89,6 +89,24 @@ pub struct PolicyStatus {
     pub history: Vec<Past>,
     /// The table it stands in.
     pub table: Option<Name>,
+}
+
+/// A policy in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// What it says.
+    pub policy: Policy,
+    /// Since when.
+    pub since: Time,
+}
+
+/// A policy on trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trying {
+    /// What it says.
+    pub policy: Policy,
+    /// When it ends.
+    pub until: Time,
 }
 
 /// Who listens, who could reach him, and what is open to nobody.

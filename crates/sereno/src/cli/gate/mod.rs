@@ -3,7 +3,7 @@
 pub mod args;
 mod show;
 
-use super::client::{done, json};
+use super::client::{done, json_status};
 use super::failure::{Failure, Outcome};
 use super::talk::{Talk, unexpected};
 use crate::cli::args::Json;
@@ -42,7 +42,7 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
         GateCommand::Show(how) => {
             let status = status(socket, *how)?;
             if how.json {
-                json(out, &serde_json::json!(status))?;
+                json_status(out, &status)?;
             } else {
                 show::policy(&status, out)?;
             }
@@ -51,7 +51,7 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
         GateCommand::History(how) => {
             let status = status(socket, *how)?;
             if how.json {
-                json(out, &serde_json::json!(status.history))?;
+                json_status(out, &status.history)?;
             } else {
                 show::history(&status, out)?;
             }
@@ -60,7 +60,7 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
         GateCommand::Diff(how) => match Talk::begin(socket, *how)?.ask(Ask::Gate(GateAsk::Diff))? {
             Reply::Reachable(found) => {
                 if how.json {
-                    json(out, &serde_json::json!(found))?;
+                    json_status(out, &found)?;
                 } else {
                     show::reachable(&found, out)?;
                 }
@@ -151,7 +151,7 @@ fn explain(socket: Option<&Path>, args: &ExplainArgs, out: &mut impl Write) -> O
     match Talk::begin(socket, args.json)?.ask(Ask::Gate(GateAsk::Explain(probe)))? {
         Reply::Explained(judgement) => {
             if args.json.json {
-                json(out, &serde_json::json!(judgement))?;
+                json_status(out, &judgement)?;
             } else {
                 told(&judgement, out)?;
             }
@@ -181,7 +181,7 @@ fn export(socket: Option<&Path>, form: Form, out: &mut impl Write) -> Outcome {
     match form {
         Form::Json => {
             let status = status(socket, Json { json: true })?;
-            json(out, &serde_json::json!(status.accepted.map(|(policy, _)| policy)))?;
+            json_status(out, &status.accepted.map(|accepted| accepted.policy))?;
         }
         Form::Nft => {
             match Talk::begin(socket, Json { json: false })?.ask(Ask::Gate(GateAsk::Text))? {

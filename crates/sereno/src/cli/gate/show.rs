@@ -4,7 +4,7 @@ use crate::cli::paint::{self, Column, Paint, moment, table};
 use crate::words;
 use sereno_core::gate::Reason;
 use sereno_core::gate::policy::{Policy, WORLD, Zone};
-use sereno_wire::gate::{PolicyStatus, Reachable, Reached};
+use sereno_wire::gate::{Accepted, PolicyStatus, Reachable, Reached, Trying};
 use std::io::{self, Write, stdout};
 
 /// The policy in force, and one on trial.
@@ -15,13 +15,13 @@ pub(super) fn policy(status: &PolicyStatus, out: &mut impl Write) -> io::Result<
     // Only one of them decides, and is counted.
     let trying = status.trying.is_some();
     match &status.accepted {
-        Some((policy, since)) => {
+        Some(Accepted { policy, since }) => {
             writeln!(out, "{}", words::gate_in_force(moment(*since)))?;
             rules(policy, if trying { &[] } else { &status.counts }, out)?;
         }
         None => writeln!(out, "{}", words::gate_all_open())?,
     }
-    if let Some((policy, until)) = &status.trying {
+    if let Some(Trying { policy, until }) = &status.trying {
         writeln!(out, "\n{}", words::gate_trying(moment(*until)))?;
         rules(policy, &status.counts, out)?;
     }

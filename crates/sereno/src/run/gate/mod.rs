@@ -18,7 +18,7 @@ use sereno_core::gate::{Contents, Gate, Hold, Pass, reasons, render, walk};
 use sereno_core::jail::Friend;
 use sereno_core::time::Time;
 use sereno_wire::control::Reply;
-use sereno_wire::gate::{GateAsk, Past, PolicyStatus, Probe};
+use sereno_wire::gate::{Accepted, GateAsk, Past, PolicyStatus, Probe, Trying};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) struct Warden {
     /// Those that were in force, the present one last.
     past: Vec<Past>,
     /// One on trial, and until when.
-    trial: Option<(Policy, Time)>,
+    trial: Option<Trying>,
     /// Since when nothing comes in.
     panic: Option<Time>,
     /// That of the files, when they were last read.
@@ -68,7 +68,7 @@ impl Warden {
 
     /// When the trial ends.
     pub(super) fn next_wake(&self) -> Option<Time> {
-        self.trial.as_ref().map(|(_, until)| *until)
+        self.trial.as_ref().map(|trial| trial.until)
     }
 
     /// Whether nothing comes in.
@@ -78,8 +78,8 @@ impl Warden {
 
     /// The clock was set back by so much: the kernel ends the trial after as long as before.
     pub(super) fn set_back(&mut self, by: Duration) {
-        if let Some((_, until)) = &mut self.trial {
-            *until = until.minus(by);
+        if let Some(trial) = &mut self.trial {
+            trial.until = trial.until.minus(by);
         }
     }
 
@@ -155,7 +155,7 @@ impl Guard {
     /// Puts what is in force, and what is tried, into the wanted gate.
     pub(super) fn draw_policy(&mut self) {
         self.draft.policy = self.warden.accepted().cloned();
-        self.draft.trying = self.warden.trial.as_ref().map(|(policy, _)| policy.clone());
+        self.draft.trying = self.warden.trial.as_ref().map(|trial| trial.policy.clone());
         if self.warden.panic.is_some() {
             (self.draft.policy, self.draft.trying) = (Some(panic::nothing()), None);
         }
@@ -175,7 +175,7 @@ impl Guard {
         let mut notes = difference(self.warden.accepted(), &policy);
         notes.extend(cut.iter().map(words::gate_cuts_anyway));
         let until = now.plus(trial.span);
-        self.warden.trial = Some((policy, until));
+        self.warden.trial = Some(Trying { policy, until });
         self.put_policy(now);
         if let Some(why) = self.unlawful() {
             self.warden.trial = None;
@@ -187,7 +187,7 @@ impl Guard {
     }
 
     fn confirm_policy(&mut self, now: Time) -> Reply {
-        let Some((policy, _)) = self.warden.trial.take() else {
+        let Some(Trying { policy, .. }) = self.warden.trial.take() else {
             return Reply::Refused { why: words::gate_no_trial() };
         };
         self.warden.accept(Some(policy), now);
@@ -275,7 +275,8 @@ impl Guard {
     fn policy_status(&mut self) -> PolicyStatus {
         let warden = &self.warden;
         let current = warden.past.last();
-        let accepted = current.and_then(|past| Some((past.policy.clone()?, past.since)));
+        let accepted = current
+            .and_then(|past| Some(Accepted { policy: past.policy.clone()?, since: past.since }));
         PolicyStatus {
             accepted,
             trying: warden.trial.clone(),
@@ -354,7 +355,10 @@ mod tests {
     #[test]
     fn a_trial_lasts_no_longer_when_the_clock_is_set_back() {
         let at = Time::from_secs;
-        let mut warden = Warden { trial: Some((Policy::default(), at(5000))), ..Warden::default() };
+        let mut warden = Warden {
+            trial: Some(Trying { policy: Policy::default(), until: at(5000) }),
+            ..Warden::default()
+        };
         warden.set_back(Duration::from_secs(3600));
         assert_eq!(warden.next_wake(), Some(at(1400)));
     }
