@@ -140,19 +140,22 @@ impl Kernel {
     ) -> Result<Installed, Refusal> {
         let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
         let placed = gate.place(contents.holds, now);
+        let crowds: BTreeMap<String, usize> =
+            placed.sets.iter().map(|(set, list)| (set.to_string(), list.len())).collect();
         let admitted = gate.admit(contents.passes, now);
         let table = gate.table();
         let batch = self.exchange.begin();
         put_removal(batch, table);
         put_table(batch, table);
         let mut id = 0;
-        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id);
+        let first = |name: &str| crowds.get(name).copied().unwrap_or_default();
+        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id, first);
         let doors = batch.count();
-        put_plan(batch, table, &gate.older_plan(), &counts, &mut id);
-        put_plan(batch, table, &gate.door_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.older_plan(), &counts, &mut id, |_| 0);
+        put_plan(batch, table, &gate.door_plan(), &counts, &mut id, |_| 0);
         let nat = batch.count();
-        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id);
-        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id, |_| 0);
+        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id, |_| 0);
         let members = batch.count();
         let older = gate.older(contents.streams);
         for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {
