@@ -140,15 +140,16 @@ impl Kernel {
     ) -> Result<Installed, Refusal> {
         let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
         let placed = gate.place(contents.holds, now);
-        let crowds: BTreeMap<String, usize> =
-            placed.sets.iter().map(|(set, list)| (set.to_string(), list.len())).collect();
+        let first = |name: &str| {
+            let mut sets = placed.sets.iter();
+            sets.find(|(set, _)| set.to_string() == name).map_or(0, |(_, list)| list.len())
+        };
         let admitted = gate.admit(contents.passes, now);
         let table = gate.table();
         let batch = self.exchange.begin();
         put_removal(batch, table);
         put_table(batch, table);
         let mut id = 0;
-        let first = |name: &str| crowds.get(name).copied().unwrap_or_default();
         put_plan(batch, table, &gate.ban_plan(), &counts, &mut id, first);
         let doors = batch.count();
         put_plan(batch, table, &gate.older_plan(), &counts, &mut id, |_| 0);

@@ -188,7 +188,7 @@ impl Shell {
                 text: line.to_string(),
                 ..Moment::default()
             };
-            timeline.extend(track.evidence().iter().map(moment));
+            timeline.extend(track.evidence().map(moment));
         }
         timeline.sort_by_key(|moment| moment.time);
         Reply::Why { bans, timeline }
