@@ -99,7 +99,7 @@ fn seen(blocks: &[&[u8]], manner: Manner) -> Vec<Seen> {
         let mut all = Vec::new();
         for block in blocks {
             scan.read(block, NOW, &mut |place, one| {
-                assert!(one.story.matches.len() <= 64 && one.story.users.len() <= 64);
+                assert!(one.story.attempts() <= 64 && one.story.users.len() <= 64);
                 all.push((place, one.number, one.regex, one.who.clone(), one.when));
             });
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
+use sereno_core::gate::Proto;
 use std::net::IpAddr;
 
 /// Everything a suggestion is made of.
@@ -19,6 +20,19 @@ pub struct Facts {
     pub sessions: Vec<IpAddr>,
     /// Networks this machine is in, without loopback and link-local.
     pub networks: Vec<Prefix>,
+}
+
+/// Somebody who listens where others can reach him.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Listener {
+    /// With which protocol.
+    pub proto: Proto,
+    /// On which port.
+    pub port: u16,
+    /// At which address; the unspecified one for all.
+    pub addr: IpAddr,
+    /// The program's name; empty if that cannot be seen.
+    pub program: String,
 }
 
 /// An SSH server.

@@ -50,6 +50,7 @@ pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) ->
         rules: Vec::new(),
         ping: draft.ping,
         asymmetric: draft.asymmetric,
+        cut: false,
     };
     let names: Vec<Name> = policy.names().collect();
     let known = Known { services: &draft.services, zones: &names, zone };
@@ -65,8 +66,6 @@ pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) ->
     if let Err(why) = policy.check() {
         notes.error(doc, Wrong::new(header.clone(), why).remedy("look at [gate] and its zones"));
     }
-    let remedy = "keep the firewall that you have until then";
-    notes.warn(doc, Wrong::new(header, "nothing applies [gate] yet").remedy(remedy));
     (notes.errors() == before).then_some(policy)
 }
 

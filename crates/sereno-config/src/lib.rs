@@ -31,7 +31,7 @@ pub use machine::Machine;
 pub use policy::{DoorConf, FilterRule, JailConf, Policy, Settings, SourceConf, Way};
 pub use problem::{Problem, Severity};
 pub use rules::{shipped_rule, shipped_rules};
-pub use suggest::{Lang, suggest};
+pub use suggest::{Lang, suggest, suggest_gate};
 
 use machine::Dates;
 use problem::Notes;

@@ -1,5 +1,9 @@
 //! From what was found on a machine to a commented configuration file.
 
+mod gate;
+
+pub use gate::suggest_gate;
+
 use crate::facts::{Asterisk, AsteriskNote, Facts, JournalLog, LogFile, LogPlace, Sshd};
 use crate::value;
 use sereno_core::addr::{Prefix, canonical};

@@ -1,8 +1,11 @@
 //! `[gate]`: what it means, and what is said about mistakes.
 #![allow(clippy::unwrap_used)]
 
-use sereno_config::{Document, Outcome, Severity, read};
+use sereno_config::facts::{Facts, Listener};
+use sereno_config::{Document, Lang, Outcome, Severity, read, suggest_gate};
 use sereno_core::gate::policy::{Deed, What, Who};
+use sereno_core::gate::{PortRange, Proto};
+use std::net::Ipv4Addr;
 
 fn outcome(texts: &[&str]) -> Outcome {
     let document =
@@ -44,7 +47,7 @@ ssh = ["tcp/2222"]
 "#;
     let found = outcome(&[text]);
     let said: Vec<&str> = found.problems.iter().map(|p| p.message.as_str()).collect();
-    assert_eq!(said, ["nothing applies [gate] yet"]);
+    assert_eq!(said, [""; 0]);
     let gate = found.policy.gate.unwrap();
     let names: Vec<String> = gate.names().map(|name| name.to_string()).collect();
     assert_eq!(names, ["local", "trusted", "guests", "world"]);
@@ -112,4 +115,39 @@ fn mistakes_are_told_at_their_place() {
     assert_eq!(both.len(), 3, "{both:?}");
     let outcome = outcome(&["gate = true\n"]);
     assert_eq!(outcome.problems[0].message, "gate is a section, not an option");
+}
+
+#[test]
+fn what_is_suggested_reads_back() {
+    let listener = |proto, port, program: &str| Listener {
+        proto,
+        port,
+        addr: Ipv4Addr::UNSPECIFIED.into(),
+        program: program.to_owned(),
+    };
+    let listeners = [
+        listener(Proto::Tcp, 22, "sshd"),
+        listener(Proto::Tcp, 443, "nginx \"]\\"),
+        listener(Proto::Tcp, 5038, "asterisk"),
+        listener(Proto::Udp, 5060, "asterisk"),
+        listener(Proto::Udp, 10_500, "asterisk"),
+        listener(Proto::Udp, 40_000, "asterisk"),
+        listener(Proto::Udp, 68, "dhclient"),
+    ];
+    let rtp = PortRange::new(Proto::Udp, 10_000, 20_000);
+    let lines = |networks: &[&str], lang| {
+        let networks = networks.iter().map(|text| text.parse().unwrap()).collect();
+        let sessions = vec!["198.51.100.7".parse().unwrap()];
+        let facts = Facts { networks, sessions, ..Facts::default() };
+        let text = suggest_gate(&facts, &listeners, rtp, lang);
+        let found = outcome(&[&text]);
+        assert!(found.problems.is_empty(), "{text}");
+        let gate = found.policy.gate.unwrap();
+        gate.rules.iter().map(|rule| rule.text.clone()).collect::<Vec<_>>()
+    };
+    let media = ["allow udp/5060", "allow udp/10000-20000"];
+    let world = [&["allow tcp/22", "allow tcp/443"], &media[..]].concat();
+    assert_eq!(lines(&["198.51.100.0/24"], Lang::Spanish), world);
+    let local = [&["allow tcp/22", "allow tcp/443", "allow tcp/5038 from local"], &media[..]];
+    assert_eq!(lines(&["192.168.1.0/24", "198.51.100.0/24"], Lang::English), local.concat());
 }

@@ -100,6 +100,8 @@ pub struct Installed {
 #[derive(Debug)]
 pub struct Kernel {
     exchange: Exchange,
+    /// Counters that begin anew with the next installation.
+    forgotten: Vec<String>,
     /// Tests make this small, to do without raised buffers.
     send_limit: usize,
 }
@@ -112,7 +114,7 @@ impl Kernel {
     /// A sentence for the administrator.
     pub fn open() -> Result<Self, Refusal> {
         let exchange = Exchange::open().map_err(|why| Fault::from(why).refusal(Doing::Open))?;
-        let mut this = Self { exchange, send_limit: usize::MAX };
+        let mut this = Self { exchange, forgotten: Vec::new(), send_limit: usize::MAX };
         this.exchange
             .ask(GETGEN, NFPROTO_UNSPEC, NLM_F_ACK, |_| (), |_| ())
             .map_err(|why| Fault { index: None, ..why }.refusal(Doing::Open))?;
@@ -125,20 +127,27 @@ impl Kernel {
         self.exchange.socket().port()
     }
 
+    /// Has these counters begin anew with the next installation: they are to count something else.
+    pub fn forget(&mut self, counters: Vec<String>) {
+        self.forgotten.extend(counters);
+    }
+
     /// Puts the gate and its contents in place, replacing a table of the same name, in one
     /// atomic transaction: there is no moment without bans. The counters go on from their old
     /// values. Who knocks is followed anew.
     ///
     /// # Errors
     /// When the kernel refuses it; then what was in force still is. If
-    /// [`Refusal::is_about_doors`] or [`Refusal::is_about_nat`], the gate without that may be fine.
+    /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`] or [`Refusal::is_about_policy`], the gate
+    /// without that may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,
         contents: Contents<'_>,
         now: Time,
     ) -> Result<Installed, Refusal> {
-        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
+        let mut counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
+        counts.retain(|name, _| !self.forgotten.contains(name));
         let placed = gate.place(contents.holds, now);
         let first = |name: &str| {
             let mut sets = placed.sets.iter();
@@ -156,6 +165,7 @@ impl Kernel {
         put_plan(batch, table, &gate.door_plan(), &counts, &mut id, |_| 0);
         let nat = batch.count();
         put_plan(batch, table, &gate.nat_plan(), &counts, &mut id, |_| 0);
+        let policy = batch.count();
         put_plan(batch, table, &gate.policy_plan(), &counts, &mut id, |_| 0);
         let members = batch.count();
         let older = gate.older(contents.streams);
@@ -175,13 +185,15 @@ impl Kernel {
         let transactions = parts.len();
         for part in parts {
             self.exchange.carry_out(part, |at| match at {
-                Some(at) if (nat..members).contains(&at) => Doing::InstallNat,
+                Some(at) if (policy..members).contains(&at) => Doing::InstallPolicy,
+                Some(at) if (nat..policy).contains(&at) => Doing::InstallNat,
                 Some(at) if (doors..together).contains(&at) => Doing::InstallDoors,
                 _ => Doing::Install,
             })?;
         }
         // A hundred thousand bans are megabytes; single changes need a few hundred bytes.
         self.exchange.batch = Batch::default();
+        self.forgotten.clear();
         Ok(Installed {
             placed: placed.sets.values().map(Vec::len).sum(),
             over: placed.over,
@@ -453,6 +465,25 @@ impl Kernel {
         let of = |name: &str| counts.get(name).copied().unwrap_or_default();
         let row = |(name, (packets, bytes))| (name, packets, bytes);
         Ok(gate.scopes().iter().map(|s| row((s.name, of(&s.counter())))).collect())
+    }
+
+    /// Packets that each counter of the policy that decides counted, by its name without what marks
+    /// one on trial.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the table is missing.
+    pub fn policy_counts(&mut self, gate: &Gate) -> Result<Vec<(String, u64)>, Refusal> {
+        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Look))?;
+        let names = gate.policy_plan().counters.into_iter();
+        let trial = gate.trying().is_some();
+        let own = names.filter(|name| name.starts_with("try_") == trial);
+        let plain = |name: String| name.strip_prefix("try_").map_or(name.clone(), str::to_owned);
+        Ok(own
+            .map(|name| {
+                let packets = counts.get(&name).map_or(0, |(packets, _)| *packets);
+                (plain(name), packets)
+            })
+            .collect())
     }
 
     /// Packets and bytes that met each closed opening so far, in the gate's order.

@@ -19,6 +19,8 @@ pub enum Doing {
     InstallDoors,
     /// Installing what the gate translates for doors. Without it the rest may be fine.
     InstallNat,
+    /// Installing the policy of the gate. Without it the rest may be fine.
+    InstallPolicy,
     /// Banning a prefix in a scope.
     Ban(Name, Prefix),
     /// Lifting a ban.
@@ -56,6 +58,7 @@ impl fmt::Display for Doing {
             Self::Ban(scope, prefix) => write!(f, "cannot ban {prefix} in {scope}"),
             Self::Lift(scope, prefix) => write!(f, "cannot lift the ban of {prefix} in {scope}"),
             Self::InstallDoors => f.write_str("cannot install the doors"),
+            Self::InstallPolicy => f.write_str("cannot install the policy of the gate"),
             Self::InstallNat => f.write_str("cannot install the translation for doors"),
             Self::Let(to, addr) => write!(f, "cannot open {to} to {addr}"),
             Self::Close(to, addr) => write!(f, "cannot close {to} to {addr}"),
@@ -121,6 +124,13 @@ impl Refusal {
     #[must_use]
     pub fn is_about_nat(&self) -> bool {
         self.doing == Doing::InstallNat
+    }
+
+    /// Whether only the policy was refused: the gate without it may be fine,
+    /// [`sereno_core::gate::Gate::without_policy`].
+    #[must_use]
+    pub fn is_about_policy(&self) -> bool {
+        self.doing == Doing::InstallPolicy
     }
 
     /// Whether the process lacks the right to change the firewall.
@@ -214,6 +224,11 @@ fn reason_of_doors(doing: Doing, errno: i32, whole: bool) -> Option<&'static str
         Doing::InstallNat if lacking.contains(&errno) => Some(
             "this kernel lacks a part of nf_tables that translation needs; use kernel 5.2 or newer, \
              and load the modules nft_chain_nat, nft_nat and nft_masq, outside of the container if \
+             this is one",
+        ),
+        Doing::InstallPolicy if lacking.contains(&errno) => Some(
+            "this kernel lacks a part of nf_tables that a policy needs; load the modules nft_ct, \
+             nft_fib_inet, nft_limit, nft_connlimit and nft_reject_inet, outside of the container if \
              this is one",
         ),
         Doing::InstallDoors if lacking.contains(&errno) => Some(

@@ -174,6 +174,7 @@ fn random(dice: &mut Dice) -> Policy {
     let mut policy = policy(&lines, zones);
     policy.ping = dice.often(5);
     policy.asymmetric = dice.often(3);
+    policy.cut = dice.often(2);
     policy
 }
 

@@ -1,8 +1,9 @@
 //! The control protocol: what clients may ask of the running program.
 
+use crate::gate::{GateAsk, PolicyStatus, Reachable};
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
-use sereno_core::gate::Name;
+use sereno_core::gate::{Judgement, Name};
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use std::net::IpAddr;
@@ -81,6 +82,8 @@ pub enum Ask {
         /// Whether it is to be as its file says.
         open: bool,
     },
+    /// About who may reach what.
+    Gate(GateAsk),
     /// What is known of an address.
     Why {
         /// Who.
@@ -129,6 +132,14 @@ pub enum Reply {
         /// What is remembered, as lines of time and text.
         timeline: Vec<Moment>,
     },
+    /// To [`GateAsk::Show`].
+    Gate(Box<PolicyStatus>),
+    /// To [`GateAsk::Explain`].
+    Explained(Judgement),
+    /// To [`GateAsk::Diff`].
+    Reachable(Box<Reachable>),
+    /// To [`GateAsk::Text`].
+    Text(String),
     /// To [`Ask::Watch`].
     Event(Moment),
     /// To [`Ask::Fail2ban`]; more frames follow while `more`, and what they say belongs behind

@@ -8,4 +8,5 @@
 
 pub mod control;
 pub mod frame;
+pub mod gate;
 pub mod orders;

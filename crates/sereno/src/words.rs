@@ -76,11 +76,13 @@ macro_rules! words {
 }
 
 mod door;
+mod gate;
 mod import;
 mod invite;
 mod knock;
 mod run;
 pub use door::*;
+pub use gate::*;
 pub use import::*;
 pub use invite::*;
 pub use knock::*;

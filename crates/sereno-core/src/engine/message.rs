@@ -101,6 +101,24 @@ pub enum Lifted {
     Room,
 }
 
+/// What became of the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyStep {
+    /// One is on trial until then.
+    Trial(Time),
+    /// The one on trial is in force for good.
+    Confirmed,
+    /// The one before holds again.
+    TakenBack,
+    /// There is none any more.
+    Opened,
+    /// Nothing comes in any more.
+    Panic,
+    /// That is over.
+    Resumed,
+}
+
 /// Something the administrator should know. Its written form outlives a restart in the ledger.
 #[allow(missing_docs, reason = "the fields are called what they are")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +144,8 @@ pub enum Notice {
     Shut { door: Name, until: Option<Time> },
     /// Nobody confirmed it in time: it is as its file says again.
     Unshut { door: Name },
+    /// Who may reach what was changed.
+    Policy { step: PolicyStep },
     /// All one-time sequences of a door are used.
     UsedUp { door: Name },
     /// A door could not be opened; it is tried again with the next knock.

@@ -10,7 +10,7 @@ mod message;
 mod porter;
 mod source;
 
-pub use message::{Action, Input, Lifted, Notice, SourceId};
+pub use message::{Action, Input, Lifted, Notice, PolicyStep, SourceId};
 pub use porter::{DoorMemory, DoorPolicy, Entry, Knock, Porter, Shut};
 pub use source::SourceHealth;
 

@@ -2,6 +2,7 @@
 //! expressions' syntax trees.
 
 use super::Expression;
+use crate::rule::starts::{Mask, Starts};
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 /// Literals of one filter.
@@ -15,8 +16,10 @@ pub(super) struct Gate {
     prefix: Option<AhoCorasick>,
     /// The literals of all failregex, and whose each is.
     each: Option<(AhoCorasick, Vec<Vec<usize>>)>,
-    /// Which failregex need none.
-    free: Vec<bool>,
+    /// How texts begin that a failregex can match, if all of them say that.
+    starts: Option<Starts>,
+    /// Which failregex need no literal.
+    free: Vec<usize>,
 }
 
 impl Gate {
@@ -27,52 +30,80 @@ impl Gate {
         maxlines: usize,
     ) -> Self {
         if maxlines > 1 {
-            return Self { free: vec![true; failures.len()], ..Self::default() };
+            return Self { free: (0..failures.len()).collect(), ..Self::default() };
         }
         let own = |one: &Expression| one.regex.required().map(<[_]>::to_vec);
         let mut free = Vec::new();
         let mut owned = Vec::new();
         for (index, one) in failures.iter().enumerate() {
             let required = own(one).unwrap_or_default();
-            free.push(required.is_empty());
+            if required.is_empty() {
+                free.push(index);
+            }
             owned.extend(required.into_iter().map(|literal| (literal, index)));
         }
         let (literals, owners) = roots(owned);
         let each = automaton(&literals);
         let before = prefix.and_then(own);
-        let known = each.is_some() && !free.contains(&true);
+        let known = each.is_some() && free.is_empty();
         if !known && each.is_none() {
-            free.fill(true);
+            free = (0..failures.len()).collect();
         }
         Self {
             prefix: before.as_deref().and_then(automaton),
             any: if known { Some(literals) } else { before },
             known,
             each: each.map(|each| (each, owners)),
+            starts: if known { starts(failures) } else { None },
             free,
         }
     }
 
-    /// Says of each failregex whether it may match `text` or a part of it; `false` if none may.
-    /// `from` is where the first literal of the gates' [`union`] stands.
-    pub(super) fn choose(&self, text: &str, from: usize, chosen: &mut Vec<bool>) -> bool {
+    /// Whether a line may matter. `from` is where the first literal of the gates' [`union`] stands;
+    /// where this is the only one of them, it is its own.
+    pub(super) fn passes(&self, text: &str, from: usize, only: bool) -> bool {
+        self.prefix.as_ref().is_none_or(|gate| gate.is_match(text))
+            && match &self.each {
+                Some((each, _)) if self.known && !only => {
+                    each.is_match(Input::new(text).range(from..))
+                }
+                _ => true,
+            }
+    }
+
+    /// Which failregex may match `text`, what is left of a line that passes, in their order.
+    pub(super) fn choose(&self, text: &str, chosen: &mut Vec<usize>) {
         chosen.clear();
-        if self.prefix.as_ref().is_some_and(|gate| !gate.is_match(text)) {
-            return false;
+        if let Some(starts) = &self.starts {
+            let mut mask = starts.of(text.as_bytes());
+            while mask != 0 {
+                chosen.push(mask.trailing_zeros() as usize);
+                mask &= mask - 1;
+            }
+            return;
         }
         chosen.extend_from_slice(&self.free);
         if let Some((each, owners)) = &self.each {
-            let mut at = if self.known { from } else { 0 };
+            let mut at = 0;
             while let Some(found) = each.find(Input::new(text).range(at..)) {
-                for owner in &owners[found.pattern().as_usize()] {
-                    chosen[*owner] = true;
-                }
+                chosen.extend_from_slice(&owners[found.pattern().as_usize()]);
                 // Others may begin inside of it.
                 at = found.start() + 1;
             }
+            chosen.sort_unstable();
+            chosen.dedup();
         }
-        chosen.contains(&true)
     }
+}
+
+/// How texts begin that any of the failregex can match; `None` if one of them does not say it.
+fn starts(failures: &[Expression]) -> Option<Starts> {
+    let mut all = Starts::default();
+    for (index, one) in failures.iter().enumerate() {
+        let bit = Mask::checked_shl(1, index as u32)?;
+        one.regex.starts()?.iter().for_each(|start| all.add(start, bit));
+    }
+    Some(all)
 }
 
 /// The union of gates: what passes none of them passes not here. `None` if everything passes.

@@ -33,6 +33,7 @@ use crate::rule::Rule;
 use date::Detector;
 use fields::{Groups, Names};
 use gate::Gate;
+use memchr::memmem::{Finder, find};
 use regex::{Options, Regex, Wrong};
 use std::sync::Arc;
 
@@ -72,6 +73,9 @@ struct Expression {
     groups: Groups,
     /// What matches is no failure and ends a session.
     ends: bool,
+    /// One of these stands in every text that matches, where a look at its beginning does not show
+    /// it; none: nothing is known.
+    inside: Box<[Finder<'static>]>,
 }
 
 impl Expression {
@@ -79,7 +83,19 @@ impl Expression {
         let ends = regex.always("mlfforget")
             && (regex.always("nofail") || regex.always("mlfgained"))
             && regex.group("mlfid").is_none();
-        Self { groups: Groups::of(&regex, names), regex, ends }
+        let required = regex.required().unwrap_or_default();
+        let shown = |start: &Vec<u8>| required.iter().any(|one| find(start, one).is_some());
+        let inside = match regex.starts() {
+            Some(starts) if starts.iter().all(shown) => Box::default(),
+            _ => required.iter().map(|one| Finder::new(one).into_owned()).collect(),
+        };
+        Self { groups: Groups::of(&regex, names), regex, ends, inside }
+    }
+
+    /// Whether it may match `text`.
+    fn may(&self, text: &str) -> bool {
+        let stands = |one: &Finder<'_>| one.find(text.as_bytes()).is_some();
+        self.inside.is_empty() || self.inside.iter().any(stands)
     }
 }
 

@@ -4,7 +4,7 @@ use super::fields::{Fields, Name};
 use super::gate::Gate;
 use super::lines::{self, Line};
 use super::regex::{Regex, Room};
-use super::session::{Sessions, Story};
+use super::session::{Lines, Sessions, Story};
 use super::trial::{Manner, Trace};
 use super::witness::{Opinion, Witness};
 use super::{Expression, Filter};
@@ -19,6 +19,8 @@ pub(super) struct Cut<'a> {
     pub(super) rest: &'a str,
     /// Where in the rest the first literal stands that lets it pass.
     pub(super) first: usize,
+    /// No other filter lets lines pass.
+    pub(super) only: bool,
     pub(super) when: Option<Time>,
     pub(super) now: Time,
     /// Which line, from 1.
@@ -94,8 +96,8 @@ pub(super) struct Reader {
     manner: Manner,
     trace: Trace,
     room: Room,
-    /// Which failregex may match the line.
-    chosen: Vec<bool>,
+    /// Which failregex may match the line, in their order.
+    chosen: Vec<usize>,
     buffer: Vec<Line>,
     sessions: Sessions,
     counts: Counts,
@@ -139,7 +141,7 @@ impl Reader {
 
     /// `None`: every line matters.
     pub(super) fn gate(&self) -> Option<&Gate> {
-        (self.manner == Manner::Guard).then_some(&self.filter.gate)
+        self.guards().then_some(&self.filter.gate)
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -156,6 +158,11 @@ impl Reader {
         self.buffer.iter().map(|line| &*line.whole)
     }
 
+    /// Whether lines that cannot matter are passed over.
+    fn guards(&self) -> bool {
+        matches!(self.manner, Manner::Guard | Manner::Keep)
+    }
+
     fn every(&self) -> bool {
         self.manner == Manner::Every
     }
@@ -163,9 +170,8 @@ impl Reader {
     /// Takes a line; tells what it amounts to.
     pub(super) fn take(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(&Finding<'_>)) {
         self.trace.ignored.clear();
-        if self.manner != Manner::Guard {
-            self.chosen = vec![true; self.filter.failures.len()];
-        } else if !self.filter.gate.choose(cut.rest, cut.first, &mut self.chosen) {
+        let guard = self.guards();
+        if guard && !self.filter.gate.passes(cut.rest, cut.first, cut.only) {
             return;
         }
         self.counts.candidates += 1;
@@ -190,9 +196,17 @@ impl Reader {
         if !self.prefix(&filter) {
             return;
         }
+        if guard {
+            filter.gate.choose(&self.text, &mut self.chosen);
+        } else {
+            self.chosen.clear();
+            self.chosen.extend(0..filter.failures.len());
+        }
         let worth = self.worth(&filter);
-        for (index, one) in filter.failures.iter().enumerate().take(worth) {
-            if !self.chosen[index] || !self.search(&one.regex) {
+        for at in 0..worth {
+            let index = self.chosen[at];
+            let one = &filter.failures[index];
+            if guard && !one.may(&self.text) || !self.search(&one.regex) {
                 continue;
             }
             if self.failure(&filter, &mut look, index, one, emit) {
@@ -202,7 +216,7 @@ impl Reader {
                 self.text = lines::text(&self.buffer);
             }
         }
-        self.counts.matched += u64::from(self.chosen[worth..].contains(&true));
+        self.counts.matched += u64::from(worth < self.chosen.len());
     }
 
     fn search(&mut self, regex: &Regex) -> bool {
@@ -236,7 +250,7 @@ impl Reader {
             return false;
         }
         prefix.groups.captured(&self.text, &self.room, &mut self.before);
-        if self.manner != Manner::Guard {
+        if !self.guards() {
             let all = prefix.groups.everything(&self.text, &self.room, &filter.names);
             self.trace.prefix = Some(all);
         }
@@ -252,20 +266,16 @@ impl Reader {
         true
     }
 
-    /// How many of the failregex are worth a search. If nothing is known of the session, those at
+    /// How many of the chosen failregex are worth a search. If nothing is known of the session, those at
     /// the end that could only end it are not: most logins that went well.
     fn worth(&self, filter: &Filter) -> usize {
         let unknown =
             || self.before.value(Name::SESSION).is_some_and(|id| !self.sessions.knows(id));
-        if self.manner != Manner::Guard || !unknown() {
-            return filter.failures.len();
+        if !self.guards() || !unknown() {
+            return self.chosen.len();
         }
-        let all = filter.failures.iter().zip(&self.chosen);
-        all.enumerate()
-            .filter(|(_, (one, chosen))| **chosen && !one.ends)
-            .map(|(at, _)| at + 1)
-            .max()
-            .unwrap_or(0)
+        let fails = |index: &usize| !filter.failures[*index].ends;
+        self.chosen.iter().rposition(fails).map_or(0, |at| at + 1)
     }
 
     /// Tells of a failure that was just found; whether that was all of the line.
@@ -297,10 +307,15 @@ impl Reader {
         if several {
             self.buffer = others;
         }
-        let speaking: Vec<Arc<str>> = if several {
-            matched.iter().map(|line| Line::kept(&line.whole)).collect()
-        } else {
-            vec![Line::kept(look.cut.whole)]
+        // A guard has use for one line only, and knows it.
+        let speaking = match (self.manner == Manner::Guard, several) {
+            (true, true) => Lines::new(matched.len(), Vec::new()),
+            (true, false) => Lines::new(1, Vec::new()),
+            (false, true) => {
+                let texts = matched.iter().map(|line| Line::kept(&line.whole)).collect();
+                Lines::new(matched.len(), texts)
+            }
+            (false, false) => Lines::new(1, vec![Line::kept(look.cut.whole)]),
         };
         self.tell(look, index, &speaking, emit)
     }
@@ -320,10 +335,10 @@ impl Reader {
         &mut self,
         look: &Look<'_>,
         index: usize,
-        speaking: &[Arc<str>],
+        speaking: &Lines,
         emit: &mut dyn FnMut(&Finding<'_>),
     ) -> bool {
-        let (every, guard) = (self.every(), self.manner == Manner::Guard);
+        let (every, guard) = (self.every(), self.guards());
         let fields = &mut self.before;
         if every {
             // Others of the line follow, which want it as it was.

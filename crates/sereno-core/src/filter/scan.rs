@@ -145,6 +145,7 @@ impl Scan {
                 whole: &line,
                 rest: &line,
                 first: 0,
+                only: true,
                 when: Some(when),
                 now: when,
                 number: self.lines,
@@ -193,11 +194,17 @@ impl Clock {
         let recent = |last: &Time| now.since(*last) < RECENT;
         let Some(found) = found else {
             let when = self.last.filter(recent);
-            return self.tell(Cut { whole: line, rest: line, first: 0, when, now, number }, emit);
+            return self.tell(
+                Cut { whole: line, rest: line, first: 0, only: true, when, now, number },
+                emit,
+            );
         };
         if found.range.is_empty() {
             let when = self.last.filter(recent).or(Some(now));
-            return self.tell(Cut { whole: line, rest: line, first: 0, when, now, number }, emit);
+            return self.tell(
+                Cut { whole: line, rest: line, first: 0, only: true, when, now, number },
+                emit,
+            );
         }
         let (before, behind) = (&line[..found.range.start], &line[found.range.end..]);
         let mut joined = std::mem::take(&mut self.rest);
@@ -214,10 +221,10 @@ impl Clock {
         let when = when.or(self.last.filter(recent));
         self.last = when.or(self.last);
         if let Some(first) = passes {
+            let only = self.readers.len() == 1;
+            let cut = Cut { whole: line, rest, first, only, when, now, number };
             for (place, reader) in &mut self.readers {
-                reader.take(Cut { whole: line, rest, first, when, now, number }, &mut |one| {
-                    emit(*place, one);
-                });
+                reader.take(cut, &mut |one| emit(*place, one));
             }
         }
         self.rest = joined;
@@ -225,8 +232,9 @@ impl Clock {
 
     fn tell(&mut self, cut: Cut<'_>, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
         let Some(first) = self.passes(cut.rest) else { return };
+        let only = self.readers.len() == 1;
         for (place, reader) in &mut self.readers {
-            reader.take(Cut { first, ..cut }, &mut |one| emit(*place, one));
+            reader.take(Cut { first, only, ..cut }, &mut |one| emit(*place, one));
         }
     }
 

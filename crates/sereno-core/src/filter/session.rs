@@ -28,6 +28,32 @@ const BYTES: usize = 16 << 20;
 /// Bytes of a value that a session keeps.
 const VALUE: usize = 1 << 10;
 
+/// Lines: how many, and which, if anybody wants to know.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines {
+    count: usize,
+    texts: Vec<Arc<str>>,
+}
+
+impl Lines {
+    pub(super) fn new(count: usize, texts: Vec<Arc<str>>) -> Self {
+        Self { count, texts }
+    }
+
+    fn clear(&mut self) {
+        self.count = 0;
+        self.texts.clear();
+        self.texts.shrink_to(FEW);
+    }
+
+    /// Adds others, and lets the oldest of too many go.
+    fn extend(&mut self, others: &Self) {
+        self.count = (self.count + others.count).min(LINES);
+        self.texts.extend_from_slice(&others.texts);
+        self.texts.drain(..self.texts.len().saturating_sub(LINES));
+    }
+}
+
 /// What is known of a failure: one line's captures, or all that a session's lines said.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
@@ -36,9 +62,11 @@ pub struct Story {
     /// Users that were tried in a session, in the order of their names.
     pub users: Vec<String>,
     /// The lines that speak of it.
-    pub matches: Vec<Arc<str>>,
+    matches: Lines,
     /// Lines that were no failures, but belong to one if it comes.
-    quiet: Vec<Arc<str>>,
+    quiet: Lines,
+    /// Room for the name of a user.
+    spare: String,
     /// Something was said before.
     begun: bool,
     /// A failure without an address so far.
@@ -49,21 +77,32 @@ pub struct Story {
 }
 
 impl Story {
+    /// How many lines speak of it, 64 at most.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.matches.count
+    }
+
+    /// The lines themselves. A guard does not keep them.
+    #[must_use]
+    pub fn matches(&self) -> &[Arc<str>] {
+        &self.matches.texts
+    }
+
     /// The story of one line.
-    pub(super) fn tell(&mut self, fields: &Fields, lines: &[Arc<str>]) {
+    pub(super) fn tell(&mut self, fields: &Fields, lines: &Lines) {
         self.clear();
         self.fields.update(fields, usize::MAX);
-        self.matches.extend_from_slice(lines);
+        self.matches.extend(lines);
     }
 
     /// Forgets all, but not the room it took.
     fn clear(&mut self) {
         self.fields.clear();
+        self.spare = self.users.pop().unwrap_or_else(|| std::mem::take(&mut self.spare));
         self.users.clear();
-        for lines in [&mut self.matches, &mut self.quiet] {
-            lines.clear();
-            lines.shrink_to(FEW);
-        }
+        self.matches.clear();
+        self.quiet.clear();
         (self.begun, self.pending, self.size) = (false, false, 0);
     }
 
@@ -71,9 +110,10 @@ impl Story {
     fn size(&self) -> usize {
         /// What a text takes besides itself.
         const EACH: usize = 64;
-        let users = self.users.iter().map(String::len);
-        let lines = self.matches.iter().chain(&self.quiet).map(|line| line.len());
-        EACH + self.fields.size() + users.chain(lines).map(|bytes| bytes + EACH).sum::<usize>()
+        let users = self.users.iter().map(String::capacity);
+        let lines = self.matches.texts.iter().chain(&self.quiet.texts).map(|line| line.len());
+        let texts = users.chain(lines).map(|bytes| bytes + EACH).sum::<usize>();
+        EACH + self.fields.size() + self.spare.capacity() + texts
     }
 
     /// Whether it is no failure (yet).
@@ -83,7 +123,7 @@ impl Story {
     }
 
     /// Joins what a line captured to what is known.
-    fn join(&mut self, new: &Fields, lines: &[Arc<str>], now: Time) {
+    fn join(&mut self, new: &Fields, lines: &Lines, now: Time) {
         if !self.begun || now.since(self.last) > IDLE {
             self.clear();
         }
@@ -119,18 +159,17 @@ impl Story {
             (quiet, gained) = (false, false);
         }
         if !quiet {
-            if !self.quiet.is_empty() {
-                self.quiet.append(&mut self.matches);
+            if self.quiet.count > 0 {
+                // They stand before what else speaks of it.
+                self.quiet.extend(&self.matches);
                 std::mem::swap(&mut self.quiet, &mut self.matches);
+                self.quiet.clear();
             }
             if !gained {
-                self.matches.extend_from_slice(lines);
+                self.matches.extend(lines);
             }
         } else if !forget {
-            self.quiet.extend_from_slice(lines);
-        }
-        for kept in [&mut self.matches, &mut self.quiet] {
-            kept.drain(..kept.len().saturating_sub(LINES));
+            self.quiet.extend(lines);
         }
         (self.begun, self.last) = (true, now);
     }
@@ -139,7 +178,10 @@ impl Story {
         if let Err(place) = self.users.binary_search_by(|known| known.as_str().cmp(user))
             && self.users.len() < LINES
         {
-            self.users.insert(place, user.to_owned());
+            let mut name = std::mem::take(&mut self.spare);
+            name.clear();
+            name.push_str(user);
+            self.users.insert(place, name);
         }
     }
 }
@@ -170,7 +212,7 @@ impl Sessions {
         &mut self,
         id: &str,
         new: &Fields,
-        lines: &[Arc<str>],
+        lines: &Lines,
         now: Time,
         quiet: bool,
     ) -> &Story {
@@ -228,12 +270,12 @@ mod tests {
     #[test]
     fn sessions_take_only_so_much_room() {
         let mut sessions = Sessions::default();
-        let line: Arc<str> = "x".repeat(400).into();
+        let lines = Lines::new(1, vec!["x".repeat(400).into()]);
         for n in 0..40_000 {
             let mut fields = Fields::default();
             fields.set(Name::USER, &format!("{n}{}", "y".repeat(60_000)));
             let id = format!("{}{}", n % 3_000, "z".repeat(3_000 * (n % 2)));
-            sessions.merge(&id, &fields, std::slice::from_ref(&line), Time::from_secs(5), true);
+            sessions.merge(&id, &fields, &lines, Time::from_secs(5), true);
             assert!(sessions.bytes <= BYTES);
         }
         let real: usize = sessions.known.iter().map(|(_, story)| story.size()).sum();

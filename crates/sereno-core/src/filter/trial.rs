@@ -12,6 +12,8 @@ pub enum Manner {
     /// Lines that cannot matter are passed over; failures are told, the first of each line.
     #[default]
     Guard,
+    /// The same, and the lines that speak of a failure are kept.
+    Keep,
     /// All lines are looked at; failures whose address is still unknown are told as well.
     First,
     /// All expressions are tried on all lines; what is no failure is told as well.

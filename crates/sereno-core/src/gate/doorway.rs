@@ -342,6 +342,14 @@ impl Gate {
         Self(draft)
     }
 
+    /// The gate without a policy: what is left when a kernel cannot do that part.
+    #[must_use]
+    pub fn without_policy(&self) -> Self {
+        let mut draft = self.0.clone();
+        (draft.policy, draft.trying) = (None, None);
+        Self(draft)
+    }
+
     /// The gate without translation: what is left when a kernel cannot do that part.
     #[must_use]
     pub fn without_nat(&self) -> Self {

@@ -21,6 +21,7 @@ mod older;
 pub mod plan;
 pub mod policy;
 mod ports;
+mod reason;
 mod render;
 pub mod walk;
 
@@ -32,6 +33,7 @@ pub use name::{NAME_MAX, Name};
 pub use nat::{Dnat, Forward, Nat, Snat, is_host};
 pub use older::Stream;
 pub use ports::{PortRange, Ports, Proto};
+pub use reason::{Judgement, Reason, reasons};
 pub use render::render;
 
 use crate::addr::Prefix;

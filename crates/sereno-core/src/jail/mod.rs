@@ -203,6 +203,12 @@ pub struct Known {
 }
 
 impl Jail {
+    /// From where somebody logged in well since then.
+    pub fn greeted_since(&self, then: Time) -> impl Iterator<Item = IpAddr> {
+        let lately = move |known: &Known| known.accounts.iter().any(|(_, at)| *at >= then);
+        self.known.iter().filter(move |(_, known)| lately(known)).map(|(addr, _)| *addr)
+    }
+
     /// A jail that has seen nothing yet.
     #[must_use]
     pub fn new(policy: JailPolicy) -> Self {

@@ -208,7 +208,7 @@ fn single(hir: &Hir) -> Option<Vec<u8>> {
 }
 
 /// Literals of which every matching text starts with one; an empty one when nothing is known.
-pub(super) fn starts(hir: &Hir) -> Vec<Vec<u8>> {
+pub(crate) fn starts(hir: &Hir) -> Vec<Vec<u8>> {
     let prefix = prefix(hir);
     let mut extractor = Extractor::new();
     extractor.kind(ExtractKind::Prefix).limit_total(32).limit_literal_len(64);

@@ -13,7 +13,7 @@ pub mod scan;
 mod sender;
 pub mod session;
 pub mod spec;
-mod starts;
+pub(crate) mod starts;
 
 pub use pattern::{Found, Pattern};
 pub use prove::{Proof, prove};

@@ -5,11 +5,11 @@
 //! matched is a pattern or two.
 
 /// One bit per pattern; patterns beyond the last bit are not in it.
-pub(super) type Mask = u128;
+pub(crate) type Mask = u128;
 
 /// A tree of literals. What two of them share stands in it once.
 #[derive(Debug, Default)]
-pub(super) struct Starts {
+pub(crate) struct Starts {
     label: Vec<u8>,
     /// The patterns whose literal ends here.
     ends: Mask,
@@ -20,7 +20,7 @@ pub(super) struct Starts {
 
 impl Starts {
     /// Adds a literal that texts of the patterns in `mask` can begin with.
-    pub(super) fn add(&mut self, literal: &[u8], mask: Mask) {
+    pub(crate) fn add(&mut self, literal: &[u8], mask: Mask) {
         let Some(first) = literal.first() else {
             self.ends |= mask;
             return;
@@ -52,7 +52,7 @@ impl Starts {
     }
 
     /// The patterns that a text may match.
-    pub(super) fn of(&self, text: &[u8]) -> Mask {
+    pub(crate) fn of(&self, text: &[u8]) -> Mask {
         let (mut node, mut rest, mut found) = (self, text, self.ends);
         while let Some(at) = rest.first().and_then(|first| memchr::memchr(*first, &node.firsts)) {
             node = &node.next[at];

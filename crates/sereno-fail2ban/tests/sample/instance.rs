@@ -40,7 +40,7 @@ impl Found {
             regex: one.regex,
             who: one.who.clone(),
             when: one.when,
-            attempts: one.story.matches.len(),
+            attempts: one.story.attempts(),
             users: one.story.users.iter().cloned().collect(),
             fields: one.story.fields.iter().map(own).collect(),
         }

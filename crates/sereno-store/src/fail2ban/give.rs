@@ -5,7 +5,7 @@
 //! earlier, or is longer, is written as the longest that ends at the same moment.
 
 use super::{PATIENCE, ROWS, TakeError, Taken, VERSION, columns, file, taken, version};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -46,17 +46,18 @@ impl Given {
 }
 
 /// How far a jail has read a log.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Position {
     /// The jail, as fail2ban calls it.
     pub jail: String,
     /// The log's path, or [`Position::JOURNAL`].
     pub log: String,
-    /// The MD5 of the log's first line with its end, in hexadecimal; of the journal, the time in
-    /// words.
-    pub mark: String,
-    /// Bytes read; of the journal, seconds since 1970.
-    pub at: i64,
+    /// By what the log is known again: hashes of its first line with its end, in hexadecimal, the
+    /// usual one first, of which one as long as that already in the database is taken; of the
+    /// journal, the time in words.
+    pub marks: Vec<String>,
+    /// Bytes read; of the journal, seconds since 1970. A whole number is stored as one.
+    pub at: f64,
 }
 
 impl Position {
@@ -141,12 +142,7 @@ fn write(
         receipt.given += 1;
     }
     for position in gift.positions {
-        // What is there of the same jail and log is replaced: both are the key.
-        tx.prepare_cached(
-            "INSERT OR REPLACE INTO logs (jail, path, firstlinemd5, lastfilepos)
-             VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![position.jail, position.log, position.mark, position.at])?;
+        put_position(&tx, position)?;
     }
     tx.commit()?;
     Ok(receipt)
@@ -172,6 +168,22 @@ fn put(tx: &Transaction<'_>, ban: &Given, now: i64) -> rusqlite::Result<bool> {
         tx.prepare_cached(&sql)?.execute(row)?;
     }
     Ok(shortened)
+}
+
+fn put_position(tx: &Transaction<'_>, position: &Position) -> rusqlite::Result<()> {
+    let Position { jail, log, marks, at } = position;
+    let mut known = tx.prepare_cached(
+        "SELECT ifnull(length(firstlinemd5), 0) FROM logs WHERE jail = ?1 AND path = ?2",
+    )?;
+    let length: Option<usize> = known.query_row([jail, log], |row| row.get(0)).optional()?;
+    let alike = marks.iter().find(|mark| Some(mark.len()) == length);
+    // What is there of the same jail and log is replaced: both are the key.
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO logs (jail, path, firstlinemd5, lastfilepos)
+         VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![jail, log, alike.or(marks.first()), at])?;
+    Ok(())
 }
 
 /// Takes bans out as fail2ban does when it lets somebody in; says how many.

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it. Help texts teach: each command says what it is for.
 
+use super::gate::args::GateCommand;
 use super::knock::args::KnockArgs;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -52,6 +53,23 @@ pub enum Command {
     /// See and work the doors: who is in, let somebody in, put somebody out, make keys.
     #[command(subcommand)]
     Door(DoorCommand),
+    /// Who may reach what: try a policy, keep it, take it back, explain it.
+    #[command(subcommand)]
+    Gate(GateCommand),
+    /// Let nothing in any more, at once: for the console, when somebody is inside.
+    ///
+    /// What is under way ends, answers to this machine too. Only doors let in, and bans go on. It lasts
+    /// over restarts, until `sereno resume`.
+    Panic {
+        /// Also where it cuts off this very session.
+        #[arg(long)]
+        force: bool,
+        /// For people or programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// End a panic: the policy holds again.
+    Resume(Json),
     /// Tell what an address did, line by line, and what followed.
     Why(WhyArgs),
     /// Show what happens, as it happens.

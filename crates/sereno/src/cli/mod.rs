@@ -7,6 +7,7 @@ pub mod door;
 pub mod fail2ban;
 pub mod fail2ban_regex;
 pub mod failure;
+pub mod gate;
 pub mod import;
 pub mod init;
 pub mod knock;
@@ -66,6 +67,9 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Ban(args) => client::ban(socket, args, out),
         Command::Unban(args) => client::unban(socket, args, out),
         Command::Door(command) => door::run(socket, command, out),
+        Command::Gate(command) => gate::run(socket, command, out),
+        Command::Panic { force, json } => gate::panic(socket, *force, *json, out),
+        Command::Resume(how) => gate::resume(socket, *how, out),
         Command::Why(args) => client::why(socket, args, out),
         Command::Watch(how) => client::watch(socket, *how, out),
         Command::Reload(how) => client::order(socket, Ask::Reload, *how, out),

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-/// Bytes of a block at most: large enough that a read costs nothing, small enough for the cache.
-const BLOCK: usize = 1 << 20;
+/// Bytes of a block at most: large enough that a read costs nothing, small enough for the cache of
+/// one core, where what was just read is still found.
+const BLOCK: usize = 128 << 10;
 /// Bytes of a line at most, without its line break. The core's records are no longer either.
 const LINE: usize = 64 << 10;
 /// Kilobytes that an `.xz` file may ask for (`xz -9` makes files that want 64 MB).

@@ -3,6 +3,7 @@
 use super::conf::{Conf, Setting};
 use super::{bytes, exists, has_journal, inside, text};
 use sereno_config::facts::{Asterisk, AsteriskNote, JournalLog, LogFile};
+use sereno_core::gate::{PortRange, Proto};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -106,6 +107,18 @@ impl Modules {
 }
 
 /// The ports that the channels and the manager are told to use.
+/// The ports of media: `rtp.conf`, or what Asterisk takes without it.
+#[must_use]
+pub fn rtp(root: &Path) -> Option<PortRange> {
+    let conf = Conf::read(root, "rtp.conf").unwrap_or_default();
+    let port = |key: &str| {
+        let said = conf.0.iter().rfind(|s| s.section == "general" && s.key == key);
+        said.and_then(|setting| setting.value.parse().ok())
+    };
+    let (first, last) = (port("rtpstart").unwrap_or(5000), port("rtpend").unwrap_or(31_000));
+    PortRange::new(Proto::Udp, first, last)
+}
+
 fn ports(root: &Path, modules: &Modules) -> Vec<String> {
     let mut ports = BTreeSet::new();
     let mut add = |proto: &str, port: u16| ports.insert(format!("{proto}/{port}"));

@@ -5,12 +5,16 @@
 
 mod asterisk;
 mod conf;
+mod listen;
 mod net;
 mod sessions;
 mod socket;
 mod sshd;
 mod tcp;
+mod way;
 
+pub use asterisk::rtp;
+pub use listen::listeners;
 use rustix::fs::OFlags;
 use sereno_config::facts::Facts;
 use sereno_core::addr::{Prefix, canonical};
@@ -20,7 +24,8 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-pub use tcp::streams;
+pub use tcp::{listening, streams};
+pub use way::way;
 
 /// Bytes of a file read at most. The routing tables of a big router are the largest.
 const LONGEST: u64 = 16 << 20;

@@ -1,4 +1,4 @@
-//! The kernel's list of TCP sockets: `/proc/net/tcp` and `tcp6` (proc_net(5)).
+//! The kernel's lists of sockets: `/proc/net/tcp`, `tcp6` and the like (proc_net(5)).
 
 use super::{net, text};
 use sereno_core::addr::canonical;
@@ -6,35 +6,52 @@ use sereno_core::gate::Stream;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+/// The lists of TCP.
+const TCP: [&str; 2] = ["tcp", "tcp6"];
 /// The states `ESTABLISHED` and `LISTEN`.
-pub(super) const ESTABLISHED: &str = "01";
-const LISTEN: &str = "0A";
+const ESTABLISHED: &str = "01";
+pub(super) const LISTEN: &str = "0A";
 
 /// Every TCP port that is listened on.
-pub(super) fn listening(root: &Path) -> Vec<u16> {
-    rows(root, LISTEN).into_iter().map(|(local, _)| local.port()).collect()
+#[must_use]
+pub fn listening(root: &Path) -> Vec<u16> {
+    rows(root, TCP, LISTEN).into_iter().map(|row| row.local.port()).collect()
 }
 
 /// What is under way, but for what stays on this machine.
+#[must_use]
 pub fn streams(root: &Path) -> Vec<Stream> {
-    let stream = |(local, remote): (SocketAddr, SocketAddr)| Stream {
-        from: canonical(remote.ip()),
-        port: remote.port(),
-        to: local.port(),
+    let stream = |row: Row| Stream {
+        from: canonical(row.remote.ip()),
+        port: row.remote.port(),
+        to: row.local.port(),
     };
-    let streams = rows(root, ESTABLISHED).into_iter().map(stream);
+    let streams = rows(root, TCP, ESTABLISHED).into_iter().map(stream);
     streams.filter(|stream| !stream.from.is_loopback()).collect()
 }
 
-/// Both ends of each socket in that state: `sl local_address rem_address st ...`.
-pub(super) fn rows(root: &Path, state: &str) -> Vec<(SocketAddr, SocketAddr)> {
+/// A socket.
+pub(super) struct Row {
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    /// Its inode.
+    pub(super) inode: u64,
+}
+
+/// The sockets in that state:
+/// `sl local_address rem_address st queues timer retransmits uid timeout inode ...`.
+pub(super) fn rows(root: &Path, tables: [&str; 2], state: &str) -> Vec<Row> {
     let row = |line: &str| {
         let mut fields = line.split_whitespace().skip(1);
         let (local, remote, st) = (fields.next()?, fields.next()?, fields.next()?);
-        if st == state { Some((end(local)?, end(remote)?)) } else { None }
+        if st != state {
+            return None;
+        }
+        let inode = fields.nth(5).and_then(|inode| inode.parse().ok()).unwrap_or(0);
+        Some(Row { local: end(local)?, remote: end(remote)?, inode })
     };
     let table = |name: &str| text(root, &format!("proc/net/{name}")).unwrap_or_default();
-    let tables = ["tcp", "tcp6"].map(table);
+    let tables = tables.map(table);
     tables.iter().flat_map(|table| table.lines().filter_map(row)).collect()
 }
 

@@ -4,8 +4,8 @@ use super::*;
 use proptest::prelude::*;
 use sereno_config::SourceConf;
 use sereno_config::facts::{AsteriskNote, LogPlace};
-use sereno_core::gate::Stream;
-use std::net::{TcpListener, TcpStream};
+use sereno_core::gate::{Proto, Stream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::{fs, slice};
 
 /// A root directory with these files.
@@ -107,8 +107,9 @@ fn what_is_under_way_is_known_by_both_its_ends() {
         let here = listener.local_addr().unwrap();
         let client = TcpStream::connect(here).unwrap();
         let ends = (here, client.local_addr().unwrap());
-        assert!(tcp::rows(Path::new("/"), tcp::ESTABLISHED).contains(&ends), "{ends:?}");
-        assert!(tcp::listening(Path::new("/")).contains(&here.port()));
+        let under_way = tcp::rows(Path::new("/"), ["tcp", "tcp6"], "01");
+        assert!(under_way.iter().any(|row| (row.local, row.remote) == ends), "{ends:?}");
+        assert!(listening(Path::new("/")).contains(&here.port()));
         assert!(streams(Path::new("/")).iter().all(|stream| !stream.from.is_loopback()));
     }
     let both = "  sl  local_address                         remote_address                        st\n   \
@@ -119,6 +120,26 @@ fn what_is_under_way_is_known_by_both_its_ends() {
     let from = "198.51.100.9".parse().unwrap();
     let known = if cfg!(target_endian = "little") { streams(machine.path()) } else { return };
     assert_eq!(known, [Stream { from, port: 54321, to: 22 }]);
+}
+
+/// Sockets that others can reach, with the name of this very program.
+#[test]
+fn who_listens_is_known_by_his_program() {
+    let tcp = TcpListener::bind("0.0.0.0:0").unwrap();
+    let udp = UdpSocket::bind("[::]:0").unwrap();
+    let inner = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = text(Path::new("/"), "proc/self/comm").unwrap();
+    let all = listeners(Path::new("/"));
+    let find = |proto, at: SocketAddr| {
+        all.iter().find(|one| (one.proto, one.port) == (proto, at.port())).cloned()
+    };
+    for (proto, at) in
+        [(Proto::Tcp, tcp.local_addr().unwrap()), (Proto::Udp, udp.local_addr().unwrap())]
+    {
+        let found = find(proto, at).unwrap();
+        assert_eq!((found.addr, found.program.as_str()), (at.ip(), own.trim()));
+    }
+    assert_eq!(find(Proto::Tcp, inner.local_addr().unwrap()), None);
 }
 
 const LOGGER: &str = "\

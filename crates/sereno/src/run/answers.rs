@@ -6,7 +6,7 @@ use crate::words;
 use sereno_config::Lang;
 use sereno_core::addr::{Prefix, canonical};
 use sereno_core::engine::{Action, Input, Notice, Porter};
-use sereno_core::gate::Name;
+use sereno_core::gate::{Name, Scope};
 use sereno_core::rule::session::Line;
 use sereno_core::time::Time;
 use sereno_store::Event;
@@ -41,6 +41,7 @@ impl Shell {
             Ask::LetIn { .. } | Ask::PutOut { .. } | Ask::Guard { .. } | Ask::Confirm { .. } => {
                 words::to(lang, || self.door(&ask, now))
             }
+            Ask::Gate(ask) => words::to(lang, || self.gate(ask, now)),
             Ask::Why { prefix } => {
                 self.guard.flush(now);
                 words::to(lang, || self.why(prefix))
@@ -158,12 +159,11 @@ impl Shell {
     fn barred(&self, door: Name, addr: IpAddr) -> Option<String> {
         let policies = self.guard.engine.porter()?.policies();
         let behind = policies.iter().find(|policy| policy.name == door)?;
-        let jails = self.guard.engine.ledger().touching(Prefix::host(addr)).filter(|ban| {
-            let jail = self.guard.engine.jail(ban.jail).map(|jail| jail.policy());
-            jail.is_some_and(|jail| {
-                jail.closes && behind.ports().any(|ports| jail.ports.meets(ports))
-            })
-        });
+        let meets = |scope: &Scope| behind.ports().any(|ports| scope.ports.meets(ports));
+        let scopes: Vec<Name> =
+            self.guard.draft.scopes.iter().filter(|s| meets(s)).map(|s| s.name).collect();
+        let bans = self.guard.engine.ledger().touching(Prefix::host(addr));
+        let jails = bans.filter(|ban| scopes.contains(&ban.scope));
         let jails: Vec<String> = jails.map(|ban| ban.jail.to_string()).collect();
         (!jails.is_empty()).then(|| words::barred_by_ban(addr, jails.join(", ")))
     }

@@ -5,6 +5,7 @@ use super::control::Control;
 use super::deeds::Deeds;
 use super::doors::Attendance;
 use super::fail2ban::Office;
+use super::gate::Warden;
 use super::hands::Hands;
 use super::keeper::Keeper;
 use super::moments::{is_told, moment};
@@ -66,6 +67,8 @@ pub struct Guard {
     pub deeds: Deeds,
     /// The doors, and what is heard at them.
     pub attendance: Attendance,
+    /// Who may reach what.
+    pub(super) warden: Warden,
     /// Errors in the files at the start, by file: what they are about is not in force.
     pub flaws: BTreeMap<String, usize>,
     /// What fail2ban's users see of it.
@@ -130,6 +133,7 @@ impl Guard {
             draft,
             house: None,
             attendance: Attendance::new(wake.clone()),
+            warden: Warden::default(),
             flaws: BTreeMap::new(),
             deeds: Deeds::new(wake),
             office: Office::default(),
@@ -203,6 +207,9 @@ impl Guard {
         if let Some(Report::Refused { why, .. }) = reports.first() {
             self.notes.push(words::gate_refused(why));
         }
+        // Who puts it in place anew takes no trial away.
+        let trials = [self.go_on_closing(now), self.go_on_trying(now)];
+        self.notes.extend(trials.into_iter().filter_map(Result::err));
     }
 
     /// Waits for the next thing and deals with it.
@@ -245,6 +252,7 @@ impl Guard {
         self.carry_out(now);
         self.settle_deeds(now);
         self.settle_doors(now);
+        self.settle_policy(now);
         if now >= self.look_at {
             self.look_again(now);
         }
@@ -260,7 +268,8 @@ impl Guard {
         let journals = self.journals.iter().filter_map(|j| j.next_wake().map(|(at, _)| at)).min();
         let save = self.keeper.due();
         let doors = self.attendance.next_wake();
-        [engine, files, journals, save, doors, Some(self.look_at)]
+        let policy = self.warden.next_wake();
+        [engine, files, journals, save, doors, policy, Some(self.look_at)]
             .into_iter()
             .flatten()
             .min()

@@ -30,6 +30,8 @@ pub struct Hands {
     shut: Option<String>,
     /// Why translation is left out of it.
     untranslated: Option<String>,
+    /// Why the policy is left out of it.
+    lawless: Option<String>,
 }
 
 /// Why nothing is held.
@@ -67,7 +69,15 @@ impl Hands {
         } else {
             Kernel::open().map(|kernel| Grip { kernel, watch: None }).map_err(Idle::Refused)
         };
-        Self { grip, gate: None, friends, claims: BTreeMap::new(), shut: None, untranslated: None }
+        Self {
+            grip,
+            gate: None,
+            friends,
+            claims: BTreeMap::new(),
+            shut: None,
+            untranslated: None,
+            lawless: None,
+        }
     }
 
     /// Why nothing is enforced, when nothing is.
@@ -129,11 +139,22 @@ impl Hands {
         let welcome: Vec<_> = welcome.copied().collect();
         let streams = if gate.spares_streams() { streams(Path::new("/")) } else { Vec::new() };
         let contents = Contents { holds: &welcome, streams: &streams, ..contents };
-        (self.shut, self.untranslated) = (None, None);
+        (self.shut, self.untranslated, self.lawless) = (None, None, None);
         let report = match &mut self.grip {
             Err(_) => Report::Observed,
             Ok(grip) => {
+                if let Some(old) = self.gate.as_ref().filter(|old| old.policy() != gate.policy()) {
+                    grip.kernel.forget(old.policy_plan().counters);
+                }
                 let mut done = grip.kernel.install(&gate, contents, now);
+                if let Err(refusal) = &done
+                    && refusal.is_about_policy()
+                {
+                    // The banned are stopped all the same.
+                    self.lawless = Some(refusal.to_string());
+                    gate = gate.without_policy();
+                    done = grip.kernel.install(&gate, contents, now);
+                }
                 if let Err(refusal) = &done
                     && refusal.is_about_nat()
                 {
@@ -240,6 +261,27 @@ impl Hands {
     pub fn try_closed(&mut self, span: Duration) -> Result<(), String> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
         grip.kernel.try_closed(gate, span).map_err(|refusal| refusal.to_string())
+    }
+
+    /// Lets the policy on trial decide for so long. The kernel goes back by itself.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn try_policy(&mut self, span: Duration) -> Result<(), String> {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
+        grip.kernel.try_policy(gate, span).map_err(|refusal| refusal.to_string())
+    }
+
+    /// Why the gate has no policy, where it should.
+    #[must_use]
+    pub fn lawless(&self) -> Option<&str> {
+        self.lawless.as_deref()
+    }
+
+    /// Packets that each counter of a policy counted, by its name.
+    pub fn policy_counts(&mut self) -> Vec<(String, u64)> {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
+        grip.kernel.policy_counts(gate).unwrap_or_default()
     }
 
     /// Why the gate does nothing for doors, where it should.

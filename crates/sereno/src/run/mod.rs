@@ -8,6 +8,7 @@ pub mod deeds;
 pub mod doors;
 pub mod fail2ban;
 mod faults;
+mod gate;
 pub mod guard;
 pub mod hands;
 pub mod health;
@@ -67,6 +68,7 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     let mut guard = setup::build(&policy, loaded.fail2ban, loaded.doors, &place, clock())
         .map_err(Failure::io)?;
     guard.flaws = flaws;
+    guard.warden.files = policy.gate.clone();
     let mut shell = Shell {
         guard,
         policy,
@@ -220,6 +222,7 @@ impl Shell {
                 let new = setup::place(&policy, state, socket, self.args.observe);
                 self.policy = policy;
                 self.guard.flaws.clear();
+                self.guard.warden.files = self.policy.gate.clone();
                 let stdin = self.guard.book.lacks_stdin();
                 Reload::Done { waiting: self.place.other_than(&new), stdin }
             }

@@ -4,7 +4,7 @@ use crate::cli::paint;
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::door::When;
-use sereno_core::engine::{Action, Knock, Lifted, Notice};
+use sereno_core::engine::{Action, Knock, Lifted, Notice, PolicyStep};
 use sereno_core::gate::{Name, Through};
 use sereno_core::time::Time;
 use sereno_wire::control::Moment;
@@ -109,7 +109,19 @@ pub(super) fn tell(notice: &Notice, now: Time) -> Moment {
             at_door("note", *door, None, words::door_on_trial(door, until(Some(*end))), now)
         }
         Notice::Unshut { door } => at_door("note", *door, None, words::door_unshut(door), now),
+        Notice::Policy { step } => said("note", policy(*step), now),
         Notice::UsedUp { door } => at_door("note", *door, None, words::knocks_used_up(door), now),
+    }
+}
+
+fn policy(step: PolicyStep) -> String {
+    match step {
+        PolicyStep::Trial(end) => words::policy_on_trial(until(Some(end))),
+        PolicyStep::Confirmed => words::policy_confirmed(),
+        PolicyStep::TakenBack => words::policy_taken_back(),
+        PolicyStep::Opened => words::policy_opened(),
+        PolicyStep::Panic => words::policy_panic(),
+        PolicyStep::Resumed => words::policy_resumed(),
     }
 }
 

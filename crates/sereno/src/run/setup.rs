@@ -1,6 +1,7 @@
 //! Building a guard from a policy.
 
 use super::control::Control;
+use super::gate::Warden;
 use super::guard::Guard;
 use super::hands::Hands;
 use super::keeper::{self, Places, cursor_key};
@@ -67,6 +68,8 @@ pub fn build(
     if kept {
         guard.notes.push(words::not_in_group(&place.group));
     }
+    guard.warden = Warden::recall(&places.cursors);
+    guard.draw_policy();
     guard.install(now);
     guard.listen_at_doors();
     guard.take_up_deeds(now);
@@ -121,6 +124,7 @@ pub fn rebuild(
     guard.engine.inherit(old);
     // The old one knows which doors were closed for good.
     guard.draw_doors(policy.settings.ears);
+    guard.draw_policy();
     super::fail2ban::renew(guard, now);
     guard.install(now);
     guard.listen_at_doors();

@@ -67,6 +67,12 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
         Alarm::new("doors bare", words::doors_bare(names.join(", ")))
     });
     all.extend(bare);
+    let lawless = guard.hands.lawless().map(words::alarm_lawless);
+    all.extend(lawless.map(|text| Alarm::new("policy", text)));
+    let panic = guard.warden.panics().then(words::policy_panic);
+    all.extend(panic.map(|text| Alarm::new("panic", text)));
+    let open = guard.warden.is_flushed().then(words::alarm_policy_open);
+    all.extend(open.map(|text| Alarm::new("policy open", text)));
     all.extend(guard.attendance.stuck.clone().map(|text| Alarm::new("doors stuck", text)));
     all.extend(guard.attendance.blocked.clone().map(|text| Alarm::new("doors blocked", text)));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));

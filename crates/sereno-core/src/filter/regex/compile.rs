@@ -35,6 +35,9 @@ struct Compiler {
     registers: u32,
     /// The state to tell apart here.
     keys: Vec<Key>,
+    /// Groups, and what must come somewhere behind once they took part.
+    asked: Vec<(u32, u32)>,
+    needs: Vec<Box<[u8]>>,
     /// In how many look-arounds and atomic groups this is.
     inner: u32,
     /// The last step is a mark that more ways may join.
@@ -66,6 +69,8 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
         rows: 0,
         registers: 0,
         keys: Vec::new(),
+        asked: Vec::new(),
+        needs: Vec::new(),
         inner: 0,
         joint: None,
         unmarked: false,
@@ -87,6 +92,7 @@ pub(super) fn compile(node: &Node) -> Result<Program> {
         bytes: this.bytes.into(),
         sets: this.sets.into(),
         marks: this.marks.into(),
+        needs: this.needs.into(),
         rows: this.rows,
         registers: this.registers,
         marked,
@@ -178,12 +184,15 @@ impl Compiler {
         index
     }
 
-    fn literal(&mut self, c: char) -> Result<()> {
-        let mut buffer = [0; 4];
-        let bytes = c.encode_utf8(&mut buffer).as_bytes();
+    /// Notes bytes that are looked for; says where they are.
+    fn text(&mut self, text: &str) -> (u32, u32) {
         let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(bytes);
-        let end = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(text.as_bytes());
+        (start, self.bytes.len() as u32)
+    }
+
+    fn literal(&mut self, c: char) -> Result<()> {
+        let (start, end) = self.text(c.encode_utf8(&mut [0; 4]));
         // Where nothing joins, neighbours are one step.
         if self.joint.is_none()
             && let Some(Op::Literal { to, .. }) = self.ops.last_mut()
@@ -212,7 +221,7 @@ impl Compiler {
                 self.node(node)?;
                 self.push(Op::Save(index * 2 + 1)).map(drop)
             }
-            Node::Sequence(parts) => parts.iter().try_for_each(|part| self.node(part)),
+            Node::Sequence(parts) => self.sequence(parts),
             Node::Choice(branches) => self.choice(branches),
             Node::Repeat { node, min, max, greed: Greed::Possessive } => {
                 let bounds = (*min, *max);
@@ -220,18 +229,24 @@ impl Compiler {
             }
             Node::Repeat { node, min, max, greed } => self.repeat(node, (*min, *max), *greed),
             Node::Atomic(node) => self.atomic(|this| this.node(node)),
-            Node::Look { behind, negated, node } => {
-                let at = self.push(Op::Fail)?;
-                self.inner(|this| this.node(node))?;
-                let end = self.here();
-                self.ops[at as usize] = Op::Look { behind: *behind, negated: *negated, end };
-                Ok(())
-            }
+            Node::Look { behind, negated, node } => self.look(*behind, *negated, node),
             Node::Backreference { group, fold } => {
                 self.push(Op::Backreference { group: *group, fold: *fold }).map(drop)
             }
             Node::Condition { group, yes, no } => self.condition(*group, yes, no),
         }
+    }
+
+    fn look(&mut self, behind: Option<u32>, negated: bool, node: &Node) -> Result<()> {
+        if let (None, Some(text)) = (behind, fixed(node)) {
+            let (from, to) = self.text(&text);
+            return self.push(Op::Peek { from, to, negated }).map(drop);
+        }
+        let at = self.push(Op::Fail)?;
+        self.inner(|this| this.node(node))?;
+        let end = self.here();
+        self.ops[at as usize] = Op::Look { behind, negated, end };
+        Ok(())
     }
 
     fn atomic(&mut self, inside: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
@@ -243,21 +258,57 @@ impl Compiler {
 
     /// The steps of something that arrives by itself.
     fn inner(&mut self, inside: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        // It may arrive where the whole does not.
+        let asked = std::mem::take(&mut self.asked);
         self.inner += 1;
         inside(self)?;
         self.inner -= 1;
+        self.asked = asked;
         self.push(Op::Done).map(drop)
+    }
+
+    /// A sequence that asks whether groups took part: who let them take part needs what follows
+    /// then, and need not try where that does not come.
+    fn sequence(&mut self, parts: &[Node]) -> Result<()> {
+        let before = self.asked.len();
+        let mut conditions = Vec::new();
+        for (place, part) in parts.iter().enumerate() {
+            if let Node::Condition { group, yes, .. } = part
+                && let Some(text) = fixed(yes)
+                && conditions.len() < KEYS
+            {
+                conditions.push((place, (*group, self.needs.len() as u32)));
+                self.needs.push(text.into_bytes().into());
+            }
+        }
+        for (place, part) in parts.iter().enumerate() {
+            self.asked.truncate(before);
+            self.asked.extend(conditions.iter().filter(|(at, _)| *at > place).map(|(_, one)| one));
+            self.node(part)?;
+        }
+        self.asked.truncate(before);
+        Ok(())
+    }
+
+    fn branch(&mut self, branch: &Node) -> Result<()> {
+        for at in 0..self.asked.len() {
+            let (group, need) = self.asked[at];
+            if branch.always(group) {
+                self.push(Op::Ahead(need))?;
+            }
+        }
+        self.node(branch)
     }
 
     fn choice(&mut self, branches: &[Node]) -> Result<()> {
         let mut jumps = Vec::with_capacity(branches.len());
         for (i, branch) in branches.iter().enumerate() {
             if i + 1 == branches.len() {
-                self.node(branch)?;
+                self.branch(branch)?;
                 break;
             }
             let split = self.push(Op::Fail)?;
-            self.node(branch)?;
+            self.branch(branch)?;
             jumps.push(self.push(Op::Jump(0))?);
             self.ops[split as usize] = Self::split(split + 1, self.here());
         }
@@ -299,7 +350,9 @@ impl Compiler {
             let set = self.set(&set);
             let mark = self.new_mark();
             let (max, lazy) = (max.unwrap_or(u32::MAX), greed == Greed::Lazy);
-            self.push(Op::Run(Repeat { set, min, max, lazy, mark, next: 0, gives: true, until }))?;
+            let (next, then, leap, gives) = (0, (0, 0), 0, true);
+            let run = Repeat { set, min, max, lazy, mark, next, then, leap, gives, until };
+            self.push(Op::Run(run))?;
             return self.join().map(drop);
         }
         for _ in 0..min {
@@ -407,5 +460,14 @@ impl Compiler {
                 self.marks[*mark as usize].row = None;
             }
         }
+    }
+}
+
+/// The text of a part that is nothing else.
+fn fixed(node: &Node) -> Option<String> {
+    match node {
+        Node::Literal(c) => Some(c.to_string()),
+        Node::Sequence(parts) if !parts.is_empty() => parts.iter().map(fixed).collect(),
+        _ => None,
     }
 }

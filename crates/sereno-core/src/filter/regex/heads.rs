@@ -66,12 +66,29 @@ pub(super) fn fill(program: &mut Program) {
                 own.set(&program.sets[run.set as usize]);
                 run.next = index(next);
                 run.gives = own.meets(&next);
+                (run.then, run.leap) = text(program, at as u32 + 1);
                 program.ops[at] = Op::Run(run);
             }
             _ => {}
         }
     }
     program.heads = all.into();
+}
+
+/// The text that all ways from `from` on begin with, empty if it is not known; and the step behind
+/// it, if nothing is done before but to mark places.
+fn text(program: &Program, from: u32) -> ((u32, u32), u32) {
+    let (mut at, mut idle) = (from, true);
+    for _ in 0..FAR {
+        match program.ops.get(at as usize) {
+            Some(Op::Mark(_)) => at += 1,
+            Some(Op::Jump(to)) => at = *to,
+            Some(Op::Save(_) | Op::Ahead(_)) => (at, idle) = (at + 1, false),
+            Some(Op::Literal { from, to }) => return ((*from, *to), if idle { at + 1 } else { 0 }),
+            _ => break,
+        }
+    }
+    ((0, 0), 0)
 }
 
 /// What the steps from `from` on can begin with.
@@ -100,12 +117,13 @@ fn of(program: &Program, from: u32) -> Heads {
                 heads.add(b'\n');
                 heads.end = true;
             }
+            // What is looked at may forbid, but brings nothing new.
+            Op::Peek { .. } | Op::Ahead(_) => open.push(at + 1),
+            Op::Look { end, .. } => open.push(*end),
             Op::Save(_) | Op::At(_) | Op::Mark(_) | Op::Begin { .. } => open.push(at + 1),
             Op::Moved { otherwise, .. } | Op::Condition { otherwise, .. } => {
                 open.extend([at + 1, *otherwise]);
             }
-            // What it looks at may forbid, but brings nothing new.
-            Op::Look { end, .. } => open.push(*end),
             Op::Atomic { .. } => open.push(at + 1),
             // Behind the end of something inside anything can come.
             Op::Done | Op::Backreference { .. } => return Heads::ALL,

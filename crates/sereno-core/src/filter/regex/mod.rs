@@ -73,6 +73,7 @@ pub struct Regex {
     /// What a match can begin with; `None`: anything.
     first: Option<Box<[bool; 256]>>,
     required: Option<Vec<Vec<u8>>>,
+    starts: Vec<Vec<u8>>,
     /// The expression, tags filled in, for the sieve: a third of what its tree would take.
     text: Box<str>,
     multiline: bool,
@@ -103,6 +104,7 @@ impl Regex {
             groups: parsed.groups,
             program,
             anchored: anchored(&parsed.node),
+            starts: literal::starts(&over),
             first: over::first(&over),
             required,
             text: text.into(),
@@ -149,6 +151,12 @@ impl Regex {
     #[must_use]
     pub fn required(&self) -> Option<&[Vec<u8>]> {
         self.required.as_deref()
+    }
+
+    /// Where every text that matches begins with one of these: these. An empty one says nothing.
+    #[must_use]
+    pub(super) fn starts(&self) -> Option<&[Vec<u8>]> {
+        self.anchored.then_some(&self.starts)
     }
 
     /// Searches `text`, which ends in the line break that fail2ban appends; the groups are in

@@ -49,6 +49,14 @@ pub(super) enum Op {
         register: u32,
         otherwise: u32,
     },
+    /// Looks whether the bytes `from..to` of [`Program::bytes`] stand here.
+    Peek {
+        from: u32,
+        to: u32,
+        negated: bool,
+    },
+    /// Goes on where this one of [`Program::needs`] stands here or somewhere behind.
+    Ahead(u32),
     /// Looks whether the steps up to `end` arrive.
     Look {
         behind: Option<u32>,
@@ -82,6 +90,10 @@ pub(super) struct Repeat {
     pub(super) mark: u32,
     /// What comes behind begins with.
     pub(super) next: u32,
+    /// And with these of [`Program::bytes`], if they are known.
+    pub(super) then: (u32, u32),
+    /// The step behind them, if nothing else is done before; 0: none.
+    pub(super) leap: u32,
     /// What comes behind may begin with one of these characters.
     pub(super) gives: bool,
     /// The only character that it does not take.
@@ -130,6 +142,8 @@ pub(super) struct Program {
     pub(super) sets: Box<[Set]>,
     pub(super) marks: Box<[Mark]>,
     pub(super) heads: Box<[Heads]>,
+    /// What ways through the expression need somewhere behind.
+    pub(super) needs: Box<[Box<[u8]>]>,
     /// Where each step leads that neither marks nor jumps: itself, or one behind.
     pub(super) plain: Box<[u32]>,
     pub(super) rows: u32,

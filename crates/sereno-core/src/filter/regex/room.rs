@@ -1,5 +1,7 @@
 //! Where searches work, and what they found.
 
+use super::program::Program;
+
 /// No place.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -30,7 +32,6 @@ pub(super) enum Frame {
     /// A run that may give back down to `low`.
     Run {
         op: u32,
-        next: u32,
         low: u32,
         at: u32,
     },
@@ -63,6 +64,8 @@ pub struct Room {
     pub(super) slots: Vec<u32>,
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
+    /// Where each of a program's needs stands last, and one more; [`NONE`]: not looked for yet.
+    pub(super) lasts: Vec<u32>,
     /// A bit for every place in every row.
     pub(super) table: Vec<u64>,
 }
@@ -86,12 +89,16 @@ impl Room {
         }
     }
 
-    /// Empties it for an expression with so many slots, registers and bits to mark.
-    pub(super) fn clear(&mut self, slots: usize, registers: u32, bits: usize) {
-        self.slots.clear();
-        self.slots.resize(slots, NONE);
-        self.registers.clear();
-        self.registers.resize(registers as usize, NONE);
+    /// Empties it for a program that has so many slots and bits to mark.
+    pub(super) fn clear(&mut self, slots: usize, program: &Program, bits: usize) {
+        for (list, length) in [
+            (&mut self.slots, slots),
+            (&mut self.registers, program.registers as usize),
+            (&mut self.lasts, program.needs.len()),
+        ] {
+            list.clear();
+            list.resize(length, NONE);
+        }
         self.frames.clear();
         self.frames.shrink_to(KEPT);
         self.table.clear();

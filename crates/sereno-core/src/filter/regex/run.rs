@@ -63,7 +63,7 @@ impl<S: Iterator<Item = usize> + Clone> Search<'_, S> {
         let width = text.len() + 1;
         let bits = width.saturating_mul(program.rows as usize);
         let marked = MARKED && bits <= TABLE;
-        room.clear(self.slots, program.registers, if marked { bits } else { 0 });
+        room.clear(self.slots, program, if marked { bits } else { 0 });
         let width = if marked { width } else { 0 };
         let free = program.marked && marked;
         let bytes = text.as_bytes();
@@ -112,24 +112,21 @@ impl<const MARKED: bool> Run<'_, MARKED> {
                 let wanted = &program.bytes[*from as usize..*to as usize];
                 let rest = &self.bytes[at as usize..];
                 // Most differ at once; then nothing need be called.
-                let found = rest.first() == wanted.first() && rest.starts_with(wanted);
+                let found = match wanted {
+                    [one] => rest.first() == Some(one),
+                    _ => rest.first() == wanted.first() && rest.starts_with(wanted),
+                };
                 found.then(|| (op + 1, at + wanted.len() as u32))
             }
             Op::Set(set) => self.take(&program.sets[*set as usize], at).map(|next| (op + 1, next)),
             Op::Run(run) => {
-                let end = if run.lazy { self.lazy(op, run, at) } else { self.greedy(op, run, at) };
-                end?.map(|end| (op + 1, end))
-            }
-            Op::Split { ways: [first, second], heads: [begins, otherwise] } => {
-                if !self.may(*begins, at) {
-                    self.may(*otherwise, at).then_some((*second, at))
+                if run.lazy {
+                    self.lazy(op, run, at)?.map(|end| (op + 1, end))
                 } else {
-                    if self.may(*otherwise, at) {
-                        self.way(*second, at)?;
-                    }
-                    Some((*first, at))
+                    self.greedy(op, run, at)?.map(|end| self.behind(op, end))
                 }
             }
+            Op::Split { .. } => self.split(op, at)?,
             Op::Jump(to) => Some((*to, at)),
             Op::Save(slot) => {
                 self.save(*slot, at);
@@ -145,6 +142,12 @@ impl<const MARKED: bool> Run<'_, MARKED> {
                 let moved = self.room.registers[*register as usize] != at;
                 Some((if moved { op + 1 } else { *otherwise }, at))
             }
+            Op::Peek { from, to, negated } => {
+                let looked_for = &program.bytes[*from as usize..*to as usize];
+                let found = self.bytes[at as usize..].starts_with(looked_for);
+                (found != *negated).then_some((op + 1, at))
+            }
+            Op::Ahead(need) => self.comes(*need, at).then_some((op + 1, at)),
             Op::Look { behind, negated, end } => {
                 self.look(op + 1, at, *behind, *negated)?.then_some((*end, at))
             }
@@ -182,14 +185,37 @@ impl<const MARKED: bool> Run<'_, MARKED> {
         Ok(arrived)
     }
 
+    /// The way to take at a split, and at those that follow at once.
+    #[inline(always)]
+    fn split(&mut self, mut op: u32, at: u32) -> Result<Option<(u32, u32)>, Exhausted> {
+        let program = self.program;
+        while let Op::Split { ways: [first, second], heads: [begins, otherwise] } =
+            &program.ops[op as usize]
+        {
+            let other = self.may(*otherwise, at);
+            if self.may(*begins, at) {
+                if other {
+                    self.way(*second, at)?;
+                }
+                return Ok(Some((*first, at)));
+            }
+            if !other {
+                return Ok(None);
+            }
+            op = if MARKED { *second } else { program.plain[*second as usize] };
+            self.spend(1)?;
+        }
+        Ok(Some((op, at)))
+    }
+
     /// The next way to try, down to frame `base`.
     fn back(&mut self, base: usize) -> Result<Option<(u32, u32)>, Exhausted> {
         while self.room.frames.len() > base {
             match self.room.frames.pop() {
                 Some(Frame::Way { op, at }) => return Ok(Some((op, at))),
-                Some(Frame::Run { op, next, low, at }) => {
-                    if let Some(at) = self.fewer(op, next, low, at)? {
-                        return Ok(Some((op + 1, at)));
+                Some(Frame::Run { op, low, at }) => {
+                    if let Some(at) = self.fewer(op, low, at)? {
+                        return Ok(Some(self.behind(op, at)));
                     }
                 }
                 Some(Frame::More { op, at, more }) => {
@@ -295,6 +321,16 @@ impl<const MARKED: bool> Run<'_, MARKED> {
             }
         }
         Ok(Some((self.text.len() - rest.as_str().len()) as u32))
+    }
+
+    /// Whether one of the program's needs stands at `at` or behind it.
+    fn comes(&mut self, need: u32, at: u32) -> bool {
+        let last = &mut self.room.lasts[need as usize];
+        if *last == NONE {
+            let found = memchr::memmem::rfind(self.bytes, &self.program.needs[need as usize]);
+            *last = found.map_or(0, |found| found as u32 + 1);
+        }
+        at < *last
     }
 
     fn looks(&self, look: At, at: usize) -> bool {

@@ -33,6 +33,27 @@ impl<const MARKED: bool> Run<'_, MARKED> {
         self.program.heads[heads as usize].may(self.bytes, at)
     }
 
+    /// Whether what comes behind a run may stand at `at`.
+    #[inline(always)]
+    fn follows(&self, run: &Repeat, at: u32) -> bool {
+        let (from, to) = run.then;
+        // The first byte is what can come next.
+        self.may(run.next, at)
+            && (to <= from + 1
+                || self.bytes[at as usize + 1..]
+                    .starts_with(&self.program.bytes[from as usize + 1..to as usize]))
+    }
+
+    /// The step behind a run that ended at `at`, and where; behind the text that follows, too,
+    /// which was seen.
+    #[inline(always)]
+    pub(super) fn behind(&self, op: u32, at: u32) -> (u32, u32) {
+        match &self.program.ops[op as usize] {
+            Op::Run(run) if !MARKED && run.leap > 0 => (run.leap, at + run.then.1 - run.then.0),
+            _ => (op + 1, at),
+        }
+    }
+
     /// The place after at least `min` characters.
     #[inline(always)]
     fn must(&mut self, set: &Set, min: u32, mut at: u32) -> Result<Option<u32>, Exhausted> {
@@ -76,28 +97,29 @@ impl<const MARKED: bool> Run<'_, MARKED> {
             }
         }
         self.spend(u64::from(at - low))?;
-        if !self.may(run.next, at) {
-            return if run.gives { self.fewer(op, run.next, low, at) } else { Ok(None) };
+        if !self.follows(run, at) {
+            return if run.gives { self.fewer(op, low, at) } else { Ok(None) };
         }
         if at > low && run.gives {
-            self.room.frames.push(Frame::Run { op, next: run.next, low, at });
+            self.room.frames.push(Frame::Run { op, low, at });
         }
         Ok(Some(at))
     }
 
-    /// The next place before `at`, but not before `low`, where what begins so can stand.
+    /// The next place before `at`, but not before `low`, where what follows the run can stand.
     pub(super) fn fewer(
         &mut self,
         op: u32,
-        next: u32,
         low: u32,
         mut at: u32,
     ) -> Result<Option<u32>, Exhausted> {
+        let program = self.program;
+        let Op::Run(run) = &program.ops[op as usize] else { return Ok(None) };
         while at > low {
             at = self.before(at);
-            if self.may(next, at) {
+            if self.follows(run, at) {
                 if at > low {
-                    self.room.frames.push(Frame::Run { op, next, low, at });
+                    self.room.frames.push(Frame::Run { op, low, at });
                 }
                 return Ok(Some(at));
             }
@@ -114,10 +136,16 @@ impl<const MARKED: bool> Run<'_, MARKED> {
             return at + memchr::memchr(end, rest).unwrap_or(rest.len()) as u32;
         }
         let mut end = at;
-        while let Some(next) = self.take(set, end) {
-            end = next;
+        loop {
+            let rest = &self.bytes[end as usize..];
+            let run = rest.iter().position(|byte| !set.has_ascii(*byte)).unwrap_or(rest.len());
+            end += run as u32;
+            // Beyond ASCII a byte is not all of a character.
+            match self.take(set, end) {
+                Some(next) => end = next,
+                None => return end,
+            }
         }
-        end
     }
 
     /// The end of what the set takes from `at` on, where this run did not come yet.
@@ -171,7 +199,7 @@ impl<const MARKED: bool> Run<'_, MARKED> {
             } else if !self.mark(run.mark, at) {
                 break;
             }
-            if self.may(run.next, at) {
+            if self.follows(run, at) {
                 if more > 0 {
                     self.room.frames.push(Frame::More { op, at, more });
                 }

@@ -42,6 +42,28 @@ fn it_finds_what_python_finds() {
 }
 
 #[test]
+fn ways_that_need_what_does_not_come_are_passed_over() {
+    let either = r"^(?:(a+)|(\w+))x(?(1)!|\?)$";
+    assert_eq!(find(either, "aax?").unwrap()[1..], [None, Some("aa".to_owned())]);
+    assert_eq!(find(either, "aax!").unwrap()[1..], [Some("aa".to_owned()), None]);
+    let often = r"^(?:(a)|b)*(?(1)!|\?)$";
+    assert_eq!(whole(often, "ba!").unwrap(), "ba!");
+    assert_eq!(whole(often, "b?").unwrap(), "b?");
+    assert_eq!(whole(often, "ba?"), None);
+    // What was taken for good, or looked at, is not given up for another way.
+    assert_eq!(whole(r"^(?>(a)|\w)(?(1)!|\?)$", "a?"), None);
+    assert_eq!(whole(r"^(?=(?:(b)|\w)c)\w(?(1)!|.)", "bc?"), None);
+    // It may stand anywhere behind, and there more than once.
+    let user = r"^for (?:(\S+)|(.*)) from \d+(?(1): |$)";
+    assert_eq!(
+        find(user, "for a from 1 x: from 2").unwrap()[1..],
+        [None, Some("a from 1 x:".to_owned())]
+    );
+    assert_eq!(find(user, "for a: b from 1: "), None);
+    assert_eq!(find(user, "for a from 1: b").unwrap()[1].as_deref(), Some("a"));
+}
+
+#[test]
 fn the_end_is_before_the_last_line_break() {
     assert!(whole("^a$", "a").is_some());
     assert!(whole(r"^a\Z", "a").is_none());

@@ -7,7 +7,7 @@
 use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test};
 use crate::addr::Prefix;
 use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, What, Who};
-use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Verdict, older};
+use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Reason, Verdict, older};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -78,6 +78,17 @@ pub(in crate::gate) fn rest_counter(zone: Name) -> String {
 }
 
 pub(in crate::gate) const INVALID: &str = "invalid";
+
+/// What a counter of a policy counts.
+pub(in crate::gate) fn policy_counter(policy: &Policy, counter: &str) -> Option<Reason> {
+    if counter == INVALID {
+        return Some(Reason::Invalid);
+    }
+    let line = policy.rules.iter().enumerate().find(|(at, _)| rule_counter(*at) == counter);
+    let line = line.map(|(at, line)| Reason::Rule(at + 1, line.text.clone()));
+    let mut zones = policy.names();
+    line.or_else(|| zones.find(|zone| rest_counter(*zone) == counter).map(Reason::Rest))
+}
 
 const DROP: Part = Part::Stop(Verdict::Drop, Family::V4);
 
@@ -153,8 +164,10 @@ impl Draft<'_> {
     fn deciding(self, mark: Option<u32>) -> Chain {
         let needed = |family| asks(Test::IcmpIn(family, self.needed(family)));
         let mut rules = vec![accept(Part::Loopback)];
-        rules.push(accept(asks(Test::Going)));
-        rules.extend(older::rules());
+        if !self.policy.cut {
+            rules.push(accept(asks(Test::Going)));
+            rules.extend(older::rules());
+        }
         rules.push(vec![asks(Test::Invalid), Part::Count(self.name(INVALID)), DROP]);
         // Whom a door let in.
         rules.extend(mark.map(|bits| accept(asks(Test::Marked(bits)))));

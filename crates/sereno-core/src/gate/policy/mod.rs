@@ -12,7 +12,7 @@ mod tests;
 mod zone;
 
 pub use line::Known;
-pub use service::{Services, What};
+pub use service::{Services, What, is_delicate};
 pub use zone::{Origin, Span, TRUSTED, WORLD, Zone};
 
 use super::{Family, Name};
@@ -103,6 +103,9 @@ pub struct Policy {
     pub ping: bool,
     /// Whether a source is believed that we would answer by another interface than it came from.
     pub asymmetric: bool,
+    /// Whether what is under way ends, answers to this machine among it. No file says that.
+    #[serde(default)]
+    pub cut: bool,
 }
 
 /// Networks of one family as ranges that do not overlap, in their order.

@@ -3,8 +3,8 @@
 //! Ports are those of the IANA registry (service-names-port-numbers) where it has the name, and
 //! else the defaults of the programs that telephone exchanges run.
 
-use crate::gate::PortRange;
 use crate::gate::ports::number;
+use crate::gate::{PortRange, Proto};
 use serde::{Deserialize, Serialize};
 
 /// What a line is about.
@@ -79,6 +79,43 @@ const SERVICES: [(&str, &str); 55] = [
     ("xmpp", "tcp/5222"),
     ("xmpp-server", "tcp/5269"),
 ];
+
+/// What the world should not reach: who gets in there owns the machine, its data or its calls, or
+/// uses it against others.
+const DELICATE: [&str; 24] = [
+    "tcp/23",
+    "tcp/53",
+    "udp/53",
+    "udp/69",
+    "tcp/111",
+    "udp/111",
+    "udp/137-138",
+    "tcp/139",
+    "tcp/445",
+    "udp/161",
+    "udp/514",
+    "tcp/631",
+    "tcp/2049",
+    "tcp/3306",
+    "tcp/3389",
+    "tcp/5038-5039",
+    "tcp/5432",
+    "tcp/5900",
+    "tcp/6379",
+    "tcp/8088",
+    "tcp/9090-9091",
+    "tcp/10000",
+    "tcp/11211",
+    "udp/11211",
+];
+
+/// Whether the world should not reach a port.
+#[must_use]
+pub fn is_delicate(proto: Proto, port: u16) -> bool {
+    let ranges = DELICATE.iter().filter_map(|text| text.parse::<PortRange>().ok());
+    let one = PortRange::new(proto, port, port);
+    one.is_some_and(|one| ranges.into_iter().any(|range| range.meets(one)))
+}
 
 /// Protocols without ports that have a name, and their numbers.
 const PROTOCOLS: [(&str, u8); 10] = [
@@ -157,6 +194,8 @@ mod tests {
             let parts = services.find(name).unwrap_or_default();
             assert!(!parts.is_empty(), "{name}");
         }
+        assert!(DELICATE.iter().all(|text| text.parse::<PortRange>().is_ok()));
+        assert!(is_delicate(Proto::Tcp, 9091) && !is_delicate(Proto::Udp, 9091));
         for (name, ports) in SERVICES {
             let found = services.find(name).unwrap().len();
             assert_eq!(found, ports.split(", ").count(), "{name}");

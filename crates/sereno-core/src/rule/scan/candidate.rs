@@ -37,7 +37,11 @@ impl Scan {
             return Step::On(end + 1);
         }
         let frame = self.frame;
-        let head = head_of_record(block, start, frame);
+        // Most records are one line and have no colours: then they are taken apart once.
+        let line = &block[start..end];
+        let plain = !line.ends_with(b"\r") && memchr::memchr(0x1b, line).is_none();
+        let record = plain.then(|| parse(line)).filter(|record| Some(record.style) == frame);
+        let head = if record.is_some() { start } else { head_of_record(block, start, frame) };
         let first = end;
         let end = end_of_record(block, end, frame);
         if end - head > TEXT_BYTES
@@ -49,7 +53,11 @@ impl Scan {
             return self.endless(block, (head, start, first, end), now, emit);
         }
         let next = Step::On(end + 1);
-        if self.one(block, (head, end), now, false, emit) {
+        let matches = match record {
+            Some(record) if end == first => self.record(record, (line, start), now, false, emit),
+            _ => self.one(block, (head, end), now, false, emit),
+        };
+        if matches {
             return next;
         }
         match self.opened(&block[head..end]) {
@@ -188,7 +196,19 @@ impl Scan {
         let line = &block[start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let clean = without_colours(line);
-        let mut record = framed(parse(&clean), self.frame, &clean);
+        self.record(framed(parse(&clean), self.frame, &clean), (line, start), now, stitched, emit)
+    }
+
+    /// Matches a record that was taken apart, of the line that starts there; says whether it
+    /// matched.
+    fn record(
+        &mut self,
+        mut record: Record<'_>,
+        (line, start): (&[u8], usize),
+        now: Time,
+        stitched: bool,
+        emit: &mut dyn FnMut(Hit<'_>),
+    ) -> bool {
         if let Some(end) = record.text.strip_suffix(b"\n").map(<[u8]>::len) {
             record.text = Cow::Owned(record.text[..end].to_vec());
         }

@@ -38,7 +38,7 @@ impl Found {
             },
             when: finding.when,
             fields: finding.story.fields.iter().map(own).collect(),
-            matches: finding.story.matches.clone(),
+            matches: finding.story.matches().to_vec(),
             nofail: finding.story.is_no_failure(),
             several: false,
         }
@@ -123,7 +123,7 @@ pub(super) struct Trial<'o> {
 impl<'o> Trial<'o> {
     pub(super) fn new(options: &'o Options, sought: &Sought, filter: Filter, now: Time) -> Self {
         let manner = match (&options.out, options.first) {
-            (Some(_), _) => Manner::Guard,
+            (Some(_), _) => Manner::Keep,
             (None, true) => Manner::First,
             (None, false) => Manner::Every,
         };

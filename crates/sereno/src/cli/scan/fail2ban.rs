@@ -107,7 +107,7 @@ pub(super) fn write(
         pattern: found.regex,
         kind: Kind::Failure.word(),
         host: &host,
-        attempts: found.story.matches.len(),
+        attempts: found.story.attempts(),
         captures: Captures(&found.story.fields),
     };
     serde_json::to_writer(out, &counted)

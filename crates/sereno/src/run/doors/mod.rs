@@ -330,6 +330,7 @@ impl Guard {
         }
         if let Action::Tell(Notice::ClockBack { by }) = action {
             at.set_back(*by);
+            self.warden.set_back(*by);
         }
         let note = at.log.note(action, &at.doors, now);
         self.notes.extend(note);

@@ -92,17 +92,20 @@ impl Guard {
         }
     }
 
-    /// Puts the gate in place as the porter would have it now. What somebody tries goes on.
+    /// Puts the gate in place as the porter would have it now.
     fn build_anew(&mut self, now: Time) {
         let group = self.draft.doorway.ears.as_ref().map(|ears| ears.group);
         if let Some(group) = group {
             self.draw_doors(group);
         }
         self.install(now);
-        if let Some((_, until)) = self.attendance.trial
-            && let Err(why) = self.hands.try_closed(until.since(now))
-        {
-            self.notes.push(why);
+    }
+
+    /// Has the kernel go on with what is closed on trial, after the gate was put in place anew.
+    pub(in crate::run) fn go_on_closing(&mut self, now: Time) -> Result<(), String> {
+        match self.attendance.trial {
+            Some((_, until)) => self.hands.try_closed(until.since(now)),
+            None => Ok(()),
         }
     }
 

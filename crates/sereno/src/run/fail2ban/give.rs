@@ -13,6 +13,7 @@ use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use sereno_store::fail2ban::{Gift, Given, Position, give};
 use sereno_tail::{Checkpoint, Follow};
+use sha1::Sha1;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -90,26 +91,36 @@ fn positions(guard: &Guard, heir: &Heir, now: Time) -> Vec<Position> {
                 Some(checkpoints.iter().rfind(same)?.place.offset)
             };
             let Ok(mut file) = File::open(&log) else { continue };
-            if let Some(at) = place(&file).and_then(|at| i64::try_from(at).ok())
-                && let Some(mark) = first_line(&mut file)
+            if let Some(at) = place(&file)
+                && let Some(line) = first_line(&mut file)
             {
-                positions.push(Position { jail: title.clone(), log, mark, at });
+                positions.push(Position {
+                    jail: title.clone(),
+                    log,
+                    marks: marks(&line),
+                    at: at as f64,
+                });
             }
         }
         if guard.book.reads_journal(*jail) {
-            let (log, mark) = (Position::JOURNAL.to_owned(), now.to_string());
-            positions.push(Position { jail: title.clone(), log, mark, at: now.secs() });
+            let (log, marks) = (Position::JOURNAL.to_owned(), vec![now.to_string()]);
+            positions.push(Position { jail: title.clone(), log, marks, at: now.0 as f64 / 1e6 });
         }
     }
     positions
 }
 
-/// By what fail2ban knows a log again; `None` as long as its first line is not whole.
-fn first_line(file: &mut File) -> Option<String> {
+/// By this fail2ban knows a log again; `None` as long as it is not whole.
+fn first_line(file: &mut File) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     BufReader::new(file.take(LINE)).read_until(b'\n', &mut line).ok()?;
-    let hex = |byte: u8| format!("{byte:02x}");
-    line.ends_with(b"\n").then(|| Md5::digest(&line).iter().copied().map(hex).collect())
+    line.ends_with(b"\n").then_some(line)
+}
+
+/// It means to take MD5, and takes SHA-1 where that fails: with Python 3 its trial of MD5 always does.
+fn marks(line: &[u8]) -> Vec<String> {
+    let hex = |hash: &[u8]| hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    vec![hex(&Sha1::digest(line)), hex(&Md5::digest(line))]
 }
 
 /// A ban as fail2ban's database has it.

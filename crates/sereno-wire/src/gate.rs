@@ -1,0 +1,131 @@
+//! What clients may ask of the policy: who may reach what.
+
+use serde::{Deserialize, Serialize};
+use sereno_core::gate::policy::Policy;
+use sereno_core::gate::{Name, Proto};
+use sereno_core::time::Time;
+use std::net::{IpAddr, SocketAddr};
+
+/// A question or a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum GateAsk {
+    /// Put the policy of the files on trial.
+    Apply {
+        /// For how long, in seconds.
+        seconds: u64,
+        /// Also if it cuts somebody off.
+        force: bool,
+        /// The connection of who asks: his end, and ours.
+        session: Option<(SocketAddr, SocketAddr)>,
+    },
+    /// The one on trial is right.
+    Confirm,
+    /// End the trial; without one, go back to what was in force before, or to this one of the
+    /// history, on trial.
+    Revert {
+        /// Its number.
+        number: Option<u64>,
+        /// For how long on trial, in seconds.
+        seconds: u64,
+    },
+    /// Have no policy any more: everything is open that nothing else closes.
+    Flush,
+    /// Nothing comes in any more but who comes by a door; or that is over.
+    Panic {
+        /// Whether it begins.
+        begins: bool,
+    },
+    /// How it is.
+    Show,
+    /// Who listens, and who could reach him.
+    Diff,
+    /// The gate as text for the nft program.
+    Text,
+    /// What would happen to a packet.
+    Explain(Probe),
+}
+
+impl GateAsk {
+    /// Whether it changes who may reach what, but for the end of a panic.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        matches!(self, Self::Apply { .. } | Self::Confirm | Self::Revert { .. } | Self::Flush)
+    }
+}
+
+/// The beginning of something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Its protocol; `None`: an echo request.
+    pub proto: Option<Proto>,
+    /// Where it comes from.
+    pub from: IpAddr,
+    /// To which port.
+    pub port: u16,
+    /// To which of our addresses.
+    pub to: Option<IpAddr>,
+    /// By which interface it comes.
+    pub on: Option<String>,
+}
+
+/// How the policy is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// The one in force, and since when.
+    pub accepted: Option<(Policy, Time)>,
+    /// One on trial, and until when.
+    pub trying: Option<(Policy, Time)>,
+    /// Packets that each line was about, and the rest of each zone, of the one that decides.
+    pub counts: Vec<(String, u64)>,
+    /// Whether that of the files is another one.
+    pub differs: bool,
+    /// Since when nothing comes in.
+    pub panic: Option<Time>,
+    /// Why it is not in force, where it should be.
+    pub refused: Option<String>,
+    /// Those that were in force, oldest first.
+    pub history: Vec<Past>,
+    /// The table it stands in.
+    pub table: Option<Name>,
+}
+
+/// Who listens, who could reach him, and what is open to nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reachable {
+    /// Whether it is about the policy of the files; else about that in force.
+    pub of_files: bool,
+    /// Who listens.
+    pub listeners: Vec<Reached>,
+    /// Lines of the policy that let in where nobody listens, by their number from 1.
+    pub idle: Vec<(usize, String)>,
+}
+
+/// Somebody who listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// With which protocol.
+    pub proto: Proto,
+    /// On which port.
+    pub port: u16,
+    /// At which address; the unspecified one for all.
+    pub addr: IpAddr,
+    /// The program; empty if that cannot be seen.
+    pub program: String,
+    /// The zones from which he is reached.
+    pub zones: Vec<Name>,
+    /// Whether the world should not reach him.
+    pub delicate: bool,
+}
+
+/// A policy that was in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its number.
+    pub number: u64,
+    /// Since when.
+    pub since: Time,
+    /// What it says; `None`: nothing, all was open.
+    pub policy: Option<Policy>,
+}

@@ -1,0 +1,91 @@
+//! The words behind `sereno gate`.
+
+use crate::cli::args::Json;
+use clap::{Args, Subcommand, ValueEnum};
+use std::net::IpAddr;
+
+/// `sereno gate`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GateCommand {
+    /// Put the policy of the files ([gate]) on trial: it is taken back by itself unless confirmed.
+    ///
+    /// Refuses what would cut off your session, those who are logged in, and phones and trunks that
+    /// registered lately. Exit code 1 when it refuses; nothing has changed then.
+    Apply {
+        /// How long it is on trial, such as 60s or 5m (5 s to an hour).
+        #[arg(long = "for", value_name = "TIME", default_value = "60s")]
+        length: String,
+        /// Also if it cuts off who gets in now.
+        #[arg(long)]
+        force: bool,
+        /// For people or programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Keep what is on trial. It holds after a restart too.
+    Confirm(Json),
+    /// End the trial; without one, try what was in force before.
+    Revert {
+        /// One of `sereno gate history`.
+        number: Option<u64>,
+        /// How long it is on trial.
+        #[arg(long = "for", value_name = "TIME", default_value = "60s")]
+        length: String,
+        /// For people or programs.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Have no policy any more: open is what nothing else closes. Bans and doors stay.
+    Flush(Json),
+    /// Show the policy in force, what is on trial, and how many packets each line was about.
+    Show(Json),
+    /// List the policies that were in force.
+    History(Json),
+    /// Tell what would happen to a packet, and by which line. Exit code 1 when it is stopped.
+    ///
+    /// It is the first packet of something new, such as: sereno gate explain udp 203.0.113.9 5060.
+    Explain(ExplainArgs),
+    /// Show who listens here and from which zones he is reached; what the world should not reach;
+    /// and rules for ports on which nobody listens.
+    ///
+    /// It is about the policy of the files, or, without one, about that in force. Exit code 1 when the
+    /// world reaches what it should not.
+    Diff(Json),
+    /// Write a policy for what listens on this machine, each line with its reason, to read and change.
+    Suggest,
+    /// Print the gate that is in force, as text for nft or as JSON.
+    Export {
+        /// In which form.
+        #[arg(long, value_enum, default_value_t = Form::Nft)]
+        form: Form,
+    },
+}
+
+/// `sereno gate explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// tcp, udp, sctp, dccp, udplite; or ping, without a port.
+    pub proto: String,
+    /// Where it comes from.
+    pub from: IpAddr,
+    /// To which port.
+    pub port: Option<u16>,
+    /// To which address of this machine [default: its first].
+    #[arg(long, value_name = "ADDR")]
+    pub to: Option<IpAddr>,
+    /// By which interface it comes [default: the one it is answered by].
+    #[arg(long, value_name = "NAME")]
+    pub on: Option<String>,
+    /// For people or programs.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Forms of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// What `nft -f` reads.
+    Nft,
+    /// The policy as JSON.
+    Json,
+}

@@ -1,0 +1,103 @@
+//! Who listens, from where he is reached, and what is open though nobody listens.
+
+use super::approach::seen;
+use crate::run::guard::Guard;
+use sereno_config::facts::Listener;
+use sereno_core::addr::Prefix;
+use sereno_core::gate::policy::{Deed, Policy, What, is_delicate};
+use sereno_core::gate::walk::walk;
+use sereno_core::gate::{Contents, Draft, Family, Gate, Name, PortRange};
+use sereno_core::time::Time;
+use sereno_wire::gate::{Probe, Reachable, Reached};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+/// Addresses of nobody (RFC 5737, RFC 3849): one of them is in no zone.
+const STRANGERS: [&str; 6] = [
+    "203.0.113.1",
+    "198.51.100.1",
+    "192.0.2.1",
+    "2001:db8::1",
+    "2001:db8:8000::1",
+    "2001:db8:f000::1",
+];
+/// Of ranges wider than this it is usual that nobody listens on a port just now.
+const WIDE: u16 = 100;
+
+impl Guard {
+    /// Looks at a policy, or at there being none.
+    pub(super) fn reachable(
+        &self,
+        policy: Option<&Policy>,
+        of_files: bool,
+        now: Time,
+    ) -> Result<Reachable, String> {
+        let draft = Draft { policy: policy.cloned(), trying: None, ..self.draft.clone() };
+        let gate = Gate::try_from(draft)?;
+        let none = Policy::default();
+        let zones = policy.unwrap_or(&none);
+        let found = crate::discover::listeners(Path::new("/"));
+        let listeners = found.iter().map(|one| reached(&gate, zones, one, now)).collect();
+        let idle = policy.map(|policy| idle(policy, &found)).unwrap_or_default();
+        Ok(Reachable { of_files, listeners, idle })
+    }
+}
+
+fn reached(gate: &Gate, policy: &Policy, one: &Listener, now: Time) -> Reached {
+    let enters = |zone: &Name| {
+        families(one.addr).iter().any(|family| {
+            let (from, on) = from(policy, *zone, *family);
+            let to = (!one.addr.is_unspecified()).then_some(one.addr);
+            let probe = Probe { proto: Some(one.proto), from, port: one.port, to, on };
+            walk(gate, Contents::default(), &seen(&probe, now)).stopped.is_none()
+        })
+    };
+    Reached {
+        proto: one.proto,
+        port: one.port,
+        addr: one.addr,
+        program: one.program.clone(),
+        zones: policy.names().filter(enters).collect(),
+        delicate: is_delicate(one.proto, one.port),
+    }
+}
+
+/// Who listens at `::` usually listens at `0.0.0.0` as well.
+fn families(addr: IpAddr) -> &'static [Family] {
+    match addr {
+        IpAddr::V4(_) => &[Family::V4],
+        IpAddr::V6(addr) if addr.is_unspecified() => &Family::BOTH,
+        IpAddr::V6(_) => &[Family::V6],
+    }
+}
+
+/// Somebody of a zone, and the interface by which he comes if that is what makes him one.
+fn from(policy: &Policy, zone: Name, family: Family) -> (IpAddr, Option<String>) {
+    let zone = policy.zones.iter().find(|known| known.name == zone);
+    let networks = zone.map(|zone| zone.networks.as_slice()).unwrap_or_default();
+    if let Some(network) = networks.iter().find(|network| Family::of(**network) == family) {
+        return (network.addr(), None);
+    }
+    let on = zone.and_then(|zone| zone.interfaces.first().cloned());
+    let taken = |addr: &IpAddr| {
+        policy.zones.iter().flat_map(|zone| &zone.networks).any(|network| network.contains(*addr))
+    };
+    let all = STRANGERS.iter().filter_map(|text| text.parse().ok());
+    let own = all.filter(|addr| Family::of(Prefix::host(*addr)) == family);
+    let mut free = own.filter(|addr| !taken(addr));
+    (free.next().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), on)
+}
+
+/// The lines that let in to single ports on none of which anybody listens.
+fn idle(policy: &Policy, found: &[Listener]) -> Vec<(usize, String)> {
+    let heard = |range: &PortRange| {
+        let own = |one: &Listener| PortRange::new(one.proto, one.port, one.port);
+        range.last() - range.first() > WIDE
+            || found.iter().filter_map(own).any(|one| one.meets(*range))
+    };
+    let rules = policy.rules.iter().enumerate().filter(|(_, rule)| {
+        let silent = |what: &What| matches!(what, What::Ports(range) if !heard(range));
+        rule.deed == Deed::Allow && rule.what.iter().all(silent)
+    });
+    rules.map(|(at, rule)| (at + 1, rule.text.clone())).collect()
+}

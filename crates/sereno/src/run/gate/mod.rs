@@ -1,0 +1,361 @@
+//! Who may reach what: the policy in force, one on trial, and those that were.
+//!
+//! The files say what is wanted. In force is what an administrator tried and confirmed; that is
+//! kept in the ledger, so it holds after a restart whatever the files say by then.
+
+mod approach;
+mod differ;
+mod lockout;
+mod panic;
+
+use super::Shell;
+use super::guard::Guard;
+use crate::words;
+use sereno_config::Severity;
+use sereno_core::engine::{Action, Notice, PolicyStep, Porter};
+use sereno_core::gate::policy::Policy;
+use sereno_core::gate::{Contents, Gate, Hold, Pass, reasons, render, walk};
+use sereno_core::jail::Friend;
+use sereno_core::time::Time;
+use sereno_wire::control::Reply;
+use sereno_wire::gate::{GateAsk, Past, PolicyStatus, Probe};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Under what the ledger keeps it.
+const KEY: &str = "gate";
+/// How many of those that were in force are kept.
+const HISTORY: usize = 10;
+/// A trial lasts at least and at most so many seconds.
+const TRIAL: (u64, u64) = (5, 3600);
+
+/// What is known of policies.
+#[derive(Debug, Default)]
+pub(super) struct Warden {
+    /// Those that were in force, the present one last.
+    past: Vec<Past>,
+    /// One on trial, and until when.
+    trial: Option<(Policy, Time)>,
+    /// Since when nothing comes in.
+    panic: Option<Time>,
+    /// That of the files, when they were last read.
+    pub(super) files: Option<Policy>,
+}
+
+impl Warden {
+    /// What the ledger kept.
+    pub(super) fn recall(marks: &[(String, String)]) -> Self {
+        let kept = marks.iter().find(|(key, _)| key == KEY);
+        let past = kept.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default();
+        Self { past, panic: panic::recall(marks), ..Self::default() }
+    }
+
+    fn accepted(&self) -> Option<&Policy> {
+        self.past.last().and_then(|past| past.policy.as_ref())
+    }
+
+    fn accept(&mut self, policy: Option<Policy>, since: Time) {
+        let number = self.past.last().map_or(1, |past| past.number + 1);
+        self.past.push(Past { number, since, policy });
+        let old = self.past.len().saturating_sub(HISTORY);
+        self.past.drain(..old);
+    }
+
+    /// Whether somebody had no policy any more, after there was one.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.past.last().is_some_and(|past| past.policy.is_none()) && self.trial.is_none()
+    }
+
+    /// When the trial ends.
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        self.trial.as_ref().map(|(_, until)| *until)
+    }
+
+    /// Whether nothing comes in.
+    pub(super) fn panics(&self) -> bool {
+        self.panic.is_some()
+    }
+
+    /// The clock was set back by so much: the kernel ends the trial after as long as before.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        if let Some((_, until)) = &mut self.trial {
+            *until = until.minus(by);
+        }
+    }
+
+    /// Whether the files want another one than is in force.
+    pub(super) fn differs(&self) -> bool {
+        self.files.is_some() && self.files.as_ref() != self.accepted()
+    }
+}
+
+/// Somebody who asks to have a policy tried.
+struct Trial {
+    span: Duration,
+    force: bool,
+    session: Option<(SocketAddr, SocketAddr)>,
+    /// Those of the configuration.
+    friends: Vec<Friend>,
+}
+
+impl Shell {
+    /// Does what is asked about the policy.
+    pub(super) fn gate(&mut self, ask: GateAsk, now: Time) -> Reply {
+        let span = |seconds: u64| Duration::from_secs(seconds.clamp(TRIAL.0, TRIAL.1));
+        if self.guard.warden.panic.is_some() && ask.changes() {
+            return Reply::Refused { why: words::gate_panics() };
+        }
+        match ask {
+            GateAsk::Panic { begins } => self.guard.panic(begins, now),
+            GateAsk::Apply { seconds, force, session } => match self.wanted() {
+                Ok(policy) => {
+                    let friends = self.policy.friends.clone();
+                    let trial = Trial { span: span(seconds), force, session, friends };
+                    self.guard.try_policy(policy, &trial, now)
+                }
+                Err(why) => Reply::Refused { why },
+            },
+            GateAsk::Confirm => self.guard.confirm_policy(now),
+            GateAsk::Revert { number, seconds } => {
+                self.guard.revert_policy(number, span(seconds), now)
+            }
+            GateAsk::Flush => self.guard.flush_policy(now),
+            GateAsk::Show => Reply::Gate(Box::new(self.guard.policy_status())),
+            GateAsk::Diff => self.gate_diff(now),
+            GateAsk::Text => self.guard.gate_text(now),
+            GateAsk::Explain(probe) => self.guard.explain(&probe, now),
+        }
+    }
+
+    /// Of the policy of the files, if they have one, else of that in force.
+    fn gate_diff(&mut self, now: Time) -> Reply {
+        let files = self.wanted().ok();
+        let policy = files.as_ref().or(self.guard.warden.accepted());
+        match self.guard.reachable(policy, files.is_some(), now) {
+            Ok(reachable) => Reply::Reachable(Box::new(reachable)),
+            Err(why) => Reply::Refused { why },
+        }
+    }
+
+    /// What the files say now.
+    fn wanted(&mut self) -> Result<Policy, String> {
+        let loaded = crate::policy::load(&self.args.config).map_err(|e| e.to_string())?;
+        let outcome = loaded.outcome;
+        let errors = outcome.problems.iter().filter(|p| p.severity == Severity::Error);
+        let errors: Vec<String> = errors.map(ToString::to_string).collect();
+        if !errors.is_empty() {
+            return Err(errors.join("\n"));
+        }
+        self.guard.warden.files = outcome.policy.gate.clone();
+        outcome.policy.gate.ok_or_else(words::gate_unwritten)
+    }
+}
+
+impl Guard {
+    /// Puts what is in force, and what is tried, into the wanted gate.
+    pub(super) fn draw_policy(&mut self) {
+        self.draft.policy = self.warden.accepted().cloned();
+        self.draft.trying = self.warden.trial.as_ref().map(|(policy, _)| policy.clone());
+        if self.warden.panic.is_some() {
+            (self.draft.policy, self.draft.trying) = (Some(panic::nothing()), None);
+        }
+    }
+
+    fn try_policy(&mut self, policy: Policy, trial: &Trial, now: Time) -> Reply {
+        if let Some(why) = self.hands.observing() {
+            return Reply::Refused { why: words::gate_observing(why) };
+        }
+        if self.warden.trial.is_none() && self.warden.accepted() == Some(&policy) {
+            return Reply::Done { count: 0, notes: vec![words::gate_same()] };
+        }
+        let cut = self.cut_off(&policy, trial, now);
+        if !cut.is_empty() && !trial.force {
+            return Reply::Refused { why: words::gate_cuts(cut.join("\n  ")) };
+        }
+        let mut notes = difference(self.warden.accepted(), &policy);
+        notes.extend(cut.iter().map(words::gate_cuts_anyway));
+        let until = now.plus(trial.span);
+        self.warden.trial = Some((policy, until));
+        self.put_policy(now);
+        if let Some(why) = self.unlawful() {
+            self.warden.trial = None;
+            self.put_policy(now);
+            return Reply::Refused { why };
+        }
+        self.announce_policy(PolicyStep::Trial(until), now);
+        Reply::Done { count: 1, notes }
+    }
+
+    fn confirm_policy(&mut self, now: Time) -> Reply {
+        let Some((policy, _)) = self.warden.trial.take() else {
+            return Reply::Refused { why: words::gate_no_trial() };
+        };
+        self.warden.accept(Some(policy), now);
+        self.settle_accepted(PolicyStep::Confirmed, now)
+    }
+
+    /// Ends a trial; without one, puts the policy before this one on trial.
+    fn revert_policy(&mut self, number: Option<u64>, span: Duration, now: Time) -> Reply {
+        if self.warden.trial.is_some() && number.is_none() {
+            self.end_policy_trial(now);
+            return Reply::Done { count: 1, notes: Vec::new() };
+        }
+        let past = &self.warden.past;
+        let found = match number {
+            Some(number) => past.iter().find(|past| past.number == number),
+            None => past.len().checked_sub(2).and_then(|at| past.get(at)),
+        };
+        match found.map(|past| past.policy.clone()) {
+            Some(Some(policy)) => {
+                let (session, friends) = (None, Vec::new());
+                self.try_policy(policy, &Trial { span, force: true, session, friends }, now)
+            }
+            Some(None) => self.flush_policy(now),
+            None => Reply::Refused { why: words::gate_no_past() },
+        }
+    }
+
+    fn flush_policy(&mut self, now: Time) -> Reply {
+        if self.warden.accepted().is_none() && self.warden.trial.is_none() {
+            return Reply::Done { count: 0, notes: vec![words::gate_none()] };
+        }
+        self.warden.trial = None;
+        self.warden.accept(None, now);
+        self.settle_accepted(PolicyStep::Opened, now)
+    }
+
+    /// Writes down what is in force now, and puts it in place.
+    fn settle_accepted(&mut self, step: PolicyStep, now: Time) -> Reply {
+        let text = serde_json::to_string(&self.warden.past).unwrap_or_default();
+        self.keeper.mark_now(KEY.to_owned(), text);
+        self.put_policy(now);
+        self.announce_policy(step, now);
+        self.flush(now);
+        let notes = self.keeper.trouble().map(words::gate_unkept).into_iter();
+        Reply::Done { count: 1, notes: notes.collect() }
+    }
+
+    /// Ends a trial whose time is over: the kernel has done so by itself.
+    pub(super) fn settle_policy(&mut self, now: Time) {
+        if self.warden.next_wake().is_some_and(|until| until <= now) {
+            self.end_policy_trial(now);
+        }
+    }
+
+    fn end_policy_trial(&mut self, now: Time) {
+        self.warden.trial = None;
+        self.put_policy(now);
+        self.announce_policy(PolicyStep::TakenBack, now);
+    }
+
+    fn put_policy(&mut self, now: Time) {
+        self.draw_policy();
+        self.install(now);
+    }
+
+    /// Has the kernel go on with what is on trial, after the gate was put in place anew.
+    pub(super) fn go_on_trying(&mut self, now: Time) -> Result<(), String> {
+        match self.warden.next_wake() {
+            Some(until) => self.hands.try_policy(until.since(now)),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the kernel does not have what is wanted.
+    fn unlawful(&self) -> Option<String> {
+        let refused = || words::gate_not_installed();
+        self.hands.lawless().map(str::to_owned).or_else(|| (!self.stands).then(refused))
+    }
+
+    fn announce_policy(&mut self, step: PolicyStep, now: Time) {
+        self.actions.push(Action::Tell(Notice::Policy { step }));
+        self.carry_out(now);
+    }
+
+    fn policy_status(&mut self) -> PolicyStatus {
+        let warden = &self.warden;
+        let current = warden.past.last();
+        let accepted = current.and_then(|past| Some((past.policy.clone()?, past.since)));
+        PolicyStatus {
+            accepted,
+            trying: warden.trial.clone(),
+            panic: warden.panic,
+            differs: warden.differs(),
+            refused: self.hands.lawless().map(str::to_owned),
+            history: warden.past.clone(),
+            table: Some(self.draft.table),
+            counts: self.hands.policy_counts(),
+        }
+    }
+
+    /// The wanted gate as text, with the bans and passes in force.
+    fn gate_text(&self, now: Time) -> Reply {
+        match Gate::try_from(self.draft.clone()) {
+            Ok(gate) => {
+                let (holds, passes) = self.holds_and_passes();
+                let contents = Contents { holds: &holds, passes: &passes, ..Contents::default() };
+                Reply::Text(render(&gate, contents, now))
+            }
+            Err(why) => Reply::Refused { why },
+        }
+    }
+
+    fn holds_and_passes(&self) -> (Vec<Hold>, Vec<Pass>) {
+        let holds = self.engine.ledger().bans().map(|ban| ban.hold()).collect();
+        let passes = self.engine.porter().into_iter().flat_map(Porter::entries);
+        (holds, passes.map(|entry| entry.pass).collect())
+    }
+
+    /// What would become of a packet that begins something.
+    fn explain(&self, probe: &Probe, now: Time) -> Reply {
+        let gate = match Gate::try_from(self.draft.clone()) {
+            Ok(gate) => gate,
+            Err(why) => return Reply::Refused { why },
+        };
+        let (holds, passes) = self.holds_and_passes();
+        let contents = Contents { holds: &holds, passes: &passes, ..Contents::default() };
+        let seen = approach::seen(probe, now);
+        Reply::Explained(reasons(&gate, &walk::walk(&gate, contents, &seen)))
+    }
+}
+
+/// What a policy has that another one has not, line by line.
+fn difference(old: Option<&Policy>, new: &Policy) -> Vec<String> {
+    let lines = |policy: &Policy| policy.rules.iter().map(|rule| rule.text.clone()).collect();
+    let old: Vec<String> = old.map(lines).unwrap_or_default();
+    let new: Vec<String> = lines(new);
+    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
+    let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(come).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_are_kept_and_numbers_go_on() {
+        let at = Time::from_secs;
+        let mut warden = Warden::default();
+        for second in 1..=15 {
+            warden.accept(Some(Policy::default()), at(second));
+        }
+        let kept = [(KEY.to_owned(), serde_json::to_string(&warden.past).unwrap())];
+        let mut warden = Warden::recall(&kept);
+        let numbers: Vec<u64> = warden.past.iter().map(|past| past.number).collect();
+        assert_eq!(numbers, (6..=15).collect::<Vec<_>>());
+        assert!(warden.accepted().is_some() && !warden.is_flushed());
+        warden.accept(None, at(16));
+        assert!(warden.accepted().is_none() && warden.is_flushed());
+        assert_eq!(warden.past.last().unwrap().number, 16);
+        assert_eq!(Warden::recall(&[(KEY.to_owned(), "[{".to_owned())]).past, []);
+    }
+
+    #[test]
+    fn a_trial_lasts_no_longer_when_the_clock_is_set_back() {
+        let at = Time::from_secs;
+        let mut warden = Warden { trial: Some((Policy::default(), at(5000))), ..Warden::default() };
+        warden.set_back(Duration::from_secs(3600));
+        assert_eq!(warden.next_wake(), Some(at(1400)));
+    }
+}

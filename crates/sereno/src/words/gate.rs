@@ -1,0 +1,84 @@
+//! What `sereno gate` says.
+
+use super::lang;
+use sereno_config::Lang;
+use std::fmt::Display;
+
+words! {
+    gate_unwritten() = "there is no [gate] in the files; docs/guide/gate.md shows one"
+        | "no hay [gate] en los archivos; docs/guide/gate.md muestra uno";
+    gate_observing(why) = "nothing can be applied: {why}" | "no se puede aplicar nada: {why}";
+    gate_same() = "that is in force already" | "eso ya está en vigor";
+    gate_none() = "there is no policy in force" | "no hay ninguna política en vigor";
+    gate_no_trial() = "nothing is on trial; `sereno gate apply` puts the policy of the files on trial"
+        | "no hay nada a prueba; `sereno gate apply` pone a prueba la política de los archivos";
+    gate_no_past() = "there is no such policy; `sereno gate history` lists them"
+        | "no hay tal política; `sereno gate history` las lista";
+    gate_cuts(who) = "this would cut off who gets in now:\n  {who}\nLet them in by a rule, or say --force if that is meant."
+        | "esto dejaría fuera a quien ahora entra:\n  {who}\nDéjelos pasar con una regla, o diga --force si es lo que quiere.";
+    gate_cuts_anyway(who) = "cut off: {who}" | "queda fuera: {who}";
+    gate_cuts_who(who, addr, ports) = "{addr} at {ports}: {who}" | "{addr} en {ports}: {who}";
+    gate_cuts_more(count) = "and {count} more" | "y {count} más";
+    gate_this_session() = "your own session" | "su propia sesión";
+    gate_logged_in() = "somebody who is logged in" | "alguien con sesión abierta";
+    gate_known() = "registered or logged in well lately" | "se registró o entró bien hace poco";
+    gate_friend() = "a friend" | "un amigo";
+    gate_connected() = "an open connection" | "una conexión abierta";
+    gate_not_installed() = "the kernel does not have it; `sereno status` says why"
+        | "el núcleo no lo tiene; `sereno status` dice por qué";
+    gate_unkept(why) = "in force, but it could not be written down and is gone at the next start: {why}"
+        | "en vigor, pero no se pudo anotar y se pierde en el próximo arranque: {why}";
+    alarm_lawless(why) = "the policy of the gate is not in force: {why}"
+        | "la política del cortafuegos no está en vigor: {why}";
+    alarm_policy_open() = "the gate was opened by `sereno gate flush` and has no policy; `sereno gate revert` brings the one before back"
+        | "`sereno gate flush` abrió el cortafuegos y no hay política; `sereno gate revert` recupera la anterior";
+    policy_on_trial(until) = "a new policy of the gate is on trial {until}"
+        | "hay una política nueva del cortafuegos a prueba {until}";
+    policy_confirmed() = "the policy of the gate was confirmed" | "se confirmó la política del cortafuegos";
+    policy_taken_back() = "the trial is over: the gate is as it was before"
+        | "terminó la prueba: el cortafuegos vuelve a ser el de antes";
+    policy_opened() = "the gate has no policy any more" | "el cortafuegos ya no tiene política";
+    policy_panic() = "panic: nothing comes in any more but who comes by a door; `sereno resume` ends it"
+        | "pánico: ya no entra nada salvo quien pasa por una puerta; `sereno resume` lo termina";
+    policy_resumed() = "the panic is over: the policy holds again" | "se acabó el pánico: vuelve a regir la política";
+    gate_panics() = "there is a panic; `sereno resume` ends it" | "hay un pánico; `sereno resume` lo termina";
+    gate_no_panic() = "there is no panic" | "no hay ningún pánico";
+    panic_console() = "this cuts off this very session (SSH_CONNECTION is set); say it on the console, or --force"
+        | "esto corta esta misma sesión (hay SSH_CONNECTION); dígalo en la consola, o --force";
+    gate_on_trial(seconds) = "On trial for {seconds} s. Open a second session, and say there\n\n  sereno gate confirm\n\nWithout that everything is as before by itself."
+        | "A prueba durante {seconds} s. Abra otra sesión, y diga en ella\n\n  sereno gate confirm\n\nSin eso todo vuelve solo a ser como antes.";
+    gate_in_force(since) = "In force since {since}:" | "En vigor desde {since}:";
+    gate_trying(until) = "On trial until {until}:" | "A prueba hasta {until}:";
+    gate_differs() = "The files say something else; `sereno gate apply` tries it."
+        | "Los archivos dicen otra cosa; `sereno gate apply` la prueba.";
+    gate_all_open() = "No policy is in force: everything is open that nothing else closes."
+        | "No hay política en vigor: está abierto todo lo que nadie más cierra.";
+    gate_zone(name, members) = "zone {name}: {members}" | "zona {name}: {members}";
+    gate_zone_open(name, members) = "zone {name}, open: {members}" | "zona {name}, abierta: {members}";
+    gate_rest_open(zone) = "everything else from {zone} gets in" | "todo lo demás desde {zone} entra";
+    gate_rest(zone) = "everything else from {zone} is dropped" | "todo lo demás desde {zone} se descarta";
+    gate_invalid() = "what belongs to no connection is dropped" | "lo que no es de ninguna conexión se descarta";
+    gate_packets() = "packets" | "paquetes";
+    gate_line() = "line" | "línea";
+    gate_past_open() = "no policy" | "sin política";
+    gate_past_rules(count) = "{count} rules" | "{count} reglas";
+    gate_passes() = "gets in" | "entra";
+    gate_stopped() = "is stopped" | "no entra";
+    diff_of_files() = "By the policy of the files:" | "Según la política de los archivos:";
+    diff_in_force() = "By what is in force:" | "Según lo que está en vigor:";
+    diff_port() = "listens" | "escucha";
+    diff_program() = "program" | "programa";
+    diff_from() = "reached from" | "alcanzable desde";
+    diff_closed() = "nowhere" | "ninguna parte";
+    diff_bad() = "the world should not reach it" | "el mundo no debería llegar a él";
+    diff_idle(number, text) = "nobody listens where line {number} lets in: {text}"
+        | "nadie escucha donde la línea {number} deja entrar: {text}";
+    reason_ban(scope) = "banned ({scope})" | "vetado ({scope})";
+    reason_door(door) = "let in by the door {door}" | "pasa por la puerta {door}";
+    reason_closed(door) = "the door {door} is closed to him" | "la puerta {door} está cerrada para él";
+    reason_rule(number, text) = "line {number}: {text}" | "línea {number}: {text}";
+    reason_rest(zone) = "no line is about it, from {zone}" | "ninguna línea habla de ello, desde {zone}";
+    reason_needed() = "networks need it" | "las redes lo necesitan";
+    explain_port() = "say a port behind the address, and none for ping" | "diga un puerto tras la dirección, y ninguno para ping";
+    reason_none() = "nothing here closes it" | "nada de aquí lo cierra";
+}

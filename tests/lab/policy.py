@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Policies of the gate as an administrator tries, keeps and loses them. What counts is whether packets arrive.
+
+    SERENO_BIN=/path/to/sereno policy.py [-v]          (root; tests/lab/setup doors has run)
+"""
+
+import json
+import subprocess
+import time
+import unittest
+
+import guard
+import house
+import net
+from house import BOTH, CLIENT, SERVER, STRANGER, V4
+
+# The phones' networks and the client's own addresses may do everything, the world may see the web page.
+POLICY = """[gate]
+trusted = ["198.51.100.202", "2001:db8:100::202", "10.20.30.0/24", "2001:db8:900d::/64"]
+rules = [{}]
+"""
+WEB = '"allow https"'
+# Of another program, with its own chains; nobody may touch it.
+FOREIGN = """table ip docker {
+    set kept { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.2 } }
+    chain nat {
+        type nat hook prerouting priority dstnat
+        tcp dport 8080 dnat to 172.17.0.2:80
+    }
+    chain input {
+        type filter hook input priority 10
+        ip saddr @kept counter packets 7 bytes 77 drop
+    }
+}
+"""
+# A trial lasts so long, and is over this much later at most.
+TRIAL, SOON = 5, 1.5
+
+
+class Policies(house.HouseCase):
+    def guarding(self, *rules, options=""):
+        """Sereno with a policy in its file that nobody has applied yet."""
+        return self.doors(POLICY.format(", ".join(rules or [WEB])) + options)
+
+    def rewrite(self, *rules):
+        self.write("sereno.toml", POLICY.format(", ".join(rules)))
+
+    def gate(self, porter, *words, session=None, code=0, top=False):
+        """A command of an administrator, who may have come by ssh; what it said."""
+        here = net.server_address(SERVER, V4)
+        env = [f"SSH_CONNECTION={session} 40000 {here} 22"] if session else ["-u", "SSH_CONNECTION"]
+        call = self.house.net.command(SERVER, "env", *env, guard.BINARY, "--socket", porter.socket, *[] if top else ["gate"], *words)
+        done = subprocess.run(call, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def assert_old(self):
+        """As without a policy: everybody reaches everything."""
+        for family in BOTH:
+            for port in (22, 443):
+                self.assertTrue(self.house.reaches(STRANGER, port, family), f"{port} {family}")
+
+    def assert_new(self):
+        for family in BOTH:
+            self.assertTrue(self.house.reaches(CLIENT, 22, family))
+            self.assertTrue(self.house.reaches(STRANGER, 443, family))
+            self.assertFalse(self.house.reaches(STRANGER, 22, family))
+            self.assertFalse(self.house.reaches(STRANGER, 8088, family))
+
+    def link(self, state):
+        """The server's cable, at its other end."""
+        port = f"p{self.house.net.roles.index(SERVER) - 1}"
+        self.house.run("net", "ip", "link", "set", port, state)
+
+    def test_a_trial_ends_by_itself(self):
+        porter = self.guarding()
+        self.assert_old()
+        with self.house.connect(STRANGER, 22) as at_work:
+            begun = time.monotonic()
+            self.assertIn("+ allow https", self.gate(porter, "apply", "--force", "--for", f"{TRIAL}s"))
+            self.assert_new()
+            self.assertTrue(house.echoes(at_work), "what is under way goes on")
+            self.assertLess(time.monotonic() - begun, TRIAL, "the test was too slow to see it")
+            time.sleep(max(0.0, begun + TRIAL + SOON - time.monotonic()))
+            self.assert_old()
+            self.assertTrue(house.echoes(at_work))
+        self.assertIsNone(json.loads(self.gate(porter, "show", "--json"))["trying"])
+        self.gate(porter, "confirm", code=1)
+
+    def test_a_trial_ends_though_nobody_is_left_to_end_it(self):
+        """Killed, or with the machine's link down, or both."""
+        for kill, cut in ((True, False), (False, True), (True, True)):
+            with self.subTest(kill=kill, cut=cut):
+                porter = self.guarding()
+                begun = time.monotonic()
+                self.gate(porter, "apply", "--for", f"{TRIAL}s")
+                self.assertFalse(self.house.reaches(STRANGER, 22))
+                if kill:
+                    porter.kill()
+                if cut:
+                    self.link("down")
+                time.sleep(max(0.0, begun + TRIAL + SOON - time.monotonic()))
+                if cut:
+                    self.link("up")
+                    self.assertTrue(house.fixture.await_true(lambda: self.house.reaches(STRANGER, 22), 5))
+                self.assert_old()
+                porter.stop()
+                self.house.run(SERVER, "nft", "flush", "ruleset")
+
+    def test_what_was_confirmed_comes_back(self):
+        porter = self.guarding()
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        self.assert_new()
+        # Other files change nothing of it, not even at a start; nor does a trial that nobody ends.
+        self.rewrite('"allow ssh"')
+        porter.order("reload")
+        self.assert_new()
+        self.assertTrue(json.loads(self.gate(porter, "show", "--json"))["differs"])
+        self.gate(porter, "apply", "--for", "60s")
+        self.assertTrue(self.house.reaches(STRANGER, 22))
+        for end in (porter.stop, porter.kill):
+            end()
+            # The machine was off: nothing is left in its kernel.
+            self.house.run(SERVER, "nft", "flush", "ruleset")
+            porter.start()
+            with self.subTest(end=end.__name__):
+                self.assert_new()
+        self.house.run(SERVER, "nft", "flush", "ruleset")
+        self.assertTrue(house.fixture.await_true(lambda: not self.house.reaches(STRANGER, 22), 15), "a flush is mended")
+
+    def test_back_and_open(self):
+        porter = self.guarding()
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        self.rewrite('"allow ssh, https"')
+        self.gate(porter, "apply")
+        self.assertTrue(self.house.reaches(STRANGER, 22))
+        self.gate(porter, "revert")
+        self.assert_new()
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        self.assertTrue(self.house.reaches(STRANGER, 22))
+        counted = lambda: dict(map(tuple, json.loads(self.gate(porter, "show", "--json"))["counts"]))["rule_1"]
+        self.assertGreater(counted(), 0)
+        self.gate(porter, "revert", "--for", f"{TRIAL}s")
+        self.assert_new()
+        self.gate(porter, "confirm")
+        self.assertEqual(counted(), 0, "this line counts anew")
+        self.assert_new()
+        self.assertEqual(self.gate(porter, "history").count("1 rules"), 3)
+        self.gate(porter, "flush")
+        self.assert_old()
+        self.assertIn("gate flush", porter.ask("status").stdout)
+        self.gate(porter, "revert")
+        self.assert_new()
+
+    def test_who_would_lock_himself_out_is_refused(self):
+        porter = self.guarding(options='\n[door.ssh]\nports = "tcp/2222"\nknock = [7311, 2904, 5127]\n')
+        stranger = net.server_address(STRANGER, V4)
+        said = self.gate(porter, "apply", session=stranger, code=1)
+        self.assertIn(f"{stranger} at tcp/22: your own session", said)
+        self.assert_old()
+        self.gate(porter, "apply", session=net.server_address(CLIENT, V4))
+        self.assert_new()
+        self.gate(porter, "revert")
+        self.write("sereno.toml", 'ignoreip = ["203.0.113.50"]\n' + POLICY.format(WEB))
+        porter.order("reload")
+        self.assertIn("203.0.113.50 at tcp/22: a friend", self.gate(porter, "apply", code=1))
+        self.rewrite(WEB)
+        porter.order("reload")
+        # Somebody who is at work on a port that the policy closes, whoever asks.
+        with self.house.connect(STRANGER, 8088):
+            said = self.gate(porter, "apply", code=1)
+            self.assertIn(f"{stranger} at tcp/8088: an open connection", said)
+            self.assert_old()
+            self.assertIn("cut off", self.gate(porter, "apply", "--force"))
+            self.assert_new()
+
+    def test_what_is_explained_is_what_happens(self):
+        porter = self.guarding(WEB, '"allow tcp/8088 from 203.0.113.0/24"')
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        porter.order("ban", "203.0.113.77")
+        sources = {CLIENT: (None, "10.20.30.9"), STRANGER: (None, "203.0.113.9", "203.0.113.77")}
+        for role, addresses in sources.items():
+            for source in addresses:
+                addr = source or net.server_address(role, V4)
+                for port in (22, 443, 8088):
+                    reaches = self.house.reaches(role, port, source=source)
+                    said = self.gate(porter, "explain", "tcp", addr, str(port), code=0 if reaches else 1)
+                    with self.subTest(addr=addr, port=port):
+                        self.assertIn("gets in" if reaches else "is stopped", said)
+        self.assertIn("line 1: allow https", self.gate(porter, "explain", "tcp", "203.0.113.9", "443"))
+        self.assertIn("banned", self.gate(porter, "explain", "tcp", "203.0.113.77", "443", code=1))
+        self.assertIn("from world", self.gate(porter, "explain", "udp", "203.0.113.9", "5060", code=1))
+
+    def test_in_a_panic_only_doors_let_in(self):
+        door = '\n[door.ssh]\nports = "tcp/22"\nknock = [7311, 2904, 5127]\nclosed = false\n'
+        porter = self.guarding(options=door)
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        with self.house.connect(CLIENT, 443) as at_work:
+            self.gate(porter, "panic", session=net.server_address(CLIENT, V4), code=1, top=True)
+            self.assertTrue(house.echoes(at_work))
+            self.gate(porter, "panic", top=True)
+            self.assertFalse(house.echoes(at_work), "what is under way ends")
+            for end in (porter.kill, porter.stop):
+                for family in BOTH:
+                    for role in (CLIENT, STRANGER):
+                        self.assertFalse(any(self.house.reaches(role, port, family) for port in (22, 443)))
+                end()
+                porter.start()
+            self.gate(porter, "apply", code=1)
+            self.assertIn("sereno resume", porter.ask("status").stdout)
+            self.house.knock((7311, 2904, 5127))
+            self.assert_opens(CLIENT, 22)
+            self.assert_shut(CLIENT, 443)
+            self.gate(porter, "resume", top=True)
+            self.assert_new()
+
+    def test_what_is_suggested_can_be_applied(self):
+        """What listens is let in but for what the world should not reach; and that is what `diff` shows."""
+        porter = self.guarding()
+        found = json.loads(self.gate(porter, "diff", "--json"))
+        self.assertEqual(found["idle"], [])
+        # Of the file: https for the world, all for the trusted.
+        reached = {one["port"]: one for one in found["listeners"]}
+        self.assertEqual(reached[443]["zones"], ["trusted", "world"])
+        self.assertEqual(reached[22]["zones"], ["trusted"])
+        self.assertTrue(reached[8088]["delicate"])
+        self.assertTrue(reached[22]["program"].startswith("python"))
+        self.rewrite('"allow ssh, tcp/8088"', '"allow tcp/4444"')
+        said = self.gate(porter, "diff", code=1)
+        self.assertRegex(said, r"tcp/8088 +python\S* +trusted, world +the world should not reach it")
+        self.assertIn("line 2 lets in: allow tcp/4444", said)
+
+        text = self.gate(porter, "suggest")
+        self.assertIn('# "allow tcp/8088 from 192.0.2.0/24",', text)
+        self.write("sereno.toml", text)
+        self.assertEqual(porter.ask("check", "--config", f"{self.work}/sereno.toml").returncode, 0)
+        self.gate(porter, "apply")
+        for family in BOTH:
+            for port, open_to_all in ((22, True), (443, True), (8088, False)):
+                self.assertEqual(self.house.reaches(STRANGER, port, family), open_to_all, f"{port} {family}")
+
+    def test_nobody_elses_tables_are_touched(self):
+        porter = self.guarding()
+        self.house.run(SERVER, "nft", "-f", "-", text=FOREIGN)
+        before = self.house.run(SERVER, "nft", "-s", "list", "table", "ip", "docker")
+        for words in (["apply"], ["confirm"], ["flush"], ["revert"], ["confirm"]):
+            self.gate(porter, *words)
+        self.gate(porter, "apply", "--for", f"{TRIAL}s", "--force")
+        porter.kill()
+        porter.start()
+        porter.stop()
+        self.assertEqual(self.house.run(SERVER, "nft", "-s", "list", "table", "ip", "docker"), before)
+
+    def test_its_text_is_what_nft_reads(self):
+        porter = self.guarding()
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        text = self.gate(porter, "export")
+        by_netlink = self.house.run(SERVER, "nft", "-s", "list", "table", "inet", "sereno")
+        porter.stop()
+        self.house.run(SERVER, "nft", "-f", "-", text=text)
+        self.assertEqual(self.house.run(SERVER, "nft", "-s", "list", "table", "inet", "sereno"), by_netlink)
+        self.assertEqual(json.loads(self.gate(porter_of(self, porter), "export", "--form", "json"))["rules"][0]["text"], "allow https")
+
+
+def porter_of(case, porter):
+    porter.start()
+    return porter
+
+
+if __name__ == "__main__":
+    unittest.main()
