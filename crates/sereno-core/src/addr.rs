@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -70,11 +71,24 @@ fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
 }
 
 /// A block of addresses: an address with the bits after `len` cleared, canonical.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Prefix {
     addr: IpAddr,
     len: u8,
+}
+
+/// In one piece, for most are hashed at every line.
+impl Hash for Prefix {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.addr {
+            IpAddr::V4(v4) => state.write_u64(u64::from(self.len) << 32 | u64::from(v4.to_bits())),
+            IpAddr::V6(v6) => {
+                state.write_u128(v6.to_bits());
+                state.write_u8(self.len);
+            }
+        }
+    }
 }
 
 impl Prefix {

@@ -96,7 +96,26 @@ impl<K: Hash + Eq + Clone, V: Default, S: BuildHasher + Default> Capped<K, V, S>
             self.touch(i);
             return (&mut self.slots[i as usize].value, None);
         }
-        let gone = if self.index.len() >= self.cap { self.pop_oldest() } else { None };
+        if self.index.len() >= self.cap {
+            return self.renew_oldest(key);
+        }
+        (self.add(key), None)
+    }
+
+    /// Where an entry is, until it leaves.
+    #[must_use]
+    pub fn find(&self, key: &K) -> Option<u32> {
+        self.index.get(key).copied()
+    }
+
+    /// The entry that [`Capped::find`] found, touched.
+    pub fn found(&mut self, at: u32) -> &mut V {
+        self.touch(at);
+        &mut self.slots[at as usize].value
+    }
+
+    /// Makes an entry for a key that has none, where there is room for it.
+    fn add(&mut self, key: K) -> &mut V {
         let slot = Slot { key: key.clone(), value: V::default(), newer: NONE, older: NONE };
         let i = match self.free.pop() {
             Some(i) => {
@@ -110,7 +129,19 @@ impl<K: Hash + Eq + Clone, V: Default, S: BuildHasher + Default> Capped<K, V, S>
         };
         self.index.insert(key, i);
         self.link(i);
-        (&mut self.slots[i as usize].value, gone)
+        &mut self.slots[i as usize].value
+    }
+
+    /// Makes an entry in the place of the least recently touched one.
+    fn renew_oldest(&mut self, key: K) -> (&mut V, Option<(K, V)>) {
+        let i = self.oldest;
+        let slot = &mut self.slots[i as usize];
+        let gone = std::mem::replace(&mut slot.key, key.clone());
+        let gone = (gone, std::mem::take(&mut slot.value));
+        self.index.remove(&gone.0);
+        self.index.insert(key, i);
+        self.touch(i);
+        (&mut self.slots[i as usize].value, Some(gone))
     }
 
     /// Takes an entry out.
@@ -184,7 +215,7 @@ mod tests {
     proptest! {
         /// The map against the obvious one: a vector in order of touch.
         #[test]
-        fn behaves_like_a_list(cap in 1usize..5, steps in proptest::collection::vec((0u8..3, 0u8..8), 0..60)) {
+        fn behaves_like_a_list(cap in 1usize..5, steps in proptest::collection::vec((0u8..4, 0u8..8), 0..60)) {
             let mut map: Capped<u8, u32> = Capped::new(cap);
             let mut model: Vec<(u8, u32)> = Vec::new();
             for (what, key) in steps {
@@ -199,6 +230,12 @@ mod tests {
                         model.push((key, entry.1 + 1));
                     }
                     1 => prop_assert_eq!(map.remove(&key), found.map(|i| model.remove(i).1)),
+                    2 => {
+                        let touched = found.map(|i| model.remove(i));
+                        model.extend(touched);
+                        let at = map.find(&key);
+                        prop_assert_eq!(at.map(|at| *map.found(at)), touched.map(|t| t.1));
+                    }
                     _ => {
                         let touched = found.map(|i| model.remove(i));
                         model.extend(touched);

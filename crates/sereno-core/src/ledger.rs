@@ -2,6 +2,10 @@
 //!
 //! The store keeps the same on disk; this is what the engine answers from.
 
+mod recollection;
+
+pub use recollection::Recollection;
+
 use crate::addr::Prefix;
 use crate::cap::Capped;
 use crate::gate::{Hold, Name};
@@ -155,6 +159,22 @@ struct Kept {
     evidence: Evidence,
 }
 
+impl Kept {
+    fn new(ban: Ban, scope: NameId, bans: u32) -> Self {
+        Self {
+            since: ban.since,
+            until: ban.until.unwrap_or(FOR_EVER),
+            count: ban.count,
+            before: ban.before,
+            bans,
+            scope,
+            because: ban.because,
+            offender: ban.offender.map(Box::new),
+            evidence: ban.evidence,
+        }
+    }
+}
+
 const FOR_EVER: Time = Time(i64::MAX);
 
 type Key = (Prefix, NameId);
@@ -202,24 +222,13 @@ impl Ledger {
         // Beyond 65,535 names nothing is noted; a configuration cannot have so many jails.
         let Some((jail, scope)) = self.intern(ban.jail).zip(self.intern(ban.scope)) else { return };
         let key = (ban.prefix, jail);
-        self.lengths.insert((ban.prefix.addr().is_ipv4(), ban.prefix.bits()));
+        self.lengths.insert(length(ban.prefix));
         self.unlist(key);
         self.past.remove(&key);
         if let Some(until) = ban.until {
             self.ends.insert((until, key));
         }
-        let kept = Kept {
-            since: ban.since,
-            until: ban.until.unwrap_or(FOR_EVER),
-            count: ban.count,
-            before: ban.before,
-            bans,
-            scope,
-            because: ban.because,
-            offender: ban.offender.map(Box::new),
-            evidence: ban.evidence,
-        };
-        if self.bans.insert(key, kept).is_none() {
+        if self.bans.insert(key, Kept::new(ban, scope, bans)).is_none() {
             self.tally(jail, |count| count + 1);
         }
     }
@@ -372,75 +381,50 @@ impl Ledger {
     }
 
     fn id(&self, name: Name) -> Option<NameId> {
-        self.names
-            .iter()
-            .position(|(known, _)| *known == name)
-            .and_then(|i| NameId::try_from(i).ok())
+        id_of(&self.names, name)
     }
 
     fn intern(&mut self, name: Name) -> Option<NameId> {
-        let known = self.id(name);
-        if known.is_none() && self.names.len() <= usize::from(NameId::MAX) {
-            self.names.push((name, 0));
-            return self.id(name);
-        }
-        known
+        intern(&mut self.names, name)
     }
 
     fn whole(&self, key: &Key, kept: &Kept) -> Ban {
-        let name =
-            |id: NameId| self.names.get(usize::from(id)).map_or(Name::SERENO, |(name, _)| *name);
-        Ban {
-            jail: name(key.1),
-            scope: name(kept.scope),
-            prefix: key.0,
-            since: kept.since,
-            until: (kept.until != FOR_EVER).then_some(kept.until),
-            count: kept.count,
-            because: kept.because,
-            offender: kept.offender.as_deref().copied(),
-            before: kept.before,
-            evidence: kept.evidence.clone(),
-        }
+        whole(&self.names, key, kept)
+    }
+}
+
+fn length(prefix: Prefix) -> (bool, u8) {
+    (prefix.addr().is_ipv4(), prefix.bits())
+}
+
+fn id_of(names: &[(Name, usize)], name: Name) -> Option<NameId> {
+    names.iter().position(|(known, _)| *known == name).and_then(|i| NameId::try_from(i).ok())
+}
+
+fn intern(names: &mut Vec<(Name, usize)>, name: Name) -> Option<NameId> {
+    let known = id_of(names, name);
+    if known.is_none() && names.len() <= usize::from(NameId::MAX) {
+        names.push((name, 0));
+        return id_of(names, name);
+    }
+    known
+}
+
+fn whole(names: &[(Name, usize)], key: &Key, kept: &Kept) -> Ban {
+    let name = |id: NameId| names.get(usize::from(id)).map_or(Name::SERENO, |(name, _)| *name);
+    Ban {
+        jail: name(key.1),
+        scope: name(kept.scope),
+        prefix: key.0,
+        since: kept.since,
+        until: (kept.until != FOR_EVER).then_some(kept.until),
+        count: kept.count,
+        because: kept.because,
+        offender: kept.offender.as_deref().copied(),
+        before: kept.before,
+        evidence: kept.evidence.clone(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// What touches a prefix, against asking every ban.
-        #[test]
-        fn touching_misses_nothing(bans in proptest::collection::vec((any::<u16>(), 0u8..5), 0..40), asked: (u16, u8)) {
-            let prefix = |low: u16, length: u8| {
-                let addr = IpAddr::from([10, 0, (low >> 8) as u8, low as u8]);
-                Prefix::new(addr, [32, 31, 28, 24, 16][usize::from(length % 5)]).unwrap()
-            };
-            let mut ledger = Ledger::default();
-            let jail = Name::new("test").unwrap();
-            for (low, length) in bans {
-                ledger.ban(Ban {
-                    jail,
-                    scope: jail,
-                    prefix: prefix(low & 0x0f0f, length),
-                    offender: None,
-                    since: Time::default(),
-                    until: None,
-                    count: 1,
-                    because: Because::Failures,
-                    before: 0,
-                    evidence: Evidence::default(),
-                });
-            }
-            let asked = prefix(asked.0 & 0x0f0f, asked.1);
-            let mut quick: Vec<Prefix> = ledger.touching(asked).map(|ban| ban.prefix).collect();
-            let mut slow: Vec<Prefix> = ledger.bans().map(|b| b.prefix).filter(|p| p.overlaps(asked)).collect();
-            quick.sort();
-            slow.sort();
-            prop_assert_eq!(quick, slow);
-            prop_assert!(ledger.of(asked).all(|ban| ban.prefix == asked));
-        }
-    }
-}
+mod tests;

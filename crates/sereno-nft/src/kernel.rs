@@ -149,20 +149,24 @@ impl Kernel {
         let mut counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
         counts.retain(|name, _| !self.forgotten.contains(name));
         let placed = gate.place(contents.holds, now);
+        let first = |name: &str| {
+            let mut sets = placed.sets.iter();
+            sets.find(|(set, _)| set.to_string() == name).map_or(0, |(_, list)| list.len())
+        };
         let admitted = gate.admit(contents.passes, now);
         let table = gate.table();
         let batch = self.exchange.begin();
         put_removal(batch, table);
         put_table(batch, table);
         let mut id = 0;
-        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id, first);
         let doors = batch.count();
-        put_plan(batch, table, &gate.older_plan(), &counts, &mut id);
-        put_plan(batch, table, &gate.door_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.older_plan(), &counts, &mut id, |_| 0);
+        put_plan(batch, table, &gate.door_plan(), &counts, &mut id, |_| 0);
         let nat = batch.count();
-        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id, |_| 0);
         let policy = batch.count();
-        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id);
+        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id, |_| 0);
         let members = batch.count();
         let older = gate.older(contents.streams);
         for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {

@@ -29,15 +29,32 @@ pub(crate) fn put_table(batch: &mut Batch, table: &str) {
     batch.push(NEWTABLE, NLM_F_CREATE, |a| a.text(NFTA_TABLE, table));
 }
 
+/// What a set that begins with many members has room for: half as many again as there can be bans,
+/// for those that have ended are only swept out once a second. The kernel makes its table for as many
+/// as the lower 16 bits say (lib/rhashtable.c), here the most; one that grows again and again while it
+/// is filled takes twice the time.
+const ROOM: u32 = 0x5_FFFF;
+/// From so many members on.
+const MANY: usize = 20_000;
+
 /// Creates everything of a plan but what comes and goes; `counts` are the counters' first
-/// values, `id` a number that no set of the batch has yet.
-pub(crate) fn put_plan(batch: &mut Batch, table: &str, plan: &Plan, counts: &Counts, id: &mut u32) {
+/// values, `id` a number that no set of the batch has yet, `first` how many members a set is to have
+/// soon.
+pub(crate) fn put_plan(
+    batch: &mut Batch,
+    table: &str,
+    plan: &Plan,
+    counts: &Counts,
+    id: &mut u32,
+    first: impl Fn(&str) -> usize,
+) {
     for counter in &plan.counters {
         put_counter(batch, table, counter, counts);
     }
     for shape in &plan.sets {
         *id += 1;
-        put_set(batch, table, shape, *id);
+        let many = shape.ends && first(&shape.name) >= MANY;
+        put_set(batch, table, shape, *id, shape.grows.or(many.then_some(ROOM)));
         let fixed = keys(&shape.fixed).map(|key| (key, Left::Ever));
         put_all(batch, table, &shape.name, fixed);
     }
@@ -96,7 +113,7 @@ fn key_type(kind: Kind) -> (u32, u32) {
     }
 }
 
-fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32) {
+fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32, most: Option<u32>) {
     let (kind, len) = key_type(shape.kind);
     let mut flags = if shape.ends { NFT_SET_TIMEOUT } else { 0 };
     if shape.grows.is_some() {
@@ -119,7 +136,7 @@ fn put_set(batch: &mut Batch, table: &str, shape: &Shape, id: u32) {
             a.u32(NFTA_SET_DATA_TYPE, TYPE_IPADDR << 6 | TYPE_INET_SERVICE);
             a.u32(NFTA_SET_DATA_LEN, 8);
         }
-        if let Some(most) = shape.grows {
+        if let Some(most) = most {
             a.nest(NFTA_SET_DESC, |a| a.u32(NFTA_SET_DESC_SIZE, most));
         }
         if shape.kind == Kind::Interface {

@@ -12,7 +12,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::engine::Lifted;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, Known, Track};
-use sereno_core::ledger::{Ban, Past};
+use sereno_core::ledger::{Ban, Evidence, Past};
 use sereno_core::time::Time;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -189,8 +189,13 @@ fn ban(row: &Row<'_>) -> Option<Ban> {
         count: row.get(5).ok()?,
         because: because(text(row, 6)?)?,
         before: row.get(7).ok()?,
-        evidence: serde_json::from_str(text(row, 8)?).ok()?,
+        evidence: evidence_of(text(row, 8)?)?,
     })
+}
+
+/// Most rows are read without theirs.
+fn evidence_of(text: &str) -> Option<Evidence> {
+    if text == "[]" { Some(Evidence::default()) } else { serde_json::from_str(text).ok() }
 }
 
 fn past(row: &Row<'_>) -> Option<Remembered> {

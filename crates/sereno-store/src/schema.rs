@@ -104,17 +104,30 @@ pub(crate) enum Found {
 /// Looks at a file without changing it. Reads all of it: damage must show now, not when a ban
 /// is to be written.
 pub(crate) fn examine(conn: &Connection, path: &Path) -> Result<Found, StoreError> {
+    match glance(conn, path)? {
+        Found::Layout(found) => look_over(conn, path, found),
+        other => Ok(other),
+    }
+}
+
+/// Whose file it is and of which layout, by its first pages.
+pub(crate) fn glance(conn: &Connection, path: &Path) -> Result<Found, StoreError> {
     match try_examine(conn) {
         Ok((0, 0, 0)) => Ok(Found::Blank),
         Ok((id, ..)) if id != APPLICATION_ID => Err(StoreError::Foreign { path: path.to_owned() }),
         Ok((_, found, _)) if found > known() => {
             Err(StoreError::Newer { path: path.to_owned(), found, known: known() })
         }
-        Ok((_, found, _)) => match check(conn) {
-            Ok(verdict) if verdict == "ok" => Ok(Found::Layout(found)),
-            Ok(verdict) => Ok(Found::Damaged(verdict)),
-            Err(e) => damaged(e, path),
-        },
+        Ok((_, found, _)) => Ok(Found::Layout(found)),
+        Err(e) => damaged(e, path),
+    }
+}
+
+/// Reads all of a file of this layout.
+pub(crate) fn look_over(conn: &Connection, path: &Path, found: i64) -> Result<Found, StoreError> {
+    match check(conn) {
+        Ok(verdict) if verdict == "ok" => Ok(Found::Layout(found)),
+        Ok(verdict) => Ok(Found::Damaged(verdict)),
         Err(e) => damaged(e, path),
     }
 }

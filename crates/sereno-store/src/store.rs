@@ -11,6 +11,7 @@ use sereno_core::engine::Lifted;
 use sereno_core::time::Time;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::thread::{self, Builder};
 
 /// Bytes of a page of the file.
 pub(crate) const PAGE: u64 = 4096;
@@ -65,8 +66,56 @@ impl Store {
     pub fn open_with(dir: &Path, options: Options) -> Result<Self, StoreError> {
         let dir = dir::prepare(dir)?;
         let lock = dir::lock(&dir)?;
-        let (path, conn, opened) = sound(&dir)?;
+        Self::open_locked(&dir, options, lock)
+    }
+
+    /// Opens the ledger in `dir` as [`Store::open`] does, and recalls all as [`Store::recall`] does,
+    /// while another thread reads the file for damage. Nothing that was taken out of a file is given
+    /// back before that file is known to be sound; what was taken out of a damaged one is let go.
+    /// Where reading fails, what was read until then is given with the error.
+    pub fn open_recalling<T: Default>(
+        dir: &Path,
+        now: Time,
+        take: impl Fn(&mut T, Remembered),
+    ) -> (Result<Self, StoreError>, T) {
+        let mut all = T::default();
+        let store = Self::recalling(dir, now, &mut all, &take);
+        (store, all)
+    }
+
+    fn recalling<T: Default>(
+        dir: &Path,
+        now: Time,
+        all: &mut T,
+        take: &impl Fn(&mut T, Remembered),
+    ) -> Result<Self, StoreError> {
+        let (dir, options) = (dir::prepare(dir)?, Options::default());
+        let lock = dir::lock(&dir)?;
+        let beside = read_beside(&dir, now, &mut |one| take(all, one));
+        if let Ok(Some((path, conn, tally))) = beside {
+            return Self::of(path, conn, Opened::Existing, tally, options, lock);
+        }
+        *all = T::default();
+        beside?;
+        let store = Self::open_locked(&dir, options, lock)?;
+        store.recall(now, &mut |one| take(all, one))?;
+        Ok(store)
+    }
+
+    fn open_locked(dir: &Path, options: Options, lock: File) -> Result<Self, StoreError> {
+        let (path, conn, opened) = sound(dir)?;
         let tally = schema::tally(&conn).map_err(|e| StoreError::sqlite(&path, e))?;
+        Self::of(path, conn, opened, tally, options, lock)
+    }
+
+    fn of(
+        path: PathBuf,
+        conn: Connection,
+        opened: Opened,
+        tally: Tally,
+        options: Options,
+        lock: File,
+    ) -> Result<Self, StoreError> {
         let checkpointer = Checkpointer::start(&path, &options)
             .map_err(|e| StoreError::io("start a thread for", &path, e))?;
         Ok(Self { checkpointer, conn, path, options, tally, opened, _lock: lock })
@@ -186,6 +235,34 @@ impl Store {
     fn error(&self, error: rusqlite::Error) -> StoreError {
         StoreError::sqlite(&self.path, error)
     }
+}
+
+/// A connection to a sound file of the current layout, all that it remembers having been given to
+/// `take`, and its rows. `None` where there is no such file, or it cannot be said.
+fn read_beside(
+    dir: &Path,
+    now: Time,
+    take: &mut dyn FnMut(Remembered),
+) -> Result<Option<(PathBuf, Connection, Tally)>, StoreError> {
+    let Some(path) = dir::file(dir, Owner::Us)? else { return Ok(None) };
+    let mut conn = writable(&path)?;
+    let layout = schema::known();
+    if schema::glance(&conn, &path)? != Found::Layout(layout) {
+        return Ok(None);
+    }
+    let look = || {
+        let conn = schema::connect(&path, false).ok()?;
+        let found = schema::look_over(&conn, &path, layout).ok()?;
+        (found == Found::Layout(layout)).then(|| schema::tally(&conn).ok()).flatten()
+    };
+    let (read, tally) = thread::scope(|scope| {
+        let looking = Builder::new().name("soundness".to_owned()).spawn_scoped(scope, look);
+        let read = read::recall(&conn, now, take);
+        (read, looking.ok().and_then(|thread| thread.join().ok()).flatten())
+    });
+    let (Ok(_), Some(tally)) = (read, tally) else { return Ok(None) };
+    prepare(&mut conn, layout).map_err(|e| StoreError::sqlite(&path, e))?;
+    Ok(Some((path, conn, tally)))
 }
 
 /// A connection to a sound file of the current layout, whatever it takes.

@@ -99,7 +99,7 @@ fn nothing_kept_is_lost_and_nothing_is_half_there() {
         assert!(found >= promised, "round {round}: promised {promised:?}, found {found:?}");
         unsaid += u32::from(found > promised);
         let Some(found) = found else { continue };
-        assert_eq!(memory.tracks[0].2.evidence()[0].1.to_string(), found.to_string());
+        assert_eq!(memory.tracks[0].2.evidence().next().unwrap().1.to_string(), found.to_string());
         let mut per_batch = BTreeMap::new();
         for ban in &memory.bans {
             *per_batch.entry(ban.count).or_insert(0) += 1;

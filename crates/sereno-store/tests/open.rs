@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Dir, Load, NOW, bans};
+use common::{Dir, Load, Memory, NOW, bans};
 use rusqlite::Connection;
 use sereno_store::{Opened, Store, StoreError};
 use std::fs::{self, Permissions};
@@ -128,7 +128,9 @@ fn a_damaged_file_is_moved_aside_and_the_caller_told() {
         spoil(&mut bytes);
         fs::write(dir.file(), &bytes).unwrap();
         assert!(matches!(Store::read_only(dir.path()), Err(StoreError::Damaged { .. })), "{what}");
-        let mut store = Store::open(dir.path()).unwrap();
+        let (store, memory) = Store::open_recalling(dir.path(), NOW, Memory::take);
+        assert!(memory.bans.is_empty(), "{what}: {} bans of a damaged file", memory.bans.len());
+        let mut store = store.unwrap();
         let Opened::Replaced { moved_to, why } = store.opened().clone() else {
             panic!("{what}: {:?}", store.opened())
         };
@@ -141,6 +143,25 @@ fn a_damaged_file_is_moved_aside_and_the_caller_told() {
         assert_eq!(*store.opened(), Opened::Existing);
         assert_eq!(store.load(NOW).unwrap().bans.len(), 3);
     }
+}
+
+#[test]
+fn opening_and_recalling_at_once_gives_what_both_give() {
+    let dir = Dir::new();
+    let (store, memory) = Store::open_recalling(dir.path(), NOW, Memory::take);
+    assert_eq!(*store.as_ref().unwrap().opened(), Opened::Fresh);
+    assert!(memory.bans.is_empty());
+    let locked = Store::open_recalling(dir.path(), NOW, Memory::take);
+    assert!(matches!(locked.0, Err(StoreError::Locked { .. })));
+    store.unwrap().commit(&bans(0..2000)).unwrap();
+    let apart = Store::open(dir.path()).unwrap().load(NOW).unwrap();
+    let (store, memory) = Store::open_recalling(dir.path(), NOW, Memory::take);
+    let mut store = store.unwrap();
+    assert_eq!(*store.opened(), Opened::Existing);
+    assert_eq!((memory.bans.len(), &memory.bans), (2000, &apart.bans));
+    assert_eq!(memory.pasts, apart.pasts);
+    store.commit(&bans(2000..2003)).unwrap();
+    assert_eq!(store.load(NOW).unwrap().bans.len(), 2003);
 }
 
 #[test]

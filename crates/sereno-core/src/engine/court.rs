@@ -6,7 +6,7 @@ use super::{ALL_PORTS, Action, Lifted, Notice, scope};
 use crate::addr::Prefix;
 use crate::gate::Name;
 use crate::jail::{Because, Friends, Jail, JailPolicy, Trip};
-use crate::ledger::{Ban, Ledger};
+use crate::ledger::{Ban, Ledger, Recollection};
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -327,9 +327,19 @@ impl Court {
     /// Puts back a ban. It holds where its jail's bans hold now; that of a jail that is gone
     /// closes every port.
     pub(super) fn recall(&mut self, mut ban: Ban) {
-        let here = self.jail(ban.jail).map(|jail| scope(jail.policy()));
-        ban.scope = here.or_else(|| Name::new(ALL_PORTS).ok()).unwrap_or(ban.scope);
+        ban.scope = self.scope_of(ban.jail).unwrap_or(ban.scope);
         self.ledger.recall(ban);
+    }
+
+    /// As [`Court::recall`], many at once.
+    pub(super) fn recall_all(&mut self, mut all: Recollection) {
+        all.hold_where(|jail| self.scope_of(jail));
+        self.ledger.recall_all(all);
+    }
+
+    fn scope_of(&self, jail: Name) -> Option<Name> {
+        let here = self.jail(jail).map(|jail| scope(jail.policy()));
+        here.or_else(|| Name::new(ALL_PORTS).ok())
     }
 
     /// Takes over all bans, and what jails of the same name know.

@@ -18,7 +18,7 @@ use crate::addr::Prefix;
 use crate::filter::{Counts, Filter};
 use crate::gate::Name;
 use crate::jail::{Friends, Jail, JailCounts, JailPolicy, Known, Track};
-use crate::ledger::{Ban, Ledger};
+use crate::ledger::{Ban, Ledger, Recollection};
 use crate::line::{Dates, Record};
 use crate::rule::Rule;
 use crate::rule::scan::{Behind, Scan};
@@ -281,6 +281,11 @@ impl Engine {
     /// closes every port.
     pub fn recall(&mut self, ban: Ban) {
         self.court.recall(ban);
+    }
+
+    /// As [`Engine::recall`], many at once, with the past.
+    pub fn recall_all(&mut self, all: Recollection) {
+        self.court.recall_all(all);
     }
 
     /// What jails remember differently since the last call, for the store.

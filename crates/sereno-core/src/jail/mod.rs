@@ -4,11 +4,13 @@
 //! says when somebody has had enough chances. What it remembers is bounded; who leaves first
 //! is decided per network, so that no network can push the others out of memory.
 
+mod because;
 pub mod escalate;
 mod friends;
 mod strangers;
 mod track;
 
+pub use because::Because;
 pub use escalate::Escalation;
 pub use friends::{Friend, Friends};
 pub use track::Track;
@@ -23,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
-use strangers::Strangers;
+use strangers::{Entry, Strangers};
 
 /// What an administrator decided about a jail. Option names are fail2ban's where it has them.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +114,9 @@ impl JailPolicy {
     #[must_use]
     pub fn stranger(&self, addr: IpAddr) -> Prefix {
         let bits = if addr.is_ipv4() { self.v4_bits } else { self.v6_bits };
+        if addr.is_ipv4() && bits == 32 {
+            return Prefix::host(addr);
+        }
         Prefix::new(addr, bits).unwrap_or_else(|| Prefix::host(addr))
     }
 
@@ -141,36 +146,6 @@ pub struct Trip {
     pub because: Because,
     /// The newest lines.
     pub evidence: Evidence,
-}
-
-/// Which limit was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Because {
-    /// Too many failures.
-    Failures,
-    /// Too many different accounts.
-    Accounts,
-    /// Too many addresses at one account.
-    Hosts,
-    /// Too many addresses of one network.
-    Network,
-    /// An administrator said so.
-    Manual,
-}
-
-impl Because {
-    /// The word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Failures => "failures",
-            Self::Accounts => "accounts",
-            Self::Hosts => "hosts",
-            Self::Network => "network",
-            Self::Manual => "manual",
-        }
-    }
 }
 
 /// What a jail has counted since it started.
@@ -334,10 +309,16 @@ impl Jail {
         self.counts.failures += 1;
         self.counts.last = self.counts.last.max(Some(verdict.at));
         let stranger = self.policy.accused(verdict);
-        let (track, gone) = self.strangers.entry(stranger);
-        self.counts.forgotten += u64::from(gone);
+        let Entry { track, forgot, firm } = self.strangers.entry(stranger);
+        self.counts.forgotten += u64::from(forgot);
         let tripped = track.count(verdict, weight, &self.policy);
-        self.strangers.settle(stranger);
+        if !firm {
+            self.strangers.settle(stranger);
+        }
+        let alone = self.policy.maxhosts == 0 && self.policy.nethosts == 0;
+        if tripped.is_none() && alone {
+            return Vec::new();
+        }
         let mut trips = self.siege(verdict);
         if let Some((because, count)) = tripped {
             trips.retain(|trip| trip.prefix != stranger);

@@ -11,16 +11,20 @@ use crate::addr::Prefix;
 use crate::cap::Capped;
 use crate::time::Time;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 
 /// Neighbourhoods that share a part of the memory, and nothing else: no network can push the
 /// others out.
 const QUARTERS: usize = 256;
+/// Bits of a number below those that tell the quarter.
+const QUARTER_BITS: u32 = u64::BITS - QUARTERS.ilog2();
 
 /// The strangers.
 #[derive(Debug)]
 pub(super) struct Strangers {
     quarters: Vec<Quarter>,
-    shuffle: RandomState,
+    /// Random odd numbers.
+    shuffle: (u64, u64),
     /// Who changed since the last look, each once unless he left and came again meanwhile.
     changed: Vec<Prefix>,
     /// Who is written down and is not remembered any more.
@@ -58,15 +62,18 @@ impl Quarter {
         }
     }
 
-    /// The stranger, touched, made when absent; and who had to leave for him.
-    fn entry(&mut self, who: Prefix) -> (&mut Watched, Option<(Prefix, Watched)>) {
-        let gone = if self.peek(who).is_none() && self.len() >= self.room {
-            self.faint.pop_oldest().or_else(|| self.firm.pop_oldest())
-        } else {
-            None
-        };
-        let list = if self.firm.peek(&who).is_some() { &mut self.firm } else { &mut self.faint };
-        (list.entry(who).0, gone)
+    /// The stranger, touched, made when absent; who had to leave for him; and whether he is one of
+    /// the firm.
+    fn entry(&mut self, who: Prefix) -> (&mut Watched, Option<(Prefix, Watched)>, bool) {
+        if let Some(at) = self.firm.find(&who) {
+            return (self.firm.found(at), None, true);
+        }
+        if let Some(at) = self.faint.find(&who) {
+            return (self.faint.found(at), None, false);
+        }
+        let full = self.len() >= self.room;
+        let gone = full.then(|| self.faint.pop_oldest().or_else(|| self.firm.pop_oldest()));
+        (self.faint.entry(who).0, gone.flatten(), false)
     }
 
     fn remove(&mut self, who: Prefix) -> Option<Watched> {
@@ -97,13 +104,22 @@ struct Watched {
     listed: bool,
 }
 
+/// A stranger who did something.
+pub(super) struct Entry<'a> {
+    pub(super) track: &'a mut Track,
+    /// Another had to be forgotten for him.
+    pub(super) forgot: bool,
+    /// He is on the list of the firm.
+    pub(super) firm: bool,
+}
+
 impl Strangers {
     /// Room for about `most` strangers.
     pub(super) fn new(most: usize) -> Self {
         let each = (most / QUARTERS).max(4);
         Self {
             quarters: (0..QUARTERS).map(|_| Quarter::new(each)).collect(),
-            shuffle: RandomState::new(),
+            shuffle: (RandomState::new().hash_one(1) | 1, RandomState::new().hash_one(2) | 1),
             changed: Vec::new(),
             dropped: Vec::new(),
             most: each * QUARTERS,
@@ -122,20 +138,22 @@ impl Strangers {
         all.filter(|(_, watched)| watched.track.newest() >= Some(since)).count()
     }
 
-    /// The stranger's track, to be changed; and whether another had to be forgotten for it.
-    pub(super) fn entry(&mut self, who: Prefix) -> (&mut Track, bool) {
+    /// The stranger's track, to be changed, and whether another had to be forgotten for it. Whoever is
+    /// not firm yet may have to settle then.
+    pub(super) fn entry(&mut self, who: Prefix) -> Entry<'_> {
         let quarter = self.quarter(who);
         if self.changed.len() > 2 * self.most {
             self.tidy();
         }
-        let (watched, gone) = self.quarters[quarter].entry(who);
+        let (watched, gone, firm) = self.quarters[quarter].entry(who);
+        let forgot = gone.is_some();
         if let Some((left, Watched { stored: true, .. })) = gone {
             self.dropped.push(left);
         }
         if !std::mem::replace(&mut watched.listed, true) {
             self.changed.push(who);
         }
-        (&mut watched.track, gone.is_some())
+        Entry { track: &mut watched.track, forgot, firm }
     }
 
     /// The track of a stranger who is remembered, to be changed.
@@ -166,7 +184,7 @@ impl Strangers {
     /// Puts back what is written down.
     pub(super) fn recall(&mut self, who: Prefix, track: Track) {
         let quarter = self.quarter(who);
-        let (watched, gone) = self.quarters[quarter].entry(who);
+        let (watched, gone, _) = self.quarters[quarter].entry(who);
         *watched = Watched { track, stored: true, listed: false };
         if let Some((left, Watched { stored: true, .. })) = gone {
             self.dropped.push(left);
@@ -205,8 +223,14 @@ impl Strangers {
     }
 
     pub(super) fn quarter(&self, who: Prefix) -> usize {
-        let wide = if who.addr().is_ipv4() { 16 } else { 32 };
-        let network = Prefix::new(who.addr(), wide.min(who.bits())).unwrap_or(who);
-        (self.shuffle.hash_one(network) % QUARTERS as u64) as usize
+        // Of a product with a random odd number the upper bits depend on all bits; nobody outside
+        // knows how.
+        let network = match who.addr() {
+            IpAddr::V4(v4) => u64::from(v4.to_bits() >> 16),
+            IpAddr::V6(v6) => 1 << 32 | (v6.to_bits() >> 96) as u64,
+        };
+        let (first, second) = self.shuffle;
+        let mixed = first.wrapping_mul(network + 1);
+        (second.wrapping_mul(mixed ^ mixed >> 32) >> QUARTER_BITS) as usize
     }
 }

@@ -23,17 +23,75 @@ struct Mark {
     account: u64,
 }
 
+impl Mark {
+    /// Takes in another that is not older: of the same moment and account, or within `step`.
+    fn takes(&mut self, new: &Self, step: Duration) -> bool {
+        let same = (self.at, self.account) == (new.at, new.account);
+        let near = same || new.at.since(self.at) < step;
+        if near {
+            self.weight = self.weight.saturating_add(new.weight);
+            if self.account != new.account {
+                self.account = 0;
+            }
+        }
+        near
+    }
+}
+
+/// The newest lines, and when each was written.
+#[derive(Clone, Debug, Default)]
+struct Lines {
+    kept: Vec<(Time, Line<'static>)>,
+    /// The oldest of them, which is the next to be written over.
+    oldest: usize,
+}
+
+impl Lines {
+    fn note(&mut self, at: Time, line: &Line<'_>, most: usize) {
+        if self.kept.len() < most {
+            self.kept.rotate_left(self.oldest);
+            self.oldest = 0;
+            self.kept.push((at, line.to_owned()));
+        } else if let Some((when, text)) = self.kept.get_mut(self.oldest) {
+            *when = at;
+            text.copy(line);
+            self.oldest = if self.oldest + 1 < self.kept.len() { self.oldest + 1 } else { 0 };
+        }
+    }
+
+    /// The oldest first.
+    fn iter(&self) -> impl Iterator<Item = &(Time, Line<'static>)> {
+        let (newer, older) = self.kept.split_at(self.oldest.min(self.kept.len()));
+        older.iter().chain(newer)
+    }
+
+    fn into_ordered(mut self) -> Vec<(Time, Line<'static>)> {
+        self.kept.rotate_left(self.oldest);
+        self.kept
+    }
+}
+
+impl PartialEq for Lines {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Lines {}
+
 /// The failures of one stranger, and the accounts he tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Track {
-    /// In order of time.
-    marks: VecDeque<Mark>,
+    /// In order of time, all but the newest: what is seldom looked at stays out of the way.
+    older: VecDeque<Mark>,
+    newest: Option<Mark>,
+    /// When the oldest mark was.
+    first: Time,
     /// What the marks weigh together, so that a failure costs the same however many there are.
     sum: u32,
     accounts: Vec<(u64, Time)>,
-    /// The newest lines, and when each was written.
-    evidence: Vec<(Time, Line<'static>)>,
+    evidence: Lines,
     /// Some of it no packet with a false source address can have caused.
     proved: bool,
 }
@@ -51,9 +109,9 @@ struct Written {
 
 impl From<Track> for Written {
     fn from(track: Track) -> Self {
-        let marks = track.marks.iter().map(|mark| (mark.at, mark.weight, mark.account)).collect();
+        let marks = track.marks().map(|mark| (mark.at, mark.weight, mark.account)).collect();
         let Track { accounts, evidence, proved, .. } = track;
-        Self { marks, accounts, evidence, proved }
+        Self { marks, accounts, evidence: evidence.into_ordered(), proved }
     }
 }
 
@@ -63,7 +121,11 @@ impl From<Written> for Track {
         let mut marks: Vec<Mark> = written.marks.into_iter().map(mark).collect();
         marks.sort_by_key(|mark| mark.at);
         let Written { accounts, evidence, proved, .. } = written;
-        let mut track = Self { marks: marks.into(), sum: 0, accounts, evidence, proved };
+        let evidence = Lines { kept: evidence, oldest: 0 };
+        let mut older = VecDeque::from(marks);
+        let newest = older.pop_back();
+        let mut track =
+            Self { older, newest, first: Time::default(), sum: 0, accounts, evidence, proved };
         track.weigh();
         track
     }
@@ -82,19 +144,15 @@ impl Track {
         let step = if fine { Duration::ZERO } else { policy.findtime / MARKS };
         self.mark(Mark { at: verdict.at, weight, account: verdict.account }, step);
         self.slide(policy);
-        if self.evidence.len() < policy.evidence {
-            self.evidence.push((verdict.at, verdict.line.to_owned()));
-        } else if let Some((at, last)) = {
-            self.evidence.rotate_left(1);
-            self.evidence.last_mut()
-        } {
-            *at = verdict.at;
-            last.copy(&verdict.line);
-        }
+        self.evidence.note(verdict.at, &verdict.line, policy.evidence);
         if self.sum >= policy.maxretry {
             return Some((Because::Failures, self.sum));
         }
         self.tried(verdict, policy).map(|tried| (Because::Accounts, tried))
+    }
+
+    fn marks(&self) -> impl Iterator<Item = &Mark> {
+        self.older.iter().chain(&self.newest)
     }
 
     /// Puts a mark in its place: nearly always the end, for logs are written in order.
@@ -102,35 +160,42 @@ impl Track {
     /// should be.
     fn mark(&mut self, new: Mark, step: Duration) {
         self.sum = self.sum.saturating_add(new.weight);
-        let place = self.marks.iter().rposition(|mark| mark.at <= new.at).map_or(0, |i| i + 1);
-        let before = place.checked_sub(1).and_then(|i| self.marks.get_mut(i));
-        let near = |mark: &&mut Mark| {
-            (mark.at, mark.account) == (new.at, new.account) || new.at.since(mark.at) < step
+        let Some(last) = &mut self.newest else {
+            (self.first, self.newest) = (new.at, Some(new));
+            return;
         };
-        if let Some(same) = before.filter(near) {
-            same.weight = same.weight.saturating_add(new.weight);
-            if same.account != new.account {
-                same.account = 0;
-            }
-        } else {
-            self.marks.insert(place, new);
+        if last.at > new.at {
+            self.late(new, step);
+        } else if !last.takes(&new, step) {
+            self.older.push_back(std::mem::replace(last, new));
         }
+    }
+
+    /// Puts in its place a mark that is not the newest.
+    fn late(&mut self, new: Mark, step: Duration) {
+        let place = self.older.iter().rposition(|mark| mark.at <= new.at).map_or(0, |i| i + 1);
+        let before = place.checked_sub(1).and_then(|i| self.older.get_mut(i));
+        if !before.is_some_and(|before| before.takes(&new, step)) {
+            self.older.insert(place, new);
+        }
+        self.first = self.first.min(new.at);
     }
 
     /// Drops what is older than the window before the newest mark.
     fn slide(&mut self, policy: &JailPolicy) {
-        let Some(newest) = self.marks.back().map(|mark| mark.at) else { return };
+        let Some(newest) = self.newest() else { return };
         let start = newest.minus(policy.findtime);
-        while let Some(first) = self.marks.front()
-            && first.at < start
-        {
-            self.sum = self.sum.saturating_sub(first.weight);
-            self.marks.pop_front();
+        while self.first < start {
+            let Some(gone) = self.older.pop_front() else { break };
+            self.sum = self.sum.saturating_sub(gone.weight);
+            self.first = self.older.front().map_or(newest, |mark| mark.at);
         }
     }
 
     fn weigh(&mut self) {
-        self.sum = self.marks.iter().map(|mark| mark.weight).fold(0, u32::saturating_add);
+        self.sum = self.marks().map(|mark| mark.weight).fold(0, u32::saturating_add);
+        let first = self.marks().next().map_or(Time::default(), |mark| mark.at);
+        self.first = first;
     }
 
     fn tried(&mut self, verdict: &Verdict<'_>, policy: &JailPolicy) -> Option<u32> {
@@ -147,30 +212,32 @@ impl Track {
     /// Whether it is worth more than that of somebody whose address was seen once, and whom
     /// anybody may have made up.
     pub(super) fn firm(&self) -> bool {
-        self.proved || self.marks.len() > 1
+        self.proved || !self.older.is_empty()
     }
 
     /// Takes back what was counted on an account, now that somebody proved it is his.
     pub(super) fn forgive(&mut self, account: u64) {
-        self.marks.retain(|mark| mark.account != account);
+        self.older.retain(|mark| mark.account != account);
+        if self.newest.is_some_and(|mark| mark.account == account) {
+            self.newest = self.older.pop_back();
+        }
         self.accounts.retain(|(tried, _)| *tried != account);
         self.weigh();
     }
 
     pub(super) fn into_evidence(self) -> Evidence {
-        Evidence::dated(self.evidence)
+        Evidence::dated(self.evidence.into_ordered())
     }
 
     /// When the newest failure in the window was.
     #[must_use]
     pub fn newest(&self) -> Option<Time> {
-        self.marks.back().map(|mark| mark.at)
+        self.newest.map(|mark| mark.at)
     }
 
-    /// The newest lines, and when each was written.
-    #[must_use]
-    pub fn evidence(&self) -> &[(Time, Line<'static>)] {
-        &self.evidence
+    /// The newest lines, and when each was written, the oldest first.
+    pub fn evidence(&self) -> impl Iterator<Item = &(Time, Line<'static>)> {
+        self.evidence.iter()
     }
 }
 
@@ -178,6 +245,62 @@ impl Track {
 mod tests {
     use super::*;
     use crate::gate::Name;
+    use proptest::prelude::*;
+
+    fn failed(second: i64, account: u64) -> Verdict<'static> {
+        Verdict {
+            at: Time::from_secs(second),
+            addr: [192, 0, 2, 7].into(),
+            network: None,
+            good: false,
+            weight: 1,
+            proved: 0,
+            account,
+            spoofable: false,
+            pattern: "p".into(),
+            line: Line::new(format!("{second} {account}").as_bytes()).to_owned(),
+        }
+    }
+
+    proptest! {
+        /// Marks and lines against lists that are put in order and cut at every failure; and what is
+        /// written down and read again is the same.
+        #[test]
+        fn a_track_is_a_list_in_order(
+            failures in proptest::collection::vec((0i64..40, 0u64..3, 0u8..8), 1..60),
+            lines in 0usize..5,
+        ) {
+            let findtime = Duration::from_secs(20);
+            let policy = JailPolicy { evidence: lines, findtime, ..JailPolicy::new(Name::SERENO, "") };
+            let policy = JailPolicy { maxretry: 999, maxaccounts: 0, ..policy };
+            let (mut track, mut marks, mut said) = (Track::default(), Vec::<Mark>::new(), Vec::new());
+            for (second, account, what) in failures {
+                if what == 0 {
+                    track.forgive(account);
+                    marks.retain(|mark| mark.account != account);
+                } else {
+                    let verdict = failed(second, account);
+                    track.count(&verdict, 1, &policy);
+                    let place = marks.partition_point(|mark| mark.at <= verdict.at);
+                    let before = place.checked_sub(1).map(|i| &mut marks[i]);
+                    match before.filter(|b| (b.at, b.account) == (verdict.at, account)) {
+                        Some(same) => same.weight += 1,
+                        None => marks.insert(place, Mark { at: verdict.at, weight: 1, account }),
+                    }
+                    let newest = marks.iter().map(|mark| mark.at).max().unwrap();
+                    marks.retain(|mark| mark.at >= newest.minus(findtime));
+                    said.push((verdict.at, verdict.line));
+                }
+                prop_assert!(track.marks().eq(&marks));
+                prop_assert_eq!(track.sum, marks.iter().map(|mark| mark.weight).sum::<u32>());
+                prop_assert_eq!(track.newest(), marks.last().map(|mark| mark.at));
+                prop_assert_eq!(track.first, marks.first().map_or(Time::default(), |mark| mark.at));
+                prop_assert!(track.evidence().eq(&said[said.len().saturating_sub(lines)..]));
+                let written = serde_json::to_string(&track).unwrap();
+                prop_assert_eq!(&serde_json::from_str::<Track>(&written).unwrap(), &track);
+            }
+        }
+    }
 
     #[test]
     fn a_patient_jail_keeps_little_of_each() {
@@ -188,20 +311,9 @@ mod tests {
         };
         let mut track = Track::default();
         let mut failure = |second: i64| {
-            let verdict = Verdict {
-                at: Time::from_secs(second),
-                addr: [192, 0, 2, 7].into(),
-                network: None,
-                good: false,
-                weight: 1,
-                proved: 0,
-                account: (second % 3) as u64,
-                spoofable: false,
-                pattern: "p".into(),
-                line: Line::new(b"x"),
-            };
+            let verdict = failed(second, (second % 3) as u64);
             let tripped = track.count(&verdict, 1, &policy);
-            (track.marks.len(), track.sum, tripped)
+            (track.marks().count(), track.sum, tripped)
         };
         for second in 0..100_000_i64 {
             // Some lines come late.

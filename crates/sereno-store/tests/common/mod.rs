@@ -107,7 +107,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    fn take(&mut self, piece: Remembered) {
+    pub(crate) fn take(&mut self, piece: Remembered) {
         match piece {
             Remembered::Ban(ban) => self.bans.push(ban),
             Remembered::Past(jail, prefix, past) => self.pasts.push((jail, prefix, past)),

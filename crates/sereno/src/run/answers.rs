@@ -190,7 +190,7 @@ impl Shell {
                 text: line.to_string(),
                 ..Moment::default()
             };
-            timeline.extend(track.evidence().iter().map(|line| (line.0, moment(line))));
+            timeline.extend(track.evidence().map(|line| (line.0, moment(line))));
         }
         let timeline = in_order(timeline);
         Reply::Why { bans, timeline, observing: self.guard.hands.observing() }

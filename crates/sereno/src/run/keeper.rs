@@ -13,10 +13,13 @@ use super::sources::Book;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine};
 use sereno_core::gate::Name;
-use sereno_core::ledger::Past;
+use sereno_core::jail::{Friends, Known, Track};
+use sereno_core::ledger::{Past, Recollection};
 use sereno_core::time::Time;
 use sereno_store::{Batch, Event, Remembered, Store};
 use sereno_tail::{Checkpoint, Follow, Journal};
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 /// The key under which the places in files are kept.
@@ -43,41 +46,58 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a command waits for its record to be written.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// Puts what was kept back into the engine; gives the places in files, and the cursors.
-///
-/// # Errors
-/// What is wrong with the store; what could be read until then is in the engine.
-pub fn restore(store: &Store, engine: &mut Engine, now: Time) -> Result<Places, String> {
-    let mut places = Places::default();
-    let mut take = |remembered| match remembered {
-        Remembered::Ban(ban) => {
-            if engine.friends().hit_by(ban.prefix).is_none() {
-                engine.recall(ban);
+/// What was kept, on its way to the engine.
+#[derive(Default)]
+struct Kept {
+    bans: Recollection,
+    tracks: Vec<(Name, Prefix, Track)>,
+    known: Vec<(Name, IpAddr, Known)>,
+    places: Places,
+}
+
+impl Kept {
+    fn take(&mut self, remembered: Remembered, friends: &Friends) {
+        match remembered {
+            Remembered::Ban(ban) => {
+                if friends.hit_by(ban.prefix).is_none() {
+                    self.bans.ban(ban);
+                }
             }
-        }
-        Remembered::Past(jail, prefix, past) => {
-            engine.ledger_mut().recall_past(jail, prefix, past);
-        }
-        Remembered::Track(jail, prefix, track) => {
-            if let Some(jail) = engine.jail_mut(jail) {
-                jail.recall(prefix, track);
+            Remembered::Past(jail, prefix, past) => self.bans.past(jail, prefix, past),
+            Remembered::Track(jail, prefix, track) => self.tracks.push((jail, prefix, track)),
+            Remembered::Known(jail, addr, known) => self.known.push((jail, addr, known)),
+            Remembered::Place(key, text) if key == FILES => {
+                self.places.files = serde_json::from_str(&text).unwrap_or_default();
             }
-        }
-        Remembered::Known(jail, addr, known) => {
-            if let Some(jail) = engine.jail_mut(jail) {
-                jail.recall_known(addr, known);
+            Remembered::Place(key, text) if key == HEALTH => {
+                self.places.health = serde_json::from_str(&text).unwrap_or_default();
             }
+            Remembered::Place(key, text) => self.places.cursors.push((key, text)),
         }
-        Remembered::Place(key, text) if key == FILES => {
-            places.files = serde_json::from_str(&text).unwrap_or_default();
+    }
+}
+
+/// Opens the store, and puts what was kept back into the engine; gives the places in files, and the
+/// cursors; or what is wrong with the store. What could be read until then is in the engine.
+pub fn restore(dir: &Path, engine: &mut Engine, now: Time) -> (Result<Store, String>, Places) {
+    let friends = engine.friends();
+    let take = |kept: &mut Kept, one| kept.take(one, friends);
+    let (store, kept) = Store::open_recalling(dir, now, take);
+    engine.recall_all(kept.bans);
+    for (jail, prefix, track) in kept.tracks {
+        if let Some(jail) = engine.jail_mut(jail) {
+            jail.recall(prefix, track);
         }
-        Remembered::Place(key, text) if key == HEALTH => {
-            places.health = serde_json::from_str(&text).unwrap_or_default();
+    }
+    for (jail, addr, known) in kept.known {
+        if let Some(jail) = engine.jail_mut(jail) {
+            jail.recall_known(addr, known);
         }
-        Remembered::Place(key, text) => places.cursors.push((key, text)),
-    };
-    store.recall(now, &mut take).map_err(|e| e.to_string())?;
-    Ok(places)
+    }
+    match store {
+        Ok(store) => (Ok(store), kept.places),
+        Err(why) => (Err(why.to_string()), Places::default()),
+    }
 }
 
 /// Gathers what is to be written, and says when.

@@ -15,7 +15,6 @@ use sereno_core::engine::{Clock, Engine, scope};
 use sereno_core::gate::{Draft, Family, Gate, Name, Scope};
 use sereno_core::jail::{Friend, Friends};
 use sereno_core::time::Time;
-use sereno_store::Store;
 use sereno_tail::{Follow, Journal, JournalOptions, Options, Start, Stdin};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,15 +54,7 @@ pub fn build(
     let kept = group.is_some() && control.is_own();
     let (mut engine, mut book) = engine(policy, now)?;
     let porter = super::doors::porter(&doors, now)?;
-    let opened = Store::open(&place.state).map_err(|e| e.to_string());
-    let restored = opened.and_then(|store| {
-        let places = keeper::restore(&store, &mut engine, now)?;
-        Ok((store, places))
-    });
-    let (store, places) = match restored {
-        Ok((store, places)) => (Ok(store), places),
-        Err(why) => (Err(why), Places::default()),
-    };
+    let (store, places) = keeper::restore(&place.state, &mut engine, now);
     let (follow, journals) = open(policy, &book, &places)?;
     book.adopt(places.health);
     let mut hands = Hands::new(engine.friends().clone(), place.observe);

@@ -33,6 +33,17 @@ impl Tally {
         self.last = at;
     }
 
+    /// Counts lines of a step. Every step is written anew: a single one written and then all of them
+    /// read would wait for each other.
+    pub(super) fn add(&mut self, step: Step, times: u16) {
+        let mut at = 0;
+        self.steps = self.steps.map(|lines| {
+            let more = if at == step as usize { times } else { 0 };
+            at += 1;
+            lines.saturating_add(more)
+        });
+    }
+
     fn contacts(&self) -> u16 {
         self.steps[Step::Contact as usize].max(self.steps[Step::ContactEcho as usize])
     }

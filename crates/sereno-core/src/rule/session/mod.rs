@@ -255,8 +255,7 @@ impl Desk {
         }
         let (tally, _) = self.tallies.entry(session_key(&self.shuffle, hit));
         tally.refresh(hit.found.addr, at);
-        let step = &mut tally.steps[hit.pattern.step as usize];
-        *step = step.saturating_add(hit.found.times);
+        tally.add(hit.pattern.step, hit.found.times);
         let (weight, proved) = tally.due(hit.pattern.weight, spoofable(hit));
         let addr = tally.addr;
         let verdict = (weight + proved > 0).then(|| verdict(hit, at, addr)).flatten();
