@@ -1,7 +1,7 @@
 //! What happens to a packet at a gate, and by which rule: the plan, walked as the kernel does.
 
-use super::plan::{Chain, Hook, Part, Plan, Rule, Source, Test, Translate};
-use super::{Contents, Family, Gate, Member, Proto, Stream, Verdict};
+use super::plan::{Base, Chain, Hook, Part, Plan, Rule, Source, Test, Translate};
+use super::{Contents, Family, Gate, Left, Member, Proto, Stream, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -92,57 +92,73 @@ enum End {
     Stopped(Verdict),
 }
 
-/// Walks a packet through a gate with these contents. How often something may come is not walked: a
-/// packet that a rate or a limit may stop is taken as the first.
-#[must_use]
-pub fn walk(gate: &Gate, contents: Contents<'_>, seen: &Seen) -> Walk {
-    let plans = gate.plans();
-    let mut walker = Walker::new(gate, &plans, contents, seen);
-    let mut bases: Vec<&Chain> = plans.iter().flat_map(|plan| &plan.chains).collect();
-    bases.retain(|chain| chain.base.is_some_and(|base| !base.nat));
-    bases.sort_by_key(|chain| chain.base.map(|base| (base.hook as u8, base.priority)));
-    for chain in bases {
-        let Some(base) = chain.base else { continue };
-        let passes_here = match base.hook {
-            Hook::Prerouting => true,
-            Hook::Input => seen.toward != Toward::Elsewhere,
-            Hook::Output | Hook::Postrouting => false,
-        };
-        if !passes_here {
-            continue;
-        }
-        if let End::Stopped(verdict) = walker.chain(chain) {
-            return Walk { stopped: Some(verdict), steps: walker.steps };
-        }
-    }
-    Walk { stopped: None, steps: walker.steps }
-}
-
-struct Walker<'a> {
-    chains: BTreeMap<&'a str, &'a Chain>,
+/// A gate and what is in it, for packets to be walked through.
+#[derive(Clone, Debug)]
+pub struct Model {
+    plans: Vec<Plan>,
     sets: BTreeMap<String, Vec<Member>>,
-    seen: Seen,
-    steps: Vec<Step>,
 }
 
-impl<'a> Walker<'a> {
-    fn new(gate: &Gate, plans: &'a [Plan], contents: Contents<'_>, seen: &Seen) -> Self {
-        let chains = plans.iter().flat_map(|plan| &plan.chains);
+impl Model {
+    /// The gate with what is in its sets then.
+    #[must_use]
+    pub fn new(gate: &Gate, contents: Contents<'_>, now: Time) -> Self {
+        let plans = gate.plans().to_vec();
+        let filled = super::contents::fill(gate, contents, now).into_iter();
+        let members = |list: Vec<(Member, Left)>| list.into_iter().map(|(member, _)| member);
         let mut sets: BTreeMap<String, Vec<Member>> =
-            super::contents::fill(gate, contents, seen.at)
-                .into_iter()
-                .map(|(set, list)| (set, list.into_iter().map(|(member, _)| member).collect()))
-                .collect();
+            filled.map(|(set, list)| (set, members(list).collect())).collect();
         for shape in plans.iter().flat_map(|plan| &plan.sets) {
             sets.entry(shape.name.clone()).or_default().extend(shape.fixed.iter().cloned());
         }
         for (set, members) in [gate.trial(), gate.policy_trial()].into_iter().flatten() {
             sets.entry(set.to_owned()).or_default().extend(members);
         }
-        let chains = chains.map(|chain| (chain.name.as_str(), chain)).collect();
-        Self { chains, sets, seen: seen.clone(), steps: Vec::new() }
+        Self { plans, sets }
     }
 
+    /// Walks a packet through it. How often something may come is not walked: a packet that a rate
+    /// or a limit may stop is taken as the first.
+    #[must_use]
+    pub fn walk(&self, seen: &Seen) -> Walk {
+        let chains = || self.plans.iter().flat_map(|plan| &plan.chains);
+        let mut bases: Vec<(Base, &Chain)> = chains()
+            .filter_map(|chain| Some((chain.base.filter(|base| !base.nat)?, chain)))
+            .collect();
+        bases.sort_by_key(|(base, _)| (base.hook as u8, base.priority));
+        let chains = chains().map(|chain| (chain.name.as_str(), chain)).collect();
+        let mut walker = Walker { chains, sets: &self.sets, seen: seen.clone(), steps: Vec::new() };
+        for (base, chain) in bases {
+            let passes_here = match base.hook {
+                Hook::Prerouting => true,
+                Hook::Input => seen.toward != Toward::Elsewhere,
+                Hook::Output | Hook::Postrouting => false,
+            };
+            if !passes_here {
+                continue;
+            }
+            if let End::Stopped(verdict) = walker.chain(chain) {
+                return Walk { stopped: Some(verdict), steps: walker.steps };
+            }
+        }
+        Walk { stopped: None, steps: walker.steps }
+    }
+}
+
+/// Walks one packet through a gate with these contents, as [`Model::walk`] does.
+#[must_use]
+pub fn walk(gate: &Gate, contents: Contents<'_>, seen: &Seen) -> Walk {
+    Model::new(gate, contents, seen.at).walk(seen)
+}
+
+struct Walker<'a> {
+    chains: BTreeMap<&'a str, &'a Chain>,
+    sets: &'a BTreeMap<String, Vec<Member>>,
+    seen: Seen,
+    steps: Vec<Step>,
+}
+
+impl Walker<'_> {
     fn chain(&mut self, chain: &Chain) -> End {
         for (at, rule) in chain.rules.iter().enumerate() {
             match self.rule(chain, at, rule) {

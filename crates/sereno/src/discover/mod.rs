@@ -25,7 +25,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 pub use tcp::{listening, streams};
-pub use way::way;
+pub use way::Ways;
 
 /// Bytes of a file read at most. The routing tables of a big router are the largest.
 const LONGEST: u64 = 16 << 20;

@@ -4,13 +4,28 @@ use super::{net, text};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-/// The interface by which an address is reached; `None` where no route leads there.
-#[must_use]
-pub fn way(root: &Path, to: IpAddr) -> Option<String> {
-    let read = |name: &str| text(root, &format!("proc/net/{name}")).unwrap_or_default();
-    match to {
-        IpAddr::V4(to) => longest(&read("route"), |fields| four(fields, to)),
-        IpAddr::V6(to) => longest(&read("ipv6_route"), |fields| six(fields, to.to_bits())),
+/// The routing tables, as they were when they were read.
+#[derive(Debug)]
+pub struct Ways {
+    four: String,
+    six: String,
+}
+
+impl Ways {
+    /// Reads them.
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let read = |name: &str| text(root, &format!("proc/net/{name}")).unwrap_or_default();
+        Self { four: read("route"), six: read("ipv6_route") }
+    }
+
+    /// The interface by which an address is reached; `None` where no route leads there.
+    #[must_use]
+    pub fn to(&self, addr: IpAddr) -> Option<String> {
+        match addr {
+            IpAddr::V4(addr) => longest(&self.four, |fields| four(fields, addr)),
+            IpAddr::V6(addr) => longest(&self.six, |fields| six(fields, addr.to_bits())),
+        }
     }
 }
 

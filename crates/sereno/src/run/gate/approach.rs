@@ -1,5 +1,6 @@
 //! The first packet of something, as a gate sees it.
 
+use crate::discover::Ways;
 use sereno_core::addr::{Prefix, canonical};
 use sereno_core::gate::walk::{Seen, State, Toward};
 use sereno_core::gate::{Family, Proto};
@@ -12,35 +13,44 @@ use std::path::Path;
 const ICMP: (u8, u8) = (1, 8);
 const ICMPV6: (u8, u8) = (58, 128);
 
-/// It comes by the interface by which it would be answered, if none is named.
-pub(super) fn seen(probe: &Probe, now: Time) -> Seen {
-    let source = canonical(probe.from);
-    let family = Family::of(Prefix::host(source));
-    let alike = |addr: &IpAddr| Family::of(Prefix::host(*addr)) == family;
-    let way = crate::discover::way(Path::new("/"), source);
-    let back = probe.on.is_none() || probe.on == way;
-    let (number, icmp) = match (probe.proto, family) {
-        (Some(proto), _) => (proto.number(), 0),
-        (None, Family::V4) => ICMP,
-        (None, Family::V6) => ICMPV6,
-    };
-    Seen {
-        on: probe.on.clone().or(way).unwrap_or_default(),
-        source,
-        destination: probe
-            .to
-            .map(canonical)
-            .or_else(|| crate::discover::own().into_iter().find(alike))
-            .unwrap_or(source),
-        protocol: number,
-        ports: (40_000, if probe.proto.is_some() { probe.port } else { 0 }),
-        icmp,
-        syn: probe.proto == Some(Proto::Tcp),
-        state: State::New,
-        reply: false,
-        toward: Toward::Here,
-        back,
-        mark: 0,
-        at: now,
+/// Where this machine is, as far as it matters to who comes.
+pub(super) struct Ground {
+    own: Vec<IpAddr>,
+    ways: Ways,
+}
+
+impl Ground {
+    pub(super) fn look() -> Self {
+        Self { own: crate::discover::own(), ways: Ways::read(Path::new("/")) }
+    }
+
+    /// It comes by the interface by which it would be answered, if none is named.
+    pub(super) fn seen(&self, probe: &Probe, now: Time) -> Seen {
+        let source = canonical(probe.from);
+        let family = Family::of(Prefix::host(source));
+        let alike = |addr: &&IpAddr| Family::of(Prefix::host(**addr)) == family;
+        let own = || self.own.iter().find(alike).copied();
+        let way = self.ways.to(source);
+        let back = probe.on.is_none() || probe.on == way;
+        let (number, icmp) = match (probe.proto, family) {
+            (Some(proto), _) => (proto.number(), 0),
+            (None, Family::V4) => ICMP,
+            (None, Family::V6) => ICMPV6,
+        };
+        Seen {
+            on: probe.on.clone().or(way).unwrap_or_default(),
+            source,
+            destination: probe.to.map(canonical).or_else(own).unwrap_or(source),
+            protocol: number,
+            ports: (40_000, if probe.proto.is_some() { probe.port } else { 0 }),
+            icmp,
+            syn: probe.proto == Some(Proto::Tcp),
+            state: State::New,
+            reply: false,
+            toward: Toward::Here,
+            back,
+            mark: 0,
+            at: now,
+        }
     }
 }

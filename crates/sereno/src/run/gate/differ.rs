@@ -1,11 +1,11 @@
 //! Who listens, from where he is reached, and what is open though nobody listens.
 
-use super::approach::seen;
+use super::approach::Ground;
 use crate::run::guard::Guard;
 use sereno_config::facts::Listener;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::policy::{Deed, Policy, What, is_delicate};
-use sereno_core::gate::walk::walk;
+use sereno_core::gate::walk::Model;
 use sereno_core::gate::{Contents, Draft, Family, Gate, Name, PortRange};
 use sereno_core::time::Time;
 use sereno_wire::gate::{Probe, Reachable, Reached};
@@ -33,23 +33,30 @@ impl Guard {
         now: Time,
     ) -> Result<Reachable, String> {
         let draft = Draft { policy: policy.cloned(), trying: None, ..self.draft.clone() };
-        let gate = Gate::try_from(draft)?;
+        let gate = Model::new(&Gate::try_from(draft)?, Contents::default(), now);
+        let ground = Ground::look();
         let none = Policy::default();
         let zones = policy.unwrap_or(&none);
         let found = crate::discover::listeners(Path::new("/"));
-        let listeners = found.iter().map(|one| reached(&gate, zones, one, now)).collect();
+        let listeners =
+            found.iter().map(|one| reached((&gate, &ground), zones, one, now)).collect();
         let idle = policy.map(|policy| idle(policy, &found)).unwrap_or_default();
         Ok(Reachable { of_files, listeners, idle })
     }
 }
 
-fn reached(gate: &Gate, policy: &Policy, one: &Listener, now: Time) -> Reached {
+fn reached(
+    (gate, ground): (&Model, &Ground),
+    policy: &Policy,
+    one: &Listener,
+    now: Time,
+) -> Reached {
     let enters = |zone: &Name| {
         families(one.addr).iter().any(|family| {
             let (from, on) = from(policy, *zone, *family);
             let to = (!one.addr.is_unspecified()).then_some(one.addr);
             let probe = Probe { proto: Some(one.proto), from, port: one.port, to, on };
-            walk(gate, Contents::default(), &seen(&probe, now)).stopped.is_none()
+            gate.walk(&ground.seen(&probe, now)).stopped.is_none()
         })
     };
     Reached {

@@ -1,11 +1,11 @@
 //! Whom a policy would cut off who gets in now.
 
 use super::Trial;
-use super::approach::seen;
+use super::approach::Ground;
 use crate::run::guard::Guard;
 use crate::words;
 use sereno_core::gate::policy::Policy;
-use sereno_core::gate::walk::walk;
+use sereno_core::gate::walk::Model;
 use sereno_core::gate::{Contents, Draft, Gate, PortRange, Proto};
 use sereno_core::time::Time;
 use sereno_wire::gate::Probe;
@@ -32,17 +32,18 @@ impl Guard {
     /// Those who get in now and would not under this policy, in words: the session that asks, those
     /// who are logged in, those who logged in or registered well lately, and open connections.
     pub(super) fn cut_off(&self, policy: &Policy, trial: &Trial, now: Time) -> Vec<String> {
+        let (_, passes) = self.holds_and_passes();
+        let contents = Contents { passes: &passes, ..Contents::default() };
         let gate = |policy: Option<&Policy>| {
             let draft = Draft { policy: policy.cloned(), trying: None, ..self.draft.clone() };
-            Gate::try_from(draft).ok()
+            Some(Model::new(&Gate::try_from(draft).ok()?, contents, now))
         };
         let (Some(old), Some(new)) = (gate(self.warden.accepted()), gate(Some(policy))) else {
             return Vec::new();
         };
-        let (_, passes) = self.holds_and_passes();
-        let contents = Contents { passes: &passes, ..Contents::default() };
+        let ground = Ground::look();
         let enters =
-            |gate: &Gate, probe: &Probe| walk(gate, contents, &seen(probe, now)).stopped.is_none();
+            |gate: &Model, probe: &Probe| gate.walk(&ground.seen(probe, now)).stopped.is_none();
         let mut cut: Vec<(IpAddr, String)> = Vec::new();
         for comer in self.who_comes(trial, now).into_iter().take(LOOKED) {
             let (from, ways) = (comer.from, comer.ways.iter().filter(|probe| enters(&old, probe)));

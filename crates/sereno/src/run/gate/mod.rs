@@ -315,7 +315,7 @@ impl Guard {
         };
         let (holds, passes) = self.holds_and_passes();
         let contents = Contents { holds: &holds, passes: &passes, ..Contents::default() };
-        let seen = approach::seen(probe, now);
+        let seen = approach::Ground::look().seen(probe, now);
         Reply::Explained(reasons(&gate, &walk::walk(&gate, contents, &seen)))
     }
 }
