@@ -289,7 +289,7 @@ impl Guard {
         }
     }
 
-    /// The wanted gate as text, with the bans and passes in force.
+    /// The wanted gate as text, with the bans and passes in force; connections are of the moment.
     fn gate_text(&self, now: Time) -> Reply {
         match Gate::try_from(self.draft.clone()) {
             Ok(gate) => {
