@@ -86,7 +86,7 @@ pub struct PolicyStatus {
     /// Why it is not in force, where it should be.
     pub refused: Option<String>,
     /// Those that were in force, oldest first.
-    pub history: Vec<Past>,
+    pub history: Vec<Former>,
     /// The table it stands in.
     pub table: Option<Name>,
 }
@@ -135,6 +135,17 @@ pub struct Reached {
     pub zones: Vec<Name>,
     /// Whether the world should not reach him.
     pub delicate: bool,
+}
+
+/// A policy that was in force, by its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// Its number.
+    pub number: u64,
+    /// Since when.
+    pub since: Time,
+    /// How many rules it has; `None`: there was no policy.
+    pub rules: Option<usize>,
 }
 
 /// A policy that was in force.

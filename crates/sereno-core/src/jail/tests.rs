@@ -2,7 +2,7 @@ use super::*;
 use crate::rule::session::Line;
 use proptest::prelude::*;
 
-fn verdict(at: i64, addr: &str, account: u64) -> Verdict<'static> {
+pub(super) fn verdict(at: i64, addr: &str, account: u64) -> Verdict<'static> {
     Verdict {
         at: Time::from_secs(at),
         addr: addr.parse().unwrap(),

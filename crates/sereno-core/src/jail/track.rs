@@ -245,22 +245,8 @@ impl Track {
 mod tests {
     use super::*;
     use crate::gate::Name;
+    use crate::jail::tests::verdict;
     use proptest::prelude::*;
-
-    fn failed(second: i64, account: u64) -> Verdict<'static> {
-        Verdict {
-            at: Time::from_secs(second),
-            addr: [192, 0, 2, 7].into(),
-            network: None,
-            good: false,
-            weight: 1,
-            proved: 0,
-            account,
-            spoofable: false,
-            pattern: "p".into(),
-            line: Line::new(format!("{second} {account}").as_bytes()).to_owned(),
-        }
-    }
 
     proptest! {
         /// Marks and lines against lists that are put in order and cut at every failure; and what is
@@ -279,7 +265,7 @@ mod tests {
                     track.forgive(account);
                     marks.retain(|mark| mark.account != account);
                 } else {
-                    let verdict = failed(second, account);
+                    let verdict = verdict(second, "192.0.2.7", account);
                     track.count(&verdict, 1, &policy);
                     let place = marks.partition_point(|mark| mark.at <= verdict.at);
                     let before = place.checked_sub(1).map(|i| &mut marks[i]);
@@ -311,7 +297,7 @@ mod tests {
         };
         let mut track = Track::default();
         let mut failure = |second: i64| {
-            let verdict = failed(second, (second % 3) as u64);
+            let verdict = verdict(second, "192.0.2.7", (second % 3) as u64);
             let tripped = track.count(&verdict, 1, &policy);
             (track.marks().count(), track.sum, tripped)
         };

@@ -1,7 +1,7 @@
 //! One Sereno for a table: two would put back for ever what the other one did.
 
 use crate::words;
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, open};
 use rustix::io::Errno;
 use sereno_core::gate::Name;
 use std::fs::File;
@@ -9,8 +9,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-/// Where the files lie by which programs see each other. Only root writes there: who could, would
-/// keep Sereno from starting.
+/// Where the files lie by which programs see each other. Nobody else may open them: who can read a
+/// file can lock it (flock(2)), and would keep Sereno from starting.
 const FOLDER: &str = "/run/sereno";
 
 /// Holds a table of this network namespace until it is dropped; `None` where there is no place to
@@ -40,5 +40,30 @@ fn place(table: Name) -> Option<File> {
     let net = std::fs::metadata("/proc/self/ns/net").ok()?.ino();
     let path = Path::new(FOLDER).join(format!("{table}-{net}.lock"));
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Some(open(&path, flags, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH).ok()?.into())
+    let own = Mode::RUSR | Mode::WUSR;
+    let file = open(&path, flags, own).ok()?;
+    // One that was there may have been open to others.
+    fchmod(&file, own).ok()?;
+    Some(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn nobody_else_can_open_what_is_locked() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: needs root");
+            return;
+        }
+        let table: Name = "claim-test".parse().unwrap();
+        let held = claim(table).unwrap().unwrap();
+        assert_eq!(held.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let other = claim(table).unwrap_err();
+        assert!(other.to_string().contains(&std::process::id().to_string()), "{other}");
+        drop(held);
+        assert!(claim(table).unwrap().is_some());
+    }
 }

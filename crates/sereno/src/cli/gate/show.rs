@@ -73,9 +73,7 @@ fn members(zone: &Zone) -> String {
 /// The policies that were in force.
 pub(super) fn history(status: &PolicyStatus, out: &mut impl Write) -> io::Result<()> {
     for past in &status.history {
-        let what = past.policy.as_ref().map_or_else(words::gate_past_open, |policy| {
-            words::gate_past_rules(policy.rules.len())
-        });
+        let what = past.rules.map_or_else(words::gate_past_open, words::gate_past_rules);
         writeln!(out, "{:>4}  {}  {what}", past.number, moment(past.since))?;
     }
     Ok(())

@@ -18,7 +18,7 @@ use sereno_core::gate::{Contents, Gate, Hold, Pass, reasons, render, walk};
 use sereno_core::jail::Friend;
 use sereno_core::time::Time;
 use sereno_wire::control::Reply;
-use sereno_wire::gate::{Accepted, GateAsk, Past, PolicyStatus, Probe, Trying};
+use sereno_wire::gate::{Accepted, Former, GateAsk, Past, PolicyStatus, Probe, Trying};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -283,7 +283,7 @@ impl Guard {
             panic: warden.panic,
             differs: warden.differs(),
             refused: self.hands.lawless().map(str::to_owned),
-            history: warden.past.clone(),
+            history: warden.past.iter().map(former).collect(),
             table: Some(self.draft.table),
             counts: self.hands.policy_counts(),
         }
@@ -318,6 +318,11 @@ impl Guard {
         let seen = approach::Ground::look().seen(probe, now);
         Reply::Explained(reasons(&gate, &walk::walk(&gate, contents, &seen)))
     }
+}
+
+fn former(past: &Past) -> Former {
+    let rules = past.policy.as_ref().map(|policy| policy.rules.len());
+    Former { number: past.number, since: past.since, rules }
 }
 
 /// What a policy has that another one has not, line by line.
