@@ -6,6 +6,7 @@ use crate::run::Shell;
 use crate::run::guard::Guard;
 use crate::words;
 use md5::{Digest, Md5};
+use rustix::fs::OFlags;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::Engine;
 use sereno_core::gate::Name;
@@ -15,9 +16,9 @@ use sereno_store::fail2ban::{Gift, Given, Position, give};
 use sereno_tail::{Checkpoint, Follow};
 use sha1::Sha1;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Bytes of a first line that are looked at, at most.
@@ -90,7 +91,10 @@ fn positions(guard: &Guard, heir: &Heir, now: Time) -> Vec<Position> {
                 let same = |c: &&Checkpoint| (c.dev, c.ino) == (meta.dev(), meta.ino());
                 Some(checkpoints.iter().rfind(same)?.place.offset)
             };
-            let Ok(mut file) = File::open(&log) else { continue };
+            // Something else may stand there by now, such as a FIFO that nobody writes into.
+            let wait = OFlags::NONBLOCK.bits().cast_signed();
+            let open = OpenOptions::new().read(true).custom_flags(wait).open(&log);
+            let Ok(mut file) = open else { continue };
             if let Some(at) = place(&file)
                 && let Some(line) = first_line(&mut file)
             {
