@@ -1,0 +1,73 @@
+//! From what packets meet elsewhere to a policy.
+
+mod families;
+mod lines;
+mod weak;
+
+use crate::Imported;
+use crate::entry::Way;
+use crate::remark::{Notes, Remark};
+use lines::Made;
+use sereno_core::gate::Name;
+use sereno_core::gate::policy::{Deed, Policy, TRUSTED, What, Who, Zone};
+
+/// Rules of a policy at most.
+const MOST: usize = 1000;
+
+/// The policy that does for packets of both families what these do.
+pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imported {
+    if v6.is_none() && v4.is_some() {
+        notes.say_of_all(Remark::V6Open);
+    }
+    let [v4, v6] = [v4, v6].map(|way| way.map(|way| lines::lines(way, &mut notes)));
+    let mut made = families::merge(v4, v6);
+    if made.len() > MOST {
+        notes.say(made[MOST].place, &made[MOST].text, Remark::TooMany);
+        made.truncate(MOST);
+    }
+    let zones = trusted(&mut made, &mut notes);
+    weak::look(&made, &mut notes);
+    let rules = made.into_iter().map(|made| made.rule.written(&made.why)).collect();
+    let policy = Policy { zones, rules, ping: false, asymmetric: false, cut: false };
+    Imported { policy, remarks: notes.into_told() }
+}
+
+/// Who may do everything, as a zone: where nothing behind the rule could stop or slow him down.
+fn trusted(made: &mut Vec<Made>, notes: &mut Notes) -> Vec<Zone> {
+    let Ok(name) = Name::new(TRUSTED) else { return Vec::new() };
+    let mut zone = Zone { name, networks: Vec::new(), interfaces: Vec::new(), open: true };
+    let narrow = |made: &Made| {
+        let rule = &made.rule;
+        !made.last && (rule.deed != Deed::Allow || rule.rate.is_some() || rule.limit.is_some())
+    };
+    let after = made.iter().rposition(narrow).map_or(0, |at| at + 1);
+    let mut at = after;
+    while at < made.len() {
+        let rule = &made[at].rule;
+        let all = rule.what == [What::All] && rule.to.is_empty() && !made[at].last;
+        match &rule.from {
+            Who::Those { networks, .. }
+                if all
+                    && rule.on.is_empty()
+                    && networks.iter().all(|network| network.bits() > 0) =>
+            {
+                for network in networks.iter().filter(|network| weak::is_private(**network)) {
+                    notes.say(made[at].place, &made[at].text, Remark::Spoofed(*network));
+                }
+                zone.networks.extend(networks);
+                made.remove(at);
+            }
+            Who::Anybody if all && !rule.on.is_empty() => {
+                zone.interfaces.append(&mut made[at].rule.on);
+                made.remove(at);
+            }
+            _ => at += 1,
+        }
+    }
+    zone.networks.sort_unstable_by_key(|network| (network.addr(), network.bits()));
+    zone.networks.dedup();
+    zone.interfaces.sort_unstable();
+    zone.interfaces.dedup();
+    let empty = zone.networks.is_empty() && zone.interfaces.is_empty();
+    if empty { Vec::new() } else { vec![zone] }
+}
