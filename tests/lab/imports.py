@@ -5,9 +5,11 @@
 """
 
 import json
+import os
 import pathlib
 import re
 import secrets
+import shutil
 import socket
 import struct
 import subprocess
@@ -15,12 +17,14 @@ import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
+import fixture
 import guard
 import house
 import net
 from house import CLIENT, SERVER, STRANGER, V4, V6
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "crates/sereno-import/tests/data/page.txt"
+FIREWALLD = os.environ.get("SERENO_LAB_CACHE", "/var/cache/sereno-lab") + "/firewalld"
 # Who speaks: somebody of the page's LAN, and a stranger, in each family.
 LAN, LAN6 = "10.20.30.7", "2001:db8:900d::7"
 WORLD, WORLD6 = "203.0.113.9", "2001:db8:bad::9"
@@ -38,7 +42,8 @@ def pings(source, target):
     mark = secrets.token_bytes(8)
     with socket.socket(family, socket.SOCK_RAW, kind) as sock:
         sock.bind((source, 0))
-        head = struct.pack("!BBHHH", request, 0, 0, 7, 1) + mark
+        # Another number each time, or it would be of a conversation that goes on.
+        head = struct.pack("!BBHHH", request, 0, 0, secrets.randbits(16), 1) + mark
         total = sum(struct.unpack(f"!{len(head) // 2}H", head))
         while total >> 16:
             total = (total & 0xFFFF) + (total >> 16)
@@ -61,6 +66,8 @@ class Imports(house.HouseCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        missing = [what for what in ("/usr/sbin/ufw", FIREWALLD) if not os.path.exists(what)]
+        fixture.skip(f"missing {' '.join(missing)}: run tests/lab/setup doors" if missing else "")
         for port in set(TCP) - set(house.PORTS):
             cls.house.listen(SERVER, port)
         cls.house.listen(STRANGER, 53)
@@ -185,6 +192,77 @@ class Imports(house.HouseCase):
         self.assertIn('the \\"web\\"', json.dumps(said["policy"]["rules"]))
         self.guarding()
         self.assert_same(self.probes(everybody), wanted)
+
+    def ufw(self, folder, *commands):
+        """Runs ufw in the server's namespace, with its files in a folder of this test."""
+        mounts = "mount --bind $0/ufw /etc/ufw && mount --bind $0/default/ufw /etc/default/ufw && exec ufw"
+        for command in commands:
+            self.house.run(SERVER, "unshare", "--mount", "sh", "-c", f'{mounts} "$@"', folder, *command.split(" "))
+
+    def test_ufw(self):
+        """What the real ufw made of its commands, in the kernel and taken over."""
+        folder = f"{self.work}/etc"
+        shutil.copytree("/etc/ufw", f"{folder}/ufw")
+        os.makedirs(f"{folder}/default")
+        shutil.copy("/etc/default/ufw", f"{folder}/default/ufw")
+        everybody = (LAN, LAN6, WORLD, WORLD6, "203.0.113.200")
+        self.addCleanup(self.house.run, SERVER, "nft", "flush", "ruleset")
+        self.ufw(folder, "allow 22/tcp", "allow from 10.20.30.0/24", "deny from 203.0.113.128/25 to any port 80 proto tcp",
+                 "allow 80,443/tcp", "limit 9090/tcp", "allow 10000:20000/udp", "reject 25/tcp", "allow from 2001:db8:900d::/64 to any port 5060 proto udp",
+                 "insert 1 deny from 203.0.113.9 to any port 443 proto tcp", "allow in on eth0 to any port 3306 proto tcp", "--force enable")  # fmt: skip
+        wanted = self.probes(everybody)
+        known = {(LAN, "udp", 9999): True, (WORLD, "tcp", 443): False, (WORLD6, "tcp", 443): True, (WORLD, "tcp", 9090): True,
+                 ("203.0.113.200", "tcp", 80): False, (LAN6, "udp", 5060): True, (WORLD, "ping", 0): True, (WORLD6, "udp", 5060): False}  # fmt: skip
+        self.assert_same(wanted, known)
+        self.house.run(SERVER, "nft", "flush", "ruleset")
+        said = self.take("ufw", f"{folder}/ufw")
+        self.assertEqual([one for one in said["remarks"] if one["grade"] == "left"], [])
+        self.assertIn('"allow tcp/9090 rate 10/minute burst 5"', self.read("sereno.toml"))
+        self.guarding()
+        self.assert_same(self.probes(everybody), wanted)
+
+    def test_firewalld(self):
+        """What its own program writes, read as its manual says."""
+        shutil.copytree(f"{FIREWALLD}/etc", f"{self.work}/etc")
+        shutil.copytree(f"{FIREWALLD}/usr/lib/firewalld", f"{self.work}/usr/lib/firewalld")
+        program = ["env", f"PYTHONPATH={FIREWALLD}/usr/lib/python3/dist-packages", "/usr/bin/python3", f"{FIREWALLD}/usr/bin/firewall-offline-cmd",
+                   "--system-config", f"{self.work}/etc/firewalld", "--default-config", f"{self.work}/usr/lib/firewalld"]  # fmt: skip
+        for words in (["--zone=public", "--add-service=sip"], ["--zone=public", "--add-service=https"], ["--zone=public", "--add-port=10000-20000/udp"],
+                      ["--zone=internal", "--add-source=10.20.30.0/24"], ["--zone=internal", "--add-port=3306/tcp"], ["--zone=trusted", "--add-source=2001:db8:900d::/64"],
+                      ["--zone=public", "--add-rich-rule=rule family=ipv4 source address=203.0.113.128/25 port port=443 protocol=tcp drop"],
+                      ["--zone=public", "--add-rich-rule=rule family=ipv4 source address=203.0.113.0/24 port port=5038 protocol=tcp accept"],
+                      ["--zone=public", "--add-icmp-block=echo-request"]):  # fmt: skip
+            subprocess.run([*program, *words], check=True, capture_output=True, timeout=60)
+        said = self.take("firewalld", f"{self.work}/etc/firewalld")
+        self.assertEqual([one for one in said["remarks"] if one["grade"] == "left"], [])
+        self.guarding()
+        public = {("tcp", 22), ("tcp", 443), ("udp", 5060), ("udp", 10000), ("udp", 15000), ("udp", 20000)}
+        own = {
+            LAN: {("tcp", 22), ("tcp", 3306), ("ping", 0)},
+            WORLD: public | {("tcp", 5038)},
+            WORLD6: public,
+            "203.0.113.200": public - {("tcp", 443)} | {("tcp", 5038)},
+        }
+        found = self.probes((*own, LAN6))
+        self.assert_same(found, {key: key[0] == LAN6 or key[1:] in own[key[0]] for key in found})
+
+    def test_csf(self):
+        """By what its readme says: the program is in no archive."""
+        conf = 'TESTING = "0"\nTCP_IN = "22,80,443,9000:9090"\nTCP6_IN = "22,443"\nUDP_IN = "5060,10000:20000"\nUDP6_IN = ""\nIPV6 = "1"\nICMP_IN = "1"\n'
+        conf += 'CONNLIMIT = "22;5,80;20"\nPORTFLOOD = "443;tcp;20;300"\nDROP = "DROP"\nCC_DENY = "XX"\n'
+        self.write("csf.conf", conf)
+        self.write("csf.allow", "10.20.30.0/24 # the phones\ntcp|in|d=3306|s=203.0.113.9\nudp|out|d=53|d=192.0.2.1\n")
+        self.write("csf.deny", "203.0.113.200 # lfd: too many\n2001:db8:bad::/64\n")
+        said = self.take("csf", self.work, code=1)
+        self.assertEqual([one["text"] for one in said["remarks"] if one["grade"] == "left"], ['CC_DENY = "XX"', "udp|out|d=53|d=192.0.2.1"])
+        text = self.read("sereno.toml")
+        for line in ('"allow all from 10.20.30.0/24   # the phones"', '"allow ssh limit 5"', "rate 240/hour burst 20"):
+            self.assertIn(line, text)
+        self.guarding()
+        four = {("tcp", 22), ("tcp", 80), ("tcp", 443), ("tcp", 9090), ("udp", 5060), ("udp", 10000), ("udp", 15000), ("udp", 20000), ("ping", 0)}
+        own = {WORLD: four | {("tcp", 3306)}, "203.0.113.10": four, LAN6: {("tcp", 22), ("tcp", 443), ("ping", 0)}, "203.0.113.200": set(), WORLD6: set()}
+        found = self.probes((*own, LAN))
+        self.assert_same(found, {key: key[0] == LAN or key[1:] in own[key[0]] for key in found})
 
     def test_a_file_that_is_there_is_kept(self):
         rules = self.write("rules", "iptables -A INPUT -p tcp --dport 22 -j ACCEPT\niptables -A INPUT -j DROP\n")

@@ -5,14 +5,20 @@
 //! not be expressed, what is otherwise now, and where the old rules were weak. Nothing here touches a
 //! file or the network.
 
+mod csf;
 mod entry;
+mod firewalld;
 mod iptables;
 mod matching;
 mod policy;
 mod remark;
+mod ufw;
 
+pub use csf::csf;
+pub use firewalld::firewalld;
 pub use iptables::read as iptables;
 pub use remark::{Grade, Place, Remark, Told};
+pub use ufw::ufw;
 
 use sereno_core::gate::policy::Policy;
 

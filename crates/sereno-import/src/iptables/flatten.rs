@@ -24,7 +24,7 @@ struct Walk<'a> {
 }
 
 /// The entries of a chain of the kernel.
-pub(super) fn flatten(set: &Ruleset, chain: &str, notes: &mut Notes) -> Way {
+pub(crate) fn flatten(set: &Ruleset, chain: &str, notes: &mut Notes) -> Way {
     for (name, remark) in [("OUTPUT", Remark::Outgoing), ("FORWARD", Remark::Forwarded)] {
         let chain = set.chains.get(name);
         if let Some(rule) = chain.and_then(|chain| chain.rules.first()) {

@@ -10,7 +10,9 @@ mod tests;
 use crate::entry::Way;
 use crate::remark::{Notes, Remark};
 use crate::{Imported, Source, policy};
-use ruleset::{Ruleset, Tables};
+pub(crate) use flatten::flatten;
+use ruleset::Ruleset;
+pub(crate) use ruleset::Tables;
 use sereno_core::gate::Family;
 use shell::{Kind, Said};
 
@@ -40,7 +42,7 @@ pub fn read(sources: &[Source<'_>]) -> Imported {
 
 /// What comes in, by the chain `INPUT`; `None` if nothing was said of it.
 fn way(set: &Ruleset, notes: &mut Notes) -> Option<Way> {
-    set.says_something("INPUT").then(|| flatten::flatten(set, "INPUT", notes))
+    set.says_something("INPUT").then(|| flatten(set, "INPUT", notes))
 }
 
 /// The family of lines that do not say it.

@@ -57,6 +57,11 @@ impl Tables {
         self.sets[family as usize].as_ref()
     }
 
+    /// The chains of a family, to be completed.
+    pub(crate) fn of_mut(&mut self, family: Family) -> &mut Ruleset {
+        self.set(family)
+    }
+
     /// Does what a line says. What does not say its family is of this one.
     pub(super) fn take(&mut self, family: Family, said: &Said, notes: &mut Notes) {
         match &said.kind {
@@ -132,6 +137,26 @@ pub(super) fn verdict(word: &str) -> Option<Verdict> {
 }
 
 impl Ruleset {
+    /// Lets a chain end with a jump, as a program does that is not in its files.
+    pub(crate) fn jump(&mut self, chain: &str, to: &str) {
+        let words = vec!["-j".to_owned(), to.to_owned()];
+        let raw = Raw { place: Place { source: 0, line: 1 }, text: format!("-j {to}"), words };
+        self.chains.entry(chain.to_owned()).or_default().rules.push(raw);
+        self.chains.entry(to.to_owned()).or_default();
+    }
+
+    /// Leaves nothing in a chain.
+    pub(crate) fn empty(&mut self, chain: &str) {
+        self.chains.insert(chain.to_owned(), Chain::default());
+    }
+
+    /// Leaves no rule in a chain that only writes down what happens.
+    pub(crate) fn without_logs(&mut self, chain: &str) {
+        if let Some(chain) = self.chains.get_mut(chain) {
+            chain.rules.retain(|rule| !rule.words.iter().any(|word| word == "LOG"));
+        }
+    }
+
     /// A command of iptables.
     fn order(&mut self, said: &Said, words: &[String], notes: &mut Notes) {
         let is_order = |word: &String| word.starts_with("--") || word.len() == 2;

@@ -177,6 +177,10 @@ fn rule(entry: &Entry, over: Option<&Entry>, notes: &mut Notes) -> Option<Made> 
     if is_lease(matching) && lets_in || is_replies(entry) {
         return None;
     }
+    // The kernel takes no such header (RFC 5095).
+    if matching.odd == ["--rt-type 0"] && !lets_in {
+        return None;
+    }
     let unseen = state::INVALID | state::UNTRACKED;
     if matching.states & !unseen == 0 && !lets_in {
         return None;
@@ -184,8 +188,7 @@ fn rule(entry: &Entry, over: Option<&Entry>, notes: &mut Notes) -> Option<Made> 
     let counted = matching.rate.is_some() || matching.limit.is_some();
     let odd = !matching.odd.is_empty() || matching.over || counted && !lets_in;
     let Some(what) = about(matching).filter(|_| !odd && matching.states & state::NEW != 0) else {
-        let needed = matching.odd.is_empty()
-            && matching.icmp.is_some_and(|icmp| is_needed(matching.family, icmp));
+        let needed = matching.icmp.is_some_and(|icmp| is_needed(matching.family, icmp));
         match (needed, lets_in) {
             (true, true) => {}
             (true, false) => say(Remark::Needed),

@@ -2,14 +2,15 @@
 
 mod families;
 mod lines;
-mod weak;
+pub(crate) mod weak;
 
 use crate::Imported;
 use crate::entry::Way;
 use crate::remark::{Notes, Remark};
-use lines::Made;
+pub(crate) use lines::{Made, plain};
+use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
-use sereno_core::gate::policy::{Deed, Policy, TRUSTED, What, Who, Zone};
+use sereno_core::gate::policy::{Deed, Policy, Rule, TRUSTED, What, Who, Zone};
 
 /// Rules of a policy at most.
 const MOST: usize = 1000;
@@ -36,20 +37,15 @@ pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imp
 fn trusted(made: &mut Vec<Made>, notes: &mut Notes) -> Vec<Zone> {
     let Ok(name) = Name::new(TRUSTED) else { return Vec::new() };
     let mut zone = Zone { name, networks: Vec::new(), interfaces: Vec::new(), open: true };
-    let narrow = |made: &Made| {
-        let rule = &made.rule;
-        !made.last && (rule.deed != Deed::Allow || rule.rate.is_some() || rule.limit.is_some())
-    };
-    let after = made.iter().rposition(narrow).map_or(0, |at| at + 1);
-    let mut at = after;
+    let mut at = 0;
     while at < made.len() {
         let rule = &made[at].rule;
-        let all = rule.what == [What::All] && rule.to.is_empty() && !made[at].last;
+        let all = rule.what == [What::All] && rule.deed == Deed::Allow && rule.to.is_empty();
+        let free = !made[at..].iter().skip(1).any(|later| narrows(later, rule));
         match &rule.from {
+            _ if !all || made[at].last || !free => at += 1,
             Who::Those { networks, .. }
-                if all
-                    && rule.on.is_empty()
-                    && networks.iter().all(|network| network.bits() > 0) =>
+                if rule.on.is_empty() && networks.iter().all(|network| network.bits() > 0) =>
             {
                 for network in networks.iter().filter(|network| weak::is_private(**network)) {
                     notes.say(made[at].place, &made[at].text, Remark::Spoofed(*network));
@@ -57,7 +53,7 @@ fn trusted(made: &mut Vec<Made>, notes: &mut Notes) -> Vec<Zone> {
                 zone.networks.extend(networks);
                 made.remove(at);
             }
-            Who::Anybody if all && !rule.on.is_empty() => {
+            Who::Anybody if !rule.on.is_empty() => {
                 zone.interfaces.append(&mut made[at].rule.on);
                 made.remove(at);
             }
@@ -70,4 +66,18 @@ fn trusted(made: &mut Vec<Made>, notes: &mut Notes) -> Vec<Zone> {
     zone.interfaces.dedup();
     let empty = zone.networks.is_empty() && zone.interfaces.is_empty();
     if empty { Vec::new() } else { vec![zone] }
+}
+
+/// Whether a later rule could stop or slow down those of an earlier one, if it came first.
+fn narrows(later: &Made, earlier: &Rule) -> bool {
+    let Rule { deed, rate, limit, from, .. } = &later.rule;
+    let plain = *deed == Deed::Allow && rate.is_none() && limit.is_none();
+    let apart = match (from, &earlier.from) {
+        (Who::Those { zones, networks }, Who::Those { networks: own, .. }) => {
+            let meets = |network: &Prefix| own.iter().any(|own| own.overlaps(*network));
+            zones.is_empty() && !networks.iter().any(meets)
+        }
+        _ => false,
+    };
+    !later.last && !plain && !apart
 }

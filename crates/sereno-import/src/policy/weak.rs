@@ -3,7 +3,7 @@
 use super::lines::Made;
 use crate::remark::{Notes, Remark};
 use sereno_core::addr::Prefix;
-use sereno_core::gate::policy::{Deed, What, Who, is_delicate};
+use sereno_core::gate::policy::{Deed, WORLD, What, Who, is_delicate};
 use sereno_core::gate::{PortRange, Proto};
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ const WIDE: u16 = 1000;
 const CLEAR: [u16; 5] = [21, 23, 110, 143, 389];
 
 /// Tells what everybody reached.
-pub(super) fn look(made: &[Made], notes: &mut Notes) {
+pub(crate) fn look(made: &[Made], notes: &mut Notes) {
     for made in
         made.iter().filter(|made| made.rule.deed == Deed::Allow && is_world(&made.rule.from))
     {
@@ -42,7 +42,10 @@ fn of(range: PortRange) -> Option<Remark> {
 fn is_world(from: &Who) -> bool {
     match from {
         Who::Anybody => true,
-        Who::Those { networks, .. } => networks.iter().any(|network| network.bits() == 0),
+        Who::Those { zones, networks } => {
+            let world = zones.iter().any(|zone| zone.as_str() == WORLD);
+            world || networks.iter().any(|network| network.bits() == 0)
+        }
     }
 }
 

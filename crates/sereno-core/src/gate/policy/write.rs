@@ -16,7 +16,9 @@ impl Rule {
         let _ = self.line(&mut line);
         let why: String = why.chars().filter(|c| !c.is_control()).collect();
         let why = why.trim();
-        if !why.is_empty() {
+        // The name of the service says nothing that is not there.
+        let known = line.split([' ', ',']).any(|word| word == why);
+        if !why.is_empty() && !known {
             let _ = write!(line, "   # {why}");
         }
         self.text = line;

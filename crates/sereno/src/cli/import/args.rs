@@ -18,6 +18,19 @@ pub enum ImportCommand {
     /// iptables, which are read and not run. Without a file: where Debian and Red Hat keep them.
     /// Exit code 1 when something could not be expressed.
     Iptables(FirewallArgs),
+    /// Write the rules of ufw as the policy of the gate; as `import iptables`.
+    ///
+    /// FILE is the folder of its configuration, by itself /etc/ufw; /etc/default/ufw is read besides.
+    Ufw(FirewallArgs),
+    /// Write the zones of firewalld as the policy of the gate; as `import iptables`.
+    ///
+    /// FILE is the folder of its configuration, by itself /etc/firewalld; what its package brings is read
+    /// besides.
+    Firewalld(FirewallArgs),
+    /// Write the ports and lists of csf as the policy of the gate; as `import iptables`.
+    ///
+    /// FILE is the folder of its configuration, by itself /etc/csf.
+    Csf(FirewallArgs),
 }
 
 /// `sereno import fail2ban`.
@@ -68,6 +81,12 @@ pub struct FirewallArgs {
 pub enum FirewallKind {
     /// iptables and ip6tables.
     Iptables,
+    /// ufw.
+    Ufw,
+    /// firewalld.
+    Firewalld,
+    /// csf.
+    Csf,
 }
 
 impl FirewallKind {
@@ -76,6 +95,9 @@ impl FirewallKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Iptables => "iptables",
+            Self::Ufw => "ufw",
+            Self::Firewalld => "firewalld",
+            Self::Csf => "csf",
         }
     }
 }

@@ -33,6 +33,9 @@ pub fn run(command: &ImportCommand, out: &mut impl Write) -> Outcome {
     let args = match command {
         ImportCommand::Fail2ban(args) => args,
         ImportCommand::Iptables(args) => return firewall::run(FirewallKind::Iptables, args, out),
+        ImportCommand::Ufw(args) => return firewall::run(FirewallKind::Ufw, args, out),
+        ImportCommand::Firewalld(args) => return firewall::run(FirewallKind::Firewalld, args, out),
+        ImportCommand::Csf(args) => return firewall::run(FirewallKind::Csf, args, out),
     };
     // What programs read is never translated.
     if args.json.json { words::to(Lang::English, || import(args, out)) } else { import(args, out) }

@@ -13,6 +13,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::init;
 use crate::{policy, words};
 use sereno_config::{Lang, Severity};
+use sereno_core::gate::policy::Policy;
 use sereno_import::{Grade, Imported};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 /// # Errors
 /// When there is nothing to read, a file is there already and nobody said to replace it, or one cannot
 /// be written.
-pub fn run(kind: FirewallKind, args: &FirewallArgs, out: &mut impl Write) -> Outcome {
+pub(super) fn run(kind: FirewallKind, args: &FirewallArgs, out: &mut impl Write) -> Outcome {
     // What programs read is never translated.
     if args.json.json {
         words::to(Lang::English, || import(kind, args, out))
@@ -35,7 +36,7 @@ fn import(kind: FirewallKind, args: &FirewallArgs, out: &mut impl Write) -> Outc
     let sources = files::gather(kind, &args.from)?;
     let imported = files::read(kind, &sources);
     let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    let head = words::import_firewall_head(names.join(", "), kind.as_str());
+    let head = words::import_firewall_head(files::place(kind, &args.from, &names), kind.as_str());
     let text = page(&imported.policy, &head);
     if !args.dry_run {
         place(&text, &imported, args)?;
@@ -62,7 +63,12 @@ fn place(text: &str, imported: &Imported, args: &FirewallArgs) -> Result<(), Fai
     if let Some(problem) = read.problems.iter().find(|one| one.severity == Severity::Error) {
         return Err(Failure::refused(words::import_reads_badly(problem)));
     }
-    match read.policy.gate == Some(imported.policy.clone()) {
+    // The order of zones means nothing.
+    let sorted = |mut policy: Policy| {
+        policy.zones.sort_unstable_by_key(|zone| zone.name);
+        policy
+    };
+    match read.policy.gate.map(sorted) == Some(sorted(imported.policy.clone())) {
         true => Ok(()),
         false => Err(Failure::refused(words::import_reads_badly("[gate]"))),
     }
