@@ -89,6 +89,8 @@ pub enum Remark {
 
     /// IPv6 was open: there were no rules for it.
     V6Open,
+    /// IPv4 was.
+    V4Open,
     /// What no rule was about got in.
     OpenByDefault,
     /// Nothing but this interface was closed.
@@ -133,6 +135,7 @@ impl Remark {
             | Self::Off
             | Self::Flushed => Grade::Changed,
             Self::V6Open
+            | Self::V4Open
             | Self::OpenByDefault
             | Self::OnlyOn(_)
             | Self::Unreached(_)

@@ -78,7 +78,7 @@ impl<'a> Parts<'a> {
                     about.what.extend(found.into_iter().flatten());
                 }
                 "include" => {
-                    self.service(node.attribute("service").unwrap_or_default(), about, depth + 1)?
+                    self.service(node.attribute("service").unwrap_or_default(), about, depth + 1)?;
                 }
                 "destination" => {
                     let ends = ["ipv4", "ipv6"].into_iter().filter_map(|key| node.attribute(key));

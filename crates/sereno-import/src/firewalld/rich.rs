@@ -43,7 +43,7 @@ impl Reader<'_> {
                     rule.to.extend(about.to);
                 }
                 "icmp-type" if part.attribute("name") == Some("echo-request") => {
-                    rule.what = vec![What::Ping]
+                    rule.what = vec![What::Ping];
                 }
                 "accept" | "drop" | "reject" | "log" | "nflog" | "audit" => {}
                 other => return Err(odd(other)),

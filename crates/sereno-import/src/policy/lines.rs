@@ -144,7 +144,7 @@ fn take(over: &mut Vec<&Entry>, entry: &Entry) -> Option<Entry> {
     if entry.verdict != Verdict::Accept {
         return None;
     }
-    let at = over.iter().position(|over| is(&over))?;
+    let at = over.iter().position(is)?;
     Some(over.remove(at).clone())
 }
 

@@ -5,7 +5,7 @@ mod lines;
 pub(crate) mod weak;
 
 use crate::Imported;
-use crate::entry::Way;
+use crate::entry::{Verdict, Way};
 use crate::remark::{Notes, Remark};
 pub(crate) use lines::{Made, plain};
 use sereno_core::addr::Prefix;
@@ -17,9 +17,14 @@ const MOST: usize = 1000;
 
 /// The policy that does for packets of both families what these do.
 pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imported {
-    if v6.is_none() && v4.is_some() {
-        notes.say_of_all(Remark::V6Open);
+    match (&v4, &v6) {
+        (Some(_), None) => notes.say_of_all(Remark::V6Open),
+        (None, Some(_)) => notes.say_of_all(Remark::V4Open),
+        _ => {}
     }
+    // Of rules that shut nothing, none would be left, and that would shut all.
+    let nothing = || Way { entries: Vec::new(), rest: Verdict::Accept };
+    let v4 = if v6.is_none() { v4.or_else(|| Some(nothing())) } else { v4 };
     let [v4, v6] = [v4, v6].map(|way| way.map(|way| lines::lines(way, &mut notes)));
     let mut made = families::merge(v4, v6);
     if made.len() > MOST {

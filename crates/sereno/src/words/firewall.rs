@@ -51,8 +51,8 @@ words! {
         | "el programa está apagado: estas reglas no estaban en vigor";
     remark_flushed() = "from here on the rules are taken back again, with none behind it: that was not followed"
         | "desde aquí se quitan de nuevo las reglas, sin otras detrás: no se ha seguido";
-    remark_v6_open() = "there was no rule for IPv6: over it everything was open. The policy holds for both"
-        | "no había ninguna regla para IPv6: por ahí estaba todo abierto. La política rige para ambos";
+    remark_family_open(family) = "there was no rule for {family}: over it everything was open. The policy holds for both"
+        | "no había ninguna regla para {family}: por ahí estaba todo abierto. La política rige para ambos";
     remark_open_by_default() = "what no rule was about got in; the last line keeps that. Take it out when the others name all that is needed"
         | "entraba lo que ninguna regla mencionaba; la última línea lo conserva. Quítela cuando las otras nombren todo lo necesario";
     remark_only_on(on) = "only {on} was closed: by any other interface everything got in"

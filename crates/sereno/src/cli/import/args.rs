@@ -11,7 +11,7 @@ pub enum ImportCommand {
     ///
     /// Exit code 1 when something could not be taken over; the report says what, and why.
     Fail2ban(ImportArgs),
-    /// Write rules of iptables as the policy of the gate ([gate]), and tell what it cannot say and where
+    /// Write rules of iptables as the policy of the gate (`[gate]`), and tell what it cannot say and where
     /// they were weak.
     ///
     /// Reads what `iptables-save` and `ip6tables-save` print, and scripts or pages with commands of
@@ -62,7 +62,7 @@ pub struct FirewallArgs {
     /// What to read; - is standard input.
     #[arg(value_name = "FILE")]
     pub from: Vec<PathBuf>,
-    /// Where to write the [gate].
+    /// Where to write the `[gate]`.
     #[arg(long, value_name = "FILE", default_value = "/etc/sereno/conf.d/gate.toml")]
     pub into: PathBuf,
     /// Write nothing; show what would be written.

@@ -1,5 +1,5 @@
 //! `sereno import`: what other programs' files say, as files of Sereno's own. This module is about
-//! fail2ban's, [`firewall`] about those of firewalls.
+//! fail2ban's, `firewall` about those of firewalls.
 
 pub mod args;
 mod compose;
