@@ -15,6 +15,7 @@
 mod contents;
 mod doorway;
 mod hold;
+pub mod list;
 mod name;
 mod nat;
 mod older;
