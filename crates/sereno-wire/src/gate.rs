@@ -93,6 +93,8 @@ pub struct ListStatus {
     pub private: u64,
     /// What did not work the last time.
     pub problems: Vec<String>,
+    /// Whether the kernel has it as it was read last.
+    pub in_force: bool,
     /// Packets it stopped.
     pub packets: Option<u64>,
     /// Whether the address that was asked for is in it.

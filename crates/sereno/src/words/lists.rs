@@ -24,6 +24,7 @@ words! {
     lists_fetched() = "fetched" | "descargada";
     lists_packets() = "packets" | "paquetes";
     lists_reading() = "being read" | "leyéndose";
+    lists_not_in_force(fetched) = "{fetched}, not in force" | "{fetched}, sin vigor";
     lists_here() = "from files" | "de archivos";
     lists_unknown(count) = "{count} are no addresses" | "{count} no son direcciones";
     lists_wide(count) = "{count} are too wide to be meant" | "{count} son demasiado amplias para ser en serio";

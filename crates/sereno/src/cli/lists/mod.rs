@@ -87,6 +87,10 @@ fn show(lists: &[ListStatus], out: &mut impl Write) -> io::Result<()> {
             (true, None) => words::lists_here(),
             (true, Some(at)) => moment(at),
         };
+        let fetched = match list.in_force {
+            true => fetched,
+            false => words::lists_not_in_force(fetched),
+        };
         let packets = list.packets.map_or_else(|| "-".to_owned(), paint::number);
         let counts = [list.ranges, list.addresses].map(paint::number);
         let [ranges, addresses] = counts;

@@ -80,6 +80,8 @@ pub(super) struct Lists {
     wanted: Option<Wanted>,
     known: BTreeMap<Name, (Arc<List>, Info)>,
     counts: BTreeMap<Name, u64>,
+    /// Something is still to be written.
+    pending: bool,
     /// Why the kernel does not have them.
     refused: Option<String>,
 }
@@ -97,6 +99,7 @@ impl Lists {
             wanted: None,
             known: BTreeMap::new(),
             counts: BTreeMap::new(),
+            pending: true,
             refused: None,
         }
     }
@@ -192,6 +195,8 @@ impl Guard {
         while let Ok(news) = self.lists.news.try_recv() {
             match news {
                 News::Read(name, list, info) => {
+                    let known = self.lists.known.get(&name);
+                    self.lists.pending |= !known.is_some_and(|(old, _)| Arc::ptr_eq(old, &list));
                     let before = self.lists.known.insert(name, (list, *info));
                     let problems = &self.lists.known[&name].1.problems;
                     let told = before.map(|(_, info)| info.problems).unwrap_or_default();
@@ -200,11 +205,13 @@ impl Guard {
                 }
                 News::Counts(counts) => self.lists.counts = counts.into_iter().collect(),
                 News::Ready => {
+                    self.lists.pending = true;
                     self.hands.deafen();
                     self.order_lists(Order::Go);
                 }
                 News::Wrote(done) => {
                     self.lists.refused = done.err();
+                    self.lists.pending = false;
                     self.hands.hark();
                     let failed = self.register_kernel().err();
                     self.notes.extend(failed.map(|error| error.to_string()));
@@ -246,6 +253,10 @@ impl Guard {
                 wide: info.skipped.wide as u64,
                 private: info.skipped.nobody as u64,
                 problems: info.problems,
+                in_force: known.is_some()
+                    && !self.lists.pending
+                    && self.lists.refused.is_none()
+                    && self.hands.observing().is_none(),
                 packets: self.lists.counts.get(&conf.name).copied(),
                 holds: addr.map(|addr| known.is_some_and(|(list, _)| list.contains(addr))),
             }
