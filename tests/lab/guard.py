@@ -28,6 +28,8 @@ class Program:
         os.makedirs(f"{work}/state", exist_ok=True)
         self.socket = f"{work}/control.socket"
         self.process = None
+        # What starts it: a program that ends with the words behind it.
+        self.prefix = ()
 
     def command(self, *words):
         """The words of a command of ours where the program lives."""
@@ -39,7 +41,7 @@ class Program:
         environment = {**os.environ, "TZ": servers.ZONE}
         with open(f"{self.work}/guard.log", "ab") as log:
             self.process = subprocess.Popen(
-                words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self.prefix, *words], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         if not fixture.await_true(lambda: self.process.poll() is not None or self.answers()):
             raise AssertionError(f"the guard does not answer: {self.said()}")

@@ -73,7 +73,7 @@ class Lists(house.HouseCase):
 
     def test_files(self):
         self.write("bad.txt", "# bad\n203.0.113.0/25\n2001:db8:bad::9\n203.0.113.200 ; once more\n10.20.30.9\n", mode=0o644)
-        config = 'ignoreip = ["203.0.113.7"]\n[list.bad]\nfrom = ["@WORK@/bad.txt"]\n[list.web]\nfrom = ["@WORK@/web.txt"]\nports = "tcp/443"\n'
+        config = 'ignoreip = ["203.0.113.7"]\n[list.bad]\nfrom = ["@WORK@/bad.txt"]\n[list.web]\nfrom = ["@WORK@/web.txt"]\ncloses = "tcp/443"\n'
         self.write("web.txt", '["203.0.113.201"]', mode=0o644)
         porter = self.doors(config)
         self.shut((STRANGER, "203.0.113.9"), (STRANGER, "203.0.113.200"), (STRANGER, "2001:db8:bad::9"))
@@ -163,6 +163,42 @@ class Lists(house.HouseCase):
         porter.start()
         self.assert_shut(STRANGER, 443)
         self.assertGreater(self.listed(porter)["bad"]["addresses"], 0)
+
+    def test_who_is_let_in(self):
+        """An office with a name: in through the policy, another firewall and its own mistakes; and out when it moves."""
+        office, moved = "203.0.113.40", "203.0.113.41"
+        hosts = self.write("hosts", f"{office} office.example.org\n", mode=0o644)
+        self.write("lan.txt", "10.20.30.0/24\n2001:db8:900d::/64\n", mode=0o644)
+        self.write("sereno.toml", '[list.office]\nfrom = "office.example.org"\nopens = "tcp/22"\nfriends = true\n'
+                   '[list.lan]\nfrom = "@WORK@/lan.txt"\nopens = "all"\n[gate]\nrules = ["allow https"]\n')  # fmt: skip
+        self.house.run(SERVER, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP")
+        porter = house.Porter(self.house, self.work, "--config", f"{self.work}/sereno.toml")
+        porter.prefix = ("unshare", "--mount", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "-")
+        self.addCleanup(porter.stop)
+        porter.start()
+        porter.order("gate", "apply")
+        porter.order("gate", "confirm")
+        self.opens((STRANGER, office), (CLIENT, "10.20.30.9"), (CLIENT, "2001:db8:900d::9"))
+        self.opens((CLIENT, "10.20.30.9"), (STRANGER, None), port=443)
+        self.assert_shut(STRANGER, 22, source=moved)
+        self.assert_shut(STRANGER, 8088, source=office)
+        self.assertIn("let in by the list office", porter.order("gate", "explain", "tcp", office, "22"))
+        said = porter.ask("ban", office)
+        self.assertNotEqual(said.returncode, 0, "he is a friend")
+        with open(hosts, "w", encoding="ascii") as out:
+            out.write(f"{moved} office.example.org\n")
+        porter.order("lists", "refresh", "office")
+        self.opens((STRANGER, moved))
+        self.shut((STRANGER, office))
+        porter.order("ban", office)
+        # Nobody answers for the name any more: whoever had it last is still in.
+        with open(hosts, "w", encoding="ascii") as out:
+            out.write("")
+        porter.order("lists", "refresh", "office")
+        self.assertTrue(fixture.await_true(lambda: self.listed(porter)["office"]["problems"], 30))
+        self.assert_opens(STRANGER, 22, source=moved)
+        porter.kill()
+        self.assert_opens(STRANGER, 22, source=moved)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,20 @@ use crate::policy::{ListConf, Origin};
 use crate::problem::{Notes, Wrong};
 use crate::value::{self, Read, Value};
 use crate::written::Written;
+use sereno_core::gate::list::Use;
 use sereno_core::gate::{Name, Ports};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::de::DeValue;
 
 /// The options of `[list.NAME]`, each with a right value.
-const OPTIONS: [(&str, &str); 5] = [
+const OPTIONS: [(&str, &str); 7] = [
     ("enabled", "true"),
     ("from", "[\"https://example.org/bad.txt\", \"/etc/sereno/bad.txt\"]"),
-    ("ports", "\"all\""),
+    ("closes", "\"all\""),
+    ("opens", "\"tcp/22\""),
+    ("friends", "false"),
     ("every", "\"1d\""),
     ("most", "2000000"),
 ];
@@ -30,69 +34,101 @@ const LISTS: usize = 32;
 impl ListConf {
     /// What holds before any file has spoken.
     fn new(name: Name) -> Self {
-        Self { name, from: Vec::new(), ports: Ports::All, every: EVERY.0, most: MOST.0 }
+        let (from, deed) = (Vec::new(), None);
+        Self { name, from, deed, friends: false, every: Duration::ZERO, most: MOST.0 }
     }
+}
+
+/// A list while its options are read: whether it is enabled, and the place of its name.
+struct Draft {
+    conf: ListConf,
+    enabled: bool,
+    wrong: bool,
+    place: (usize, Range<usize>),
 }
 
 /// Reads the lists of all files.
 pub(crate) fn lists(files: &[Written<'_>], notes: &mut Notes) -> Vec<ListConf> {
-    let mut lists: Vec<(ListConf, bool)> = Vec::new();
-    let mut wrong: Vec<Name> = Vec::new();
-    let mut last = None;
+    let mut drafts: Vec<Draft> = Vec::new();
     for file in files {
         for (key, value) in file.section("list", notes).into_iter().flatten() {
-            let text: &str = key.get_ref();
-            let name = match (text.parse::<Name>(), value.get_ref()) {
-                (Ok(name), DeValue::Table(_)) => name,
-                (Err(why), _) => {
-                    let remedy = "write a short name of a-z, 0-9, _ and -, such as [list.bad]";
-                    notes.error(file.doc, Wrong::new(key.span(), why).remedy(remedy));
-                    continue;
-                }
-                _ => {
-                    let what = format!("{text} stands where the name of a list is expected");
-                    let remedy = "write [list.NAME] on a line of its own, and the options below it";
-                    notes.error(file.doc, Wrong::new(key.span(), what).remedy(remedy));
-                    continue;
-                }
-            };
-            let at = lists.iter().position(|(list, _)| list.name == name);
+            let Some(name) = title(file, key, value, notes) else { continue };
+            let at = drafts.iter().position(|draft| draft.conf.name == name);
             let at = at.unwrap_or_else(|| {
-                lists.push((ListConf::new(name), true));
-                lists.len() - 1
+                let (conf, place) = (ListConf::new(name), (file.doc, key.span()));
+                drafts.push(Draft { conf, enabled: true, wrong: false, place });
+                drafts.len() - 1
             });
             let before = notes.errors();
-            options(&mut lists[at], file, value, notes);
-            if notes.errors() != before || file.broken(value.span().start) {
-                wrong.push(name);
-            }
-            last = Some((file.doc, key.span()));
-            if lists[at].1 && lists[at].0.from.is_empty() && !wrong.contains(&name) {
-                let what = "this list does not say where its addresses come from";
-                let remedy = format!("add from = {}", OPTIONS[1].1);
-                notes.error(file.doc, Wrong::new(key.span(), what).remedy(remedy));
-                wrong.push(name);
-            }
+            options(&mut drafts[at], file, value, notes);
+            drafts[at].wrong |= notes.errors() != before || file.broken(value.span().start);
         }
     }
-    if let Some((doc, span)) = last.filter(|_| lists.len() > LISTS) {
-        let what = format!("{} lists are too many; {LISTS} are the most", lists.len());
-        notes.error(doc, Wrong::new(span, what).remedy("put the sources of several into one"));
-        lists.truncate(LISTS);
+    if let Some(Draft { place: (doc, span), .. }) = drafts.get(LISTS) {
+        let what = format!("{} lists are too many; {LISTS} are the most", drafts.len());
+        let remedy = "put the sources of several into one";
+        notes.error(*doc, Wrong::new(span.clone(), what).remedy(remedy));
+        drafts.truncate(LISTS);
     }
-    let whole = |(list, enabled): (ListConf, bool)| {
-        (enabled && !wrong.contains(&list.name)).then_some(list)
-    };
-    lists.into_iter().filter_map(whole).collect()
+    drafts.into_iter().filter_map(|draft| finish(draft, notes)).collect()
 }
 
-fn options(list: &mut (ListConf, bool), file: &Written<'_>, value: &Value<'_>, notes: &mut Notes) {
+fn title(
+    file: &Written<'_>,
+    key: &toml::Spanned<toml::de::DeString<'_>>,
+    value: &Value<'_>,
+    notes: &mut Notes,
+) -> Option<Name> {
+    let text: &str = key.get_ref();
+    let (what, remedy) = match (text.parse::<Name>(), value.get_ref()) {
+        (Ok(name), DeValue::Table(_)) => return Some(name),
+        (Err(why), _) => (why, "write a short name of a-z, 0-9, _ and -, such as [list.bad]"),
+        _ => (
+            format!("{text} stands where the name of a list is expected"),
+            "write [list.NAME] on a line of its own, and the options below it",
+        ),
+    };
+    notes.error(file.doc, Wrong::new(key.span(), what).remedy(remedy));
+    None
+}
+
+/// What nobody said is as usual; a list that cannot be meant is set aside.
+fn finish(draft: Draft, notes: &mut Notes) -> Option<ListConf> {
+    let Draft { mut conf, enabled, wrong, place: (doc, span) } = draft;
+    if wrong || !enabled {
+        return None;
+    }
+    if conf.deed.is_none() && !conf.friends {
+        conf.deed = Some((Use::Closes, Ports::All));
+    }
+    let has_name = conf.from.iter().any(|origin| matches!(origin, Origin::Name(_)));
+    if conf.every.is_zero() {
+        conf.every = if has_name { EVERY.1 } else { EVERY.0 };
+    }
+    let closes = matches!(conf.deed, Some((Use::Closes, _)));
+    let (what, remedy) = if conf.from.is_empty() {
+        let remedy = format!("add from = {}", OPTIONS[1].1);
+        ("this list does not say where its addresses come from", remedy)
+    } else if has_name && closes {
+        let what = "whoever owns a name could shut out anybody by it";
+        (what, "write addresses, or opens = \"tcp/22\" to let in who has the name".to_owned())
+    } else if conf.friends && closes {
+        let what = "friends are not shut out";
+        (what, "take out closes or friends".to_owned())
+    } else {
+        return Some(conf);
+    };
+    notes.error(doc, Wrong::new(span, what).remedy(remedy));
+    None
+}
+
+fn options(draft: &mut Draft, file: &Written<'_>, value: &Value<'_>, notes: &mut Notes) {
     let DeValue::Table(table) = value.get_ref() else { return };
     for (key, value) in table {
         let name: &str = key.get_ref();
         let Some((_, example)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
             let names = OPTIONS.map(|(option, _)| option);
-            let message = format!("[list.{}] has no option {name}", list.0.name);
+            let message = format!("[list.{}] has no option {name}", draft.conf.name);
             notes.error(
                 file.doc,
                 Wrong::new(key.span(), message).remedy(near::remedy(name, &names)),
@@ -102,13 +138,13 @@ fn options(list: &mut (ListConf, bool), file: &Written<'_>, value: &Value<'_>, n
         if !file.whole(&value.span()) {
             continue;
         }
-        for mut wrong in take(list, name, value).err().into_iter().flatten() {
+        for mut wrong in take(draft, name, value).err().into_iter().flatten() {
             if wrong.remedy.is_empty() {
                 wrong.remedy = format!("write for example {name} = {example}");
             }
             notes.error(file.doc, wrong);
         }
-        for origin in list.0.from.iter().filter(|_| name == "from") {
+        for origin in draft.conf.from.iter().filter(|_| name == "from") {
             if let Origin::Url(url) = origin
                 && url.starts_with("http:")
             {
@@ -120,11 +156,21 @@ fn options(list: &mut (ListConf, bool), file: &Written<'_>, value: &Value<'_>, n
     }
 }
 
-fn take((list, enabled): &mut (ListConf, bool), name: &str, value: &Value<'_>) -> Read<()> {
+fn take(draft: &mut Draft, name: &str, value: &Value<'_>) -> Read<()> {
+    let list = &mut draft.conf;
     match name {
-        "enabled" => *enabled = value::flag(value)?,
+        "enabled" => draft.enabled = value::flag(value)?,
         "from" => list.from = value::each(value, origin)?,
-        "ports" => list.ports = value::ports(value)?,
+        "closes" | "opens" => {
+            let to = if name == "opens" { Use::Opens } else { Use::Closes };
+            if list.deed.as_ref().is_some_and(|(known, _)| *known != to) {
+                return Wrong::new(value.span(), "a list lets in, or it shuts out")
+                    .remedy("make two lists of it")
+                    .alone();
+            }
+            list.deed = Some((to, value::ports(value)?));
+        }
+        "friends" => list.friends = value::flag(value)?,
         "every" => {
             let every = value::lasting(value)?;
             if every < EVERY.1 {
@@ -142,9 +188,12 @@ fn take((list, enabled): &mut (ListConf, bool), name: &str, value: &Value<'_>) -
     Ok(())
 }
 
-/// A file or an address of the web.
+/// A file, an address of the web, or a name.
 fn origin(value: &Value<'_>) -> Read<Origin> {
     let text = value::text(value)?;
+    if is_name(text) {
+        return Ok(Origin::Name(text.to_owned()));
+    }
     let is_url = ["https://", "http://"].iter().any(|start| text.starts_with(start));
     if !is_url {
         return Ok(Origin::File(PathBuf::from(value::path(value)?)));
@@ -156,4 +205,17 @@ fn origin(value: &Value<'_>) -> Read<Origin> {
         return Wrong::new(value.span(), "this is no address of the web").alone();
     }
     Ok(Origin::Url(text.to_owned()))
+}
+
+/// Whether a text has the form of a name (RFC 1123, 2.1), and is no address.
+fn is_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let inner = label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        inner && (1..=63).contains(&label.len()) && !label.starts_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.contains('.')
+        && last.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.split('.').all(label)
 }

@@ -3,6 +3,7 @@
 use sereno_core::addr::Prefix;
 use sereno_core::door::{Hit, Sequence};
 use sereno_core::filter::Filter;
+use sereno_core::gate::list::Use;
 use sereno_core::gate::{Name, Ports};
 use sereno_core::jail::{Friend, JailPolicy};
 use sereno_core::rule::Rule;
@@ -211,9 +212,11 @@ pub struct ListConf {
     pub name: Name,
     /// What it consists of; never empty.
     pub from: Vec<Origin>,
-    /// The ports that are closed to who is in it.
-    pub ports: Ports,
-    /// How often what comes from the web is fetched.
+    /// What it does, and to which ports; `None` if it only names friends.
+    pub deed: Option<(Use, Ports)>,
+    /// Whether those who are in it are never banned.
+    pub friends: bool,
+    /// How often names are looked up, and what comes from the web is fetched.
     pub every: Duration,
     /// Entries at most.
     pub most: usize,
@@ -226,6 +229,8 @@ pub enum Origin {
     File(PathBuf),
     /// An address of the web: `https://` or `http://`.
     Url(String),
+    /// A name that is looked up.
+    Name(String),
 }
 
 /// A jail, and where its lines come from.

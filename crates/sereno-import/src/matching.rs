@@ -183,34 +183,6 @@ pub(crate) fn other_ports(ranges: &[Span]) -> Vec<Span> {
     rest
 }
 
-/// The networks that a range of addresses consists of; none if it runs backwards.
-pub(crate) fn networks(first: IpAddr, last: IpAddr) -> Vec<Prefix> {
-    let (bits, mut at, end) = match (first, last) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (32_u8, u128::from(a.to_bits()), u128::from(b.to_bits())),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (128, a.to_bits(), b.to_bits()),
-        _ => return Vec::new(),
-    };
-    let mut found = Vec::new();
-    while at <= end {
-        // The largest block that begins here and does not reach beyond the end.
-        let free = |host: &u8| {
-            let size = 1_u128.checked_shl((*host).into());
-            size.is_some_and(|size| at % size == 0 && size - 1 <= end - at)
-        };
-        let host = (0..=bits).rev().find(free).unwrap_or(0);
-        let addr = match bits {
-            32 => IpAddr::V4(Ipv4Addr::from_bits(at as u32)),
-            _ => IpAddr::V6(Ipv6Addr::from_bits(at)),
-        };
-        found.extend(Prefix::new(addr, bits - host));
-        match 1_u128.checked_shl(host.into()).and_then(|size| at.checked_add(size)) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,11 +199,6 @@ mod tests {
         assert_eq!(all_but(prefix("::1")).len(), 128);
         assert_eq!(other_ports(&[(22, 22), (80, 90)]), [(0, 21), (23, 79), (91, 65535)]);
         assert_eq!(other_ports(&[(0, 5), (3, 65535)]), []);
-        let range = networks("192.0.2.5".parse().unwrap(), "192.0.2.8".parse().unwrap());
-        let text: Vec<String> = range.iter().map(ToString::to_string).collect();
-        assert_eq!(text, ["192.0.2.5", "192.0.2.6/31", "192.0.2.8"]);
-        let all = networks("::".parse().unwrap(), Ipv6Addr::from_bits(u128::MAX).into());
-        assert_eq!(all.len(), 2, "no shift takes 128 bits at once");
     }
 
     proptest! {
@@ -241,14 +208,6 @@ mod tests {
             let probe = IpAddr::V4(probe.into());
             let around = all_but(network).iter().filter(|one| one.contains(probe)).count();
             prop_assert_eq!(around, usize::from(!network.contains(probe)));
-        }
-
-        #[test]
-        fn networks_are_the_range(a: u32, b: u32, probe: u32) {
-            let (first, last) = (a.min(b), a.max(b));
-            let found = networks(IpAddr::V4(first.into()), IpAddr::V4(last.into()));
-            let within = found.iter().filter(|one| one.contains(IpAddr::V4(probe.into()))).count();
-            prop_assert_eq!(within, usize::from((first..=last).contains(&probe)));
         }
 
         #[test]

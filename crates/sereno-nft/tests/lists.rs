@@ -5,7 +5,7 @@ mod net;
 
 use net::Net;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::list::{List, Listed, Roster, ends};
+use sereno_core::gate::list::{List, Listed, Roster, Use, ends};
 use sereno_core::gate::{Contents, Draft, Gate, Hold, Name, Scope};
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
@@ -24,8 +24,11 @@ fn list(networks: &[&str]) -> List {
 }
 
 fn roster(lists: &[(&str, &str)]) -> Roster {
-    let listed =
-        |(title, ports): &(&str, &str)| Listed { name: name(title), ports: ports.parse().unwrap() };
+    let listed = |(title, ports): &(&str, &str)| Listed {
+        name: name(title),
+        to: Use::Closes,
+        ports: ports.parse().unwrap(),
+    };
     Roster { lists: lists.iter().map(listed).collect(), mark: Some(1 << 20) }
 }
 

@@ -1,6 +1,7 @@
 //! What clients may ask of the policy: who may reach what.
 
 use serde::{Deserialize, Serialize};
+use sereno_core::gate::list::Use;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{Name, Proto};
 use sereno_core::time::Time;
@@ -75,8 +76,12 @@ pub enum ListAsk {
 pub struct ListStatus {
     /// Its name.
     pub name: Name,
-    /// The ports that are closed to who is in it.
+    /// What it does; `None` if it only names friends.
+    pub to: Option<Use>,
+    /// To which ports.
     pub ports: String,
+    /// Whether those who are in it are never banned.
+    pub friends: bool,
     /// Whether it was read yet.
     pub read: bool,
     /// How many ranges it consists of.

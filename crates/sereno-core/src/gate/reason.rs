@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Reason {
     /// A ban in this scope.
     Ban(Name),
-    /// A list holds its source.
+    /// A list shuts its source out.
     List(Name),
+    /// A list lets it in.
+    Listed(Name),
     /// It is let in by this opening of a door.
     Door(Name),
     /// The opening of a door closes it to all others.

@@ -1,9 +1,9 @@
 //! What elements of a zone mean: services, ports, sources.
 
-use crate::matching::networks;
 use crate::remark::Remark;
 use roxmltree::{Document, Node};
 use sereno_core::addr::Prefix;
+use sereno_core::gate::list::networks;
 use sereno_core::gate::policy::{Services, What};
 use sereno_core::gate::{PortRange, Proto};
 use std::net::IpAddr;

@@ -2,8 +2,9 @@
 //!
 //! Options are those of iptables(8) and iptables-extensions(8).
 
-use crate::matching::{Match, Span, all_but, networks, other_ports, state};
+use crate::matching::{Match, Span, all_but, other_ports, state};
 use sereno_core::addr::Prefix;
+use sereno_core::gate::list::networks;
 use sereno_core::gate::policy::{Rate, Services, What};
 use sereno_core::gate::{Family, Proto};
 use std::net::IpAddr;

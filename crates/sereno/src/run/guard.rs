@@ -480,17 +480,24 @@ impl Guard {
         }
         self.have_pass();
         self.move_doors(now);
-        let sessions = crate::discover::friends();
-        if let Some(friends) = super::setup::merged_friends(self.engine.friends(), sessions) {
-            self.hands.befriend(friends.clone());
-            self.engine.handle(Input::Friends(friends), now, &mut self.actions);
-            self.carry_out(now);
-        }
+        self.renew_friends(now);
         self.want_lists();
         self.remind_deeds();
         // What the log's thread met after it was last asked.
         self.notes.extend(self.office.send());
         self.raise(now);
+    }
+
+    /// Takes as friends who is logged in now, and who is in a list of them.
+    pub(super) fn renew_friends(&mut self, now: Time) {
+        let listed = self.lists.friends();
+        let sessions = crate::discover::friends();
+        let known = self.engine.friends();
+        if let Some(friends) = super::setup::merged_friends(known, sessions, listed) {
+            self.hands.befriend(friends.clone());
+            self.engine.handle(Input::Friends(friends), now, &mut self.actions);
+            self.carry_out(now);
+        }
     }
 
     /// Says which alarms are new and which are over: nobody asks for the status all day.

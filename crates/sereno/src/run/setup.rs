@@ -69,12 +69,13 @@ pub fn build(
         guard.notes.push(words::not_in_group(&place.group));
     }
     guard.warden = Warden::recall(&places.cursors);
+    guard.take_up_lists(&policy.lists);
     guard.draw_policy();
     guard.install(now);
     guard.listen_at_doors();
     guard.take_up_deeds(now);
     guard.lists.state = place.state.clone();
-    guard.take_up_lists(&policy.lists);
+    guard.want_lists();
     guard.follow = follow;
     guard.journals = journals;
     if guard.book.reads_stdin() {
@@ -126,12 +127,14 @@ pub fn rebuild(
     guard.engine.inherit(old);
     // The old one knows which doors were closed for good.
     guard.draw_doors(policy.settings.ears);
+    guard.take_up_lists(&policy.lists);
     guard.draw_policy();
     super::fail2ban::renew(guard, now);
     guard.install(now);
     guard.listen_at_doors();
     guard.take_up_deeds(now);
-    guard.take_up_lists(&policy.lists);
+    guard.renew_friends(now);
+    guard.want_lists();
     guard.follow = follow;
     guard.journals = journals;
     guard.register_sources()
@@ -216,11 +219,18 @@ pub fn friends(policy: &Policy) -> Friends {
 
 /// The list with those who are friends just now; `None` when nothing changed. Who was a friend
 /// for being logged in stays one until the restart: a session that ended a minute ago is no
-/// attacker yet.
+/// attacker yet. Who is a friend by a list is one as long as he is `listed`.
 #[must_use]
-pub fn merged_friends(known: &Friends, now: Vec<Friend>) -> Option<Friends> {
-    let new: Vec<Friend> = now.into_iter().filter(|f| !known.list().contains(f)).collect();
-    (!new.is_empty()).then(|| Friends::new(known.list().iter().cloned().chain(new).collect()))
+pub fn merged_friends(known: &Friends, now: Vec<Friend>, listed: Vec<Friend>) -> Option<Friends> {
+    let is_listed = |friend: &Friend| friend.why.starts_with(super::lists::LIST);
+    let mut all: Vec<Friend> = known.list().iter().filter(|f| !is_listed(f)).cloned().collect();
+    let new: Vec<Friend> = now.into_iter().filter(|f| !all.contains(f)).collect();
+    let gone = known.list().iter().any(|f| is_listed(f) && !listed.contains(f));
+    let come = listed.iter().any(|f| !known.list().contains(f));
+    let changed = !new.is_empty() || gone || come;
+    all.extend(new);
+    all.extend(listed);
+    changed.then(|| Friends::new(all))
 }
 
 /// The zone of dates without one.

@@ -18,7 +18,10 @@ words! {
     alarm_list(name, why) = "list {name} is not complete or is old: {why}" | "la lista {name} no está completa o es vieja: {why}";
     lists_none() = "There are no lists; docs/guide/lists.md shows one." | "No hay listas; docs/guide/lists.md muestra una.";
     lists_name() = "list" | "lista";
-    lists_ports() = "closes" | "cierra";
+    lists_deed() = "does" | "hace";
+    lists_closes(ports) = "closes {ports}" | "cierra {ports}";
+    lists_opens(ports) = "opens {ports}" | "abre {ports}";
+    lists_friends() = "friends" | "amigos";
     lists_ranges() = "ranges" | "rangos";
     lists_addresses() = "IPv4 addresses" | "direcciones IPv4";
     lists_fetched() = "fetched" | "descargada";

@@ -174,6 +174,35 @@ impl List {
     }
 }
 
+/// The networks that a range of addresses consists of; none if it runs backwards.
+#[must_use]
+pub fn networks(first: IpAddr, last: IpAddr) -> Vec<Prefix> {
+    let (bits, mut at, end) = match (first, last) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (32_u8, u128::from(a.to_bits()), u128::from(b.to_bits())),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (128, a.to_bits(), b.to_bits()),
+        _ => return Vec::new(),
+    };
+    let mut found = Vec::new();
+    while at <= end {
+        // The largest block that begins here and does not reach beyond the end.
+        let free = |host: &u8| {
+            let size = 1_u128.checked_shl((*host).into());
+            size.is_some_and(|size| at % size == 0 && size - 1 <= end - at)
+        };
+        let host = (0..=bits).rev().find(free).unwrap_or(0);
+        let addr = match bits {
+            32 => IpAddr::V4(Ipv4Addr::from_bits(at as u32)),
+            _ => IpAddr::V6(Ipv6Addr::from_bits(at)),
+        };
+        found.extend(Prefix::new(addr, bits - host));
+        match 1_u128.checked_shl(host.into()).and_then(|size| at.checked_add(size)) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    found
+}
+
 fn is_small(more: u128) -> bool {
     more < u128::from(FEW)
 }
@@ -194,13 +223,25 @@ pub fn ends(network: Prefix) -> (IpAddr, IpAddr) {
     }
 }
 
-/// A list that shuts out.
+/// What a list is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Use {
+    /// Those who are in it are shut out.
+    Closes,
+    /// They are let in, whatever the policy says.
+    Opens,
+}
+
+/// A list, and what it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
     /// What it is called.
     pub name: Name,
-    /// The ports it closes to those who are in it.
+    /// What it is for.
+    pub to: Use,
+    /// Which ports.
     pub ports: Ports,
 }
 
@@ -208,7 +249,7 @@ pub struct Listed {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roster {
-    /// Those that shut out.
+    /// Each with what it does. Those that let in come before those that shut out.
     pub lists: Vec<Listed>,
     /// The mark of whom a door let in.
     pub mark: Option<u32>,
@@ -220,9 +261,8 @@ impl Roster {
     pub fn plan(&self) -> Plan {
         let mut plan = Plan::default();
         let asks = |test| Part::If(test);
-        let mut rules: Vec<Rule> =
-            vec![vec![Part::Loopback, Part::Accept], vec![asks(Test::Going), Part::Accept]];
-        rules.extend(self.mark.map(|bits| vec![asks(Test::Marked(bits)), Part::Accept]));
+        let mut rules: Vec<Rule> = vec![vec![Part::Loopback, Part::Accept]];
+        let (mut opens, mut closes) = (Vec::new(), Vec::new());
         for list in &self.lists {
             plan.counters.push(counter(list.name));
             for family in Family::BOTH {
@@ -231,18 +271,29 @@ impl Roster {
                 let many = asks(Test::FromRange(family, networks.clone()));
                 plan.sets.push(Shape::new(hosts, Kind::Addr(family)));
                 plan.sets.push(Shape::new(networks, Kind::Range(family)));
+                let (rules, last) = match list.to {
+                    Use::Closes => (&mut closes, vec![Part::Stop(Verdict::Drop, family)]),
+                    Use::Opens => {
+                        let mark = self.mark.map(Part::Mark).into_iter();
+                        (&mut opens, mark.chain([Part::Accept]).collect())
+                    }
+                };
                 for from in [one, many] {
-                    let deeds =
-                        [from, Part::Count(counter(list.name)), Part::Stop(Verdict::Drop, family)];
+                    let deeds = [&[from, Part::Count(counter(list.name))][..], &last].concat();
                     match &list.ports {
-                        Ports::All => rules.push(deeds.to_vec()),
-                        Ports::Only(ranges) => rules.extend(ranges.iter().map(|range| {
-                            [Part::To(*range)].into_iter().chain(deeds.clone()).collect::<Rule>()
-                        })),
+                        Ports::All => rules.push(deeds),
+                        Ports::Only(ranges) => rules.extend(
+                            ranges.iter().map(|range| [&[Part::To(*range)][..], &deeds].concat()),
+                        ),
                     }
                 }
             }
         }
+        // All packets of who is let in have the mark: another firewall may not know what is under way.
+        rules.append(&mut opens);
+        rules.push(vec![asks(Test::Going), Part::Accept]);
+        rules.extend(self.mark.map(|bits| vec![asks(Test::Marked(bits)), Part::Accept]));
+        rules.append(&mut closes);
         let base = Base { hook: Hook::Prerouting, nat: false, priority: PRIORITY };
         plan.chains.push(Chain { name: "lists".to_owned(), base: Some(base), rules });
         plan
@@ -305,7 +356,24 @@ mod tests {
         assert_eq!((list.len(), list.addresses()), (4, 258));
     }
 
+    #[test]
+    fn ranges_as_networks() {
+        let range = networks("192.0.2.5".parse().unwrap(), "192.0.2.8".parse().unwrap());
+        let text: Vec<String> = range.iter().map(ToString::to_string).collect();
+        assert_eq!(text, ["192.0.2.5", "192.0.2.6/31", "192.0.2.8"]);
+        let all = networks("::".parse().unwrap(), Ipv6Addr::from_bits(u128::MAX).into());
+        assert_eq!(all.len(), 2, "no shift takes 128 bits at once");
+    }
+
     proptest! {
+        #[test]
+        fn networks_are_the_range(a: u32, b: u32, probe: u32) {
+            let (first, last) = (a.min(b), a.max(b));
+            let found = networks(IpAddr::V4(first.into()), IpAddr::V4(last.into()));
+            let within = found.iter().filter(|one| one.contains(IpAddr::V4(probe.into()))).count();
+            prop_assert_eq!(within, usize::from((first..=last).contains(&probe)));
+        }
+
         #[test]
         fn lists_are_sets(
             ranges in prop::collection::vec((0_u8.., 0_u8..), 0..20),

@@ -9,6 +9,7 @@ use super::paint::{self, Column, Paint, moment, table};
 use super::talk::{Talk, unexpected};
 use crate::words;
 use args::ListsCommand;
+use sereno_core::gate::list::Use;
 use sereno_wire::control::{Ask, Reply};
 use sereno_wire::gate::{ListAsk, ListStatus};
 use std::io::{self, Write, stdout};
@@ -68,6 +69,16 @@ fn ask(
     }
 }
 
+/// What a list does.
+fn deed(list: &ListStatus) -> String {
+    let deed = list.to.map(|to| match to {
+        Use::Closes => words::lists_closes(&list.ports),
+        Use::Opens => words::lists_opens(&list.ports),
+    });
+    let friends = list.friends.then(words::lists_friends);
+    deed.into_iter().chain(friends).collect::<Vec<_>>().join(", ")
+}
+
 fn show(lists: &[ListStatus], out: &mut impl Write) -> io::Result<()> {
     if lists.is_empty() {
         return writeln!(out, "{}", words::lists_none());
@@ -75,7 +86,7 @@ fn show(lists: &[ListStatus], out: &mut impl Write) -> io::Result<()> {
     let plain = anstyle::Style::new();
     let columns = [
         Column::left(words::lists_name(), paint::WHO),
-        Column::left(words::lists_ports(), plain),
+        Column::left(words::lists_deed(), plain),
         Column::right(words::lists_ranges()),
         Column::right(words::lists_addresses()),
         Column::left(words::lists_fetched(), plain),
@@ -94,7 +105,7 @@ fn show(lists: &[ListStatus], out: &mut impl Write) -> io::Result<()> {
         let packets = list.packets.map_or_else(|| "-".to_owned(), paint::number);
         let counts = [list.ranges, list.addresses].map(paint::number);
         let [ranges, addresses] = counts;
-        vec![list.name.to_string(), list.ports.clone(), ranges, addresses, fetched, packets]
+        vec![list.name.to_string(), deed(list), ranges, addresses, fetched, packets]
     };
     let rows: Vec<Vec<String>> = lists.iter().map(row).collect();
     write!(out, "{}", table(Paint::on(&stdout()), &columns, &rows))?;

@@ -36,7 +36,7 @@ pub(super) const EARS: Token = Token(6);
 /// The key under which is kept what doors have to remember.
 const KEY: &str = "doors";
 /// The bit by which another firewall knows whom a door let in.
-const MARK: u32 = 0x1000_0000;
+pub(super) const MARK: u32 = 0x1000_0000;
 /// Packets taken in one round, before others have their turn.
 const ROUND: usize = 4096;
 /// How long everything is heard that begins something, after more came than the kernel can follow.
@@ -176,6 +176,7 @@ impl Guard {
         if let Some(porter) = self.engine.porter() {
             self.draft.doorway = doorway(porter, &self.attendance.doors, group);
         }
+        self.draw_mark();
     }
 
     /// Listens, if there are doors and the gate stands.
@@ -230,7 +231,8 @@ impl Guard {
     /// Has other firewalls let pass whom a door let in: now and again, for they forget.
     pub(super) fn have_pass(&mut self) {
         let at = &mut self.attendance;
-        let acts = !at.doors.is_empty() && self.hands.observing().is_none();
+        let lets_in = !at.doors.is_empty() || self.lists.opens();
+        let acts = lets_in && self.hands.observing().is_none();
         // Closing what another firewall closed may lock out whoever took it away: he is told.
         at.bare = acts && at.doors.left && !crate::discover::is_closed(self.draft.table.as_str());
         let forwards = self.draft.doorway.nat.as_ref().is_some_and(Nat::forwards) && acts;

@@ -13,6 +13,7 @@ use super::guard::Guard;
 use crate::words;
 use sereno_config::Severity;
 use sereno_core::engine::{Action, Notice, PolicyStep, Porter};
+use sereno_core::gate::list::Use;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{
     Contents, Gate, Hold, Judgement, Pass, PortRange, Reason, reasons, render, walk,
@@ -310,8 +311,10 @@ impl Guard {
         };
         let port = probe.proto.and_then(|proto| PortRange::new(proto, probe.port, probe.port));
         match self.lists.holding(probe.from, port) {
-            Some(list) if !judged.reasons.iter().any(before) => {
-                Judgement { passes: false, reasons: vec![Reason::List(list)] }
+            Some((list, to)) if !judged.reasons.iter().any(before) => {
+                let passes = to == Use::Opens;
+                let reason = if passes { Reason::Listed(list) } else { Reason::List(list) };
+                Judgement { passes, reasons: vec![reason] }
             }
             _ => judged,
         }

@@ -2,9 +2,10 @@
 
 use crate::words;
 use sereno_config::{ListConf, Origin};
-use sereno_core::gate::list::{List, Skipped, read};
+use sereno_core::gate::list::{List, Skipped, Use, read};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::net::ToSocketAddrs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +13,8 @@ use std::time::{Duration, SystemTime};
 
 /// Bytes of a source at most.
 const LARGEST: u64 = 64 << 20;
+/// Addresses of a name at most.
+const ADDRESSES: usize = 64;
 /// What curl may take for one, in seconds, and to reach anybody at all.
 const PATIENCE: (&str, &str) = ("300", "20");
 /// The user that fetches, where that can be chosen: Debian's and Red Hat's nobody.
@@ -46,11 +49,13 @@ pub(super) struct Got {
 pub(super) fn gather(conf: &ListConf, folder: &Path, web: bool) -> Got {
     let mut got = Got::default();
     let mut ranges = Vec::new();
+    let limit = Limit { most: conf.most, local: !matches!(conf.deed, Some((Use::Closes, _))) };
     for (number, origin) in conf.from.iter().enumerate() {
         let copy = folder.join(format!("{}.{number}", conf.name));
         let found = match origin {
-            Origin::File(path) => file(path, conf.most).map(|found| (found, None)),
-            Origin::Url(url) if web => match from_web(url, conf.most) {
+            Origin::File(path) => file(path, limit).map(|found| (found, None)),
+            Origin::Name(name) => look_up(name).map(|list| ((list, Skipped::default()), None)),
+            Origin::Url(url) if web => match from_web(url, limit) {
                 Ok(found) => {
                     if let Err(error) = keep(&copy, url, &found.0) {
                         got.problems.push(words::list_not_kept(copy.display(), error));
@@ -59,10 +64,10 @@ pub(super) fn gather(conf: &ListConf, folder: &Path, web: bool) -> Got {
                 }
                 Err(why) => {
                     got.problems.push(why);
-                    kept(&copy, url, conf.most).ok_or_else(String::new)
+                    kept(&copy, url, limit).ok_or_else(String::new)
                 }
             },
-            Origin::Url(url) => kept(&copy, url, conf.most).ok_or_else(String::new),
+            Origin::Url(url) => kept(&copy, url, limit).ok_or_else(String::new),
         };
         match found {
             Ok(((list, skipped), at)) => {
@@ -91,6 +96,25 @@ fn add(all: &mut Skipped, one: Skipped) {
 
 type Found = (List, Skipped);
 
+/// What is read at most, and whether it may be addresses of the own house.
+#[derive(Clone, Copy)]
+struct Limit {
+    most: usize,
+    local: bool,
+}
+
+impl Limit {
+    fn read(self, text: &str) -> Result<Found, String> {
+        read(text, self.most, self.local)
+    }
+}
+
+/// The addresses of a name, as the machine looks names up.
+fn look_up(name: &str) -> Result<List, String> {
+    let found = (name, 0).to_socket_addrs().map_err(|error| format!("{name}: {error}"))?;
+    Ok(found.take(ADDRESSES).map(|found| (found.ip(), found.ip())).collect())
+}
+
 /// Bytes up to the largest; bytes that are no text are unknown characters.
 fn whole(from: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
@@ -105,7 +129,7 @@ fn whole(from: impl Read) -> io::Result<String> {
         .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
 }
 
-fn file(path: &Path, most: usize) -> Result<Found, String> {
+fn file(path: &Path, limit: Limit) -> Result<Found, String> {
     let told = |why: String| format!("{}: {why}", path.display());
     // A pipe would never end.
     let plain = fs::metadata(path).map_err(|error| told(error.to_string()))?.is_file();
@@ -113,7 +137,7 @@ fn file(path: &Path, most: usize) -> Result<Found, String> {
         return Err(told(words::list_no_file()));
     }
     let text = File::open(path).and_then(whole).map_err(|error| told(error.to_string()))?;
-    read(&text, most, false).map_err(told)
+    limit.read(&text).map_err(told)
 }
 
 /// When a file was changed, and how long it is.
@@ -123,7 +147,7 @@ pub(super) fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 }
 
 /// Asks by curl: it speaks TLS with the machine's own certificates, and does so as nobody.
-fn from_web(url: &str, most: usize) -> Result<Found, String> {
+fn from_web(url: &str, limit: Limit) -> Result<Found, String> {
     let told = |why: String| format!("{url}: {why}");
     let mut curl = Command::new("curl");
     curl.args(["-q", "--silent", "--show-error", "--fail", "--location", "--max-redirs", "5"])
@@ -152,7 +176,7 @@ fn from_web(url: &str, most: usize) -> Result<Found, String> {
     if !ended.success() {
         return Err(told(said.lines().next().unwrap_or("curl failed").to_owned()));
     }
-    let found = read(&text, most, false).map_err(told)?;
+    let found = limit.read(&text).map_err(told)?;
     // Nobody is bad today, or the page is empty: who reads it every day would rather ask.
     if found.0.is_empty() { Err(told(words::list_empty())) } else { Ok(found) }
 }
@@ -172,10 +196,10 @@ fn keep(path: &Path, url: &str, list: &List) -> io::Result<()> {
 }
 
 /// The last good copy of what came from there, and when that was.
-fn kept(path: &Path, url: &str, most: usize) -> Option<(Found, Option<SystemTime>)> {
+fn kept(path: &Path, url: &str, limit: Limit) -> Option<(Found, Option<SystemTime>)> {
     let text = File::open(path).and_then(whole).ok()?;
     let ours = text.lines().next()?.strip_prefix("# ")? == url;
-    let (list, _) = read(&text, most, false).ok().filter(|_| ours)?;
+    let (list, _) = limit.read(&text).ok().filter(|_| ours)?;
     let at = stamp(path).map(|(at, _)| at);
     Some(((list, Skipped::default()), at))
 }

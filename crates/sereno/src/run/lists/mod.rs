@@ -7,12 +7,15 @@
 mod fetch;
 mod worker;
 
+use super::doors::MARK;
 use super::guard::Guard;
 use crate::words;
 use sereno_config::ListConf;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
-use sereno_core::gate::list::{List, Skipped};
+use sereno_core::gate::list::{List, Skipped, Use, networks};
+use sereno_core::gate::{PortRange, Ports};
+use sereno_core::jail::Friend;
 use sereno_core::time::Time;
 use sereno_wire::control::Reply;
 use sereno_wire::gate::{ListAsk, ListStatus};
@@ -23,6 +26,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// What says that somebody is a friend by a list, before its name.
+pub(super) const LIST: &str = "list ";
+/// Friends by lists at most.
+const FRIENDS: usize = 1024;
 /// A list whose copy is older than so many of its times is stale.
 const STALE: u32 = 7;
 
@@ -104,23 +111,44 @@ impl Lists {
         }
     }
 
-    /// The list that shuts an address out of a port, if one does.
-    pub(super) fn holding(
-        &self,
-        addr: IpAddr,
-        to: Option<sereno_core::gate::PortRange>,
-    ) -> Option<Name> {
-        let closes = |conf: &&ListConf| match (&conf.ports, to) {
-            (sereno_core::gate::Ports::All, _) => true,
-            (sereno_core::gate::Ports::Only(ranges), Some(port)) => {
+    /// Friends by lists.
+    pub(super) fn friends(&self) -> Vec<Friend> {
+        let named = self.confs.iter().filter(|conf| conf.friends);
+        let named = named.filter_map(|conf| Some((conf.name, &self.known.get(&conf.name)?.0)));
+        let friend = |(name, list): (Name, &Arc<List>)| {
+            let ranges: Vec<(IpAddr, IpAddr)> = list.ranges().take(FRIENDS).collect();
+            let networks = ranges.into_iter().flat_map(|(first, last)| networks(first, last));
+            networks.map(move |prefix| Friend { prefix, why: format!("{LIST}{name}") })
+        };
+        named.flat_map(friend).take(FRIENDS).collect()
+    }
+
+    /// Whether a list opens something: then the gate has to know the mark.
+    pub(super) fn opens(&self) -> bool {
+        self.confs.iter().any(|conf| matches!(conf.deed, Some((Use::Opens, _))))
+    }
+
+    /// The list that lets an address into a port, or shuts it out, if one does.
+    pub(super) fn holding(&self, addr: IpAddr, to: Option<PortRange>) -> Option<(Name, Use)> {
+        let about = |conf: &&ListConf| match (&conf.deed, to) {
+            (Some((_, Ports::All)), _) => true,
+            (Some((_, Ports::Only(ranges))), Some(port)) => {
                 ranges.iter().any(|range| range.meets(port))
             }
-            (sereno_core::gate::Ports::Only(_), None) => false,
+            _ => false,
         };
         let holds = |conf: &&ListConf| {
             self.known.get(&conf.name).is_some_and(|(list, _)| list.contains(addr))
         };
-        self.confs.iter().filter(closes).find(holds).map(|conf| conf.name)
+        let named = self.confs.iter().filter(about).filter(holds);
+        let mut found = named.filter_map(|conf| Some((conf.name, conf.deed.as_ref()?.0)));
+        // Those that let in are asked first.
+        let first = found.next()?;
+        Some(if first.1 == Use::Opens {
+            first
+        } else {
+            found.find(|(_, to)| *to == Use::Opens).unwrap_or(first)
+        })
     }
 
     /// What is wrong, by what it is about.
@@ -143,11 +171,18 @@ impl Lists {
 }
 
 impl Guard {
-    /// Takes up the lists of the configuration.
+    /// Takes up the lists of the configuration; nothing is read yet.
     pub(super) fn take_up_lists(&mut self, confs: &[ListConf]) {
         self.lists.confs = confs.to_vec();
         self.lists.known.retain(|name, _| confs.iter().any(|conf| conf.name == *name));
-        self.want_lists();
+        self.draw_mark();
+    }
+
+    /// Has the gate know the mark of whom a list lets in.
+    pub(super) fn draw_mark(&mut self) {
+        if self.lists.opens() {
+            self.draft.doorway.mark = Some(MARK);
+        }
     }
 
     /// Tells the thread what is wanted now, if that is something else than before.
@@ -202,6 +237,9 @@ impl Guard {
                     let told = before.map(|(_, info)| info.problems).unwrap_or_default();
                     let new = problems.iter().filter(|problem| !told.contains(problem));
                     self.notes.extend(new.map(|problem| words::list_problem(name, problem)));
+                    if self.lists.confs.iter().any(|conf| conf.name == name && conf.friends) {
+                        self.renew_friends(now);
+                    }
                 }
                 News::Counts(counts) => self.lists.counts = counts.into_iter().collect(),
                 News::Ready => {
@@ -244,7 +282,9 @@ impl Guard {
             let info = known.map(|(_, info)| info.clone()).unwrap_or_default();
             ListStatus {
                 name: conf.name,
-                ports: conf.ports.to_string(),
+                to: conf.deed.as_ref().map(|(to, _)| *to),
+                ports: conf.deed.as_ref().map(|(_, ports)| ports.to_string()).unwrap_or_default(),
+                friends: conf.friends,
                 read: known.is_some(),
                 ranges: info.ranges as u64,
                 addresses: info.addresses,

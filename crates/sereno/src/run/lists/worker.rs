@@ -4,7 +4,7 @@ use super::fetch::{self, age, gather};
 use super::{Info, News, Order, Wanted};
 use sereno_config::{ListConf, Origin};
 use sereno_core::gate::Name;
-use sereno_core::gate::list::{List, Listed, Roster};
+use sereno_core::gate::list::{List, Listed, Roster, Use};
 use sereno_nft::Kernel;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,7 +103,9 @@ impl Worker {
     fn adopt(&mut self, wanted: Wanted) {
         let mut known = std::mem::take(&mut self.lists);
         let same = |list: &Kept, conf: &ListConf| {
-            list.conf.name == conf.name && list.conf.from == conf.from
+            let local = |conf: &ListConf| matches!(conf.deed, Some((Use::Closes, _)));
+            let same = list.conf.name == conf.name && list.conf.from == conf.from;
+            same && local(&list.conf) == local(conf)
         };
         let spared = wanted.friends != self.wanted.friends;
         self.whole |= wanted.table != self.wanted.table || roster(&wanted) != roster(&self.wanted);
@@ -145,7 +147,8 @@ impl Worker {
     fn renew(&mut self, at: usize, web: bool) {
         let folder = self.folder();
         let kept = &mut self.lists[at];
-        let has_web = kept.conf.from.iter().any(|origin| matches!(origin, Origin::Url(_)));
+        let far = |origin: &Origin| !matches!(origin, Origin::File(_));
+        let has_web = kept.conf.from.iter().any(far);
         kept.stamps = stamps(&kept.conf);
         let got = gather(&kept.conf, &folder, web && has_web);
         let wait =
@@ -169,7 +172,10 @@ impl Worker {
     /// Leaves out those whom nothing may shut out, and says what the list is now.
     fn spare(&mut self, at: usize) {
         let kept = &mut self.lists[at];
-        let list = kept.read.without(&self.wanted.friends);
+        let list = match kept.conf.deed {
+            Some((Use::Closes, _)) => kept.read.without(&self.wanted.friends),
+            _ => kept.read.clone(),
+        };
         kept.info.ranges = list.len();
         kept.info.addresses = list.addresses();
         if *kept.list != list {
@@ -235,6 +241,7 @@ impl Worker {
         let all: Vec<(Name, Arc<List>, bool)> = self
             .lists
             .iter()
+            .filter(|kept| kept.conf.deed.is_some())
             .map(|kept| (kept.conf.name, Arc::clone(&kept.list), kept.fresh))
             .collect();
         let whole = self.whole;
@@ -262,12 +269,15 @@ impl Worker {
 fn stamps(conf: &ListConf) -> Vec<Option<(SystemTime, u64)>> {
     let files = conf.from.iter().filter_map(|origin| match origin {
         Origin::File(path) => Some(path),
-        Origin::Url(_) => None,
+        Origin::Url(_) | Origin::Name(_) => None,
     });
     files.map(|path| fetch::stamp(path)).collect()
 }
 
 fn roster(wanted: &Wanted) -> Roster {
-    let listed = |conf: &ListConf| Listed { name: conf.name, ports: conf.ports.clone() };
-    Roster { lists: wanted.lists.iter().map(listed).collect(), mark: wanted.mark }
+    let listed = |conf: &ListConf| {
+        let (to, ports) = conf.deed.clone()?;
+        Some(Listed { name: conf.name, to, ports })
+    };
+    Roster { lists: wanted.lists.iter().filter_map(listed).collect(), mark: wanted.mark }
 }
