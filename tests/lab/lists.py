@@ -6,12 +6,15 @@
 
 import http.server
 import json
+import shutil
+import subprocess
 import threading
 import unittest
 
 import fixture
 import guard
 import house
+import mmdb
 import net
 from house import CLIENT, SERVER, STRANGER, V4, V6
 
@@ -54,6 +57,12 @@ class Web:
 
 
 class Lists(house.HouseCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        missing = [tool for tool in ("curl", "mmdblookup") if not shutil.which(tool)]
+        fixture.skip(f"missing {' '.join(missing)}: run tests/lab/setup doors" if missing else "")
+
     def setUp(self):
         super().setUp()
         self.web = Web(self.house.net)
@@ -163,6 +172,36 @@ class Lists(house.HouseCase):
         porter.start()
         self.assert_shut(STRANGER, 443)
         self.assertGreater(self.listed(porter)["bad"]["addresses"], 0)
+
+    def test_countries(self):
+        """Shut out by country, let in by system; the databases are read by another program too."""
+        country = lambda code: {"country": {"iso_code": code, "geoname_id": 1}, "registered_country": {"iso_code": "AA"}}
+        folder = self.write("country.mmdb", "", mode=0o644)
+        mmdb.write(folder, "GeoLite2-Country", {
+            "203.0.113.0/25": country("XX"), "203.0.113.128/25": country("YY"), "2001:db8:bad::/48": country("XX"),
+            "198.51.100.0/24": {"registered_country": {"iso_code": "ZZ"}}, "10.0.0.0/8": country("XX")})  # fmt: skip
+        mmdb.write(f"{self.work}/asn.mmdb", "GeoLite2-ASN", {"10.20.30.0/24": {"autonomous_system_number": 64500, "autonomous_system_organization": "x"}})
+        looked = subprocess.run(["mmdblookup", "--file", folder, "--ip", "203.0.113.200", "country", "iso_code"], capture_output=True, text=True, check=True)
+        self.assertIn('"YY"', looked.stdout)
+        porter = self.doors('[list.there]\nfrom = ["country:xx"]\ndatabase = "@WORK@/country.mmdb"\n'
+                            '[list.house]\nfrom = ["as:64500"]\nopens = "tcp/22"\ndatabase = "@WORK@/asn.mmdb"\n'
+                            '[list.both]\nfrom = ["country:ZZ", "as:1"]\ndatabase = "@WORK@/country.mmdb"\n')  # fmt: skip
+        self.shut((STRANGER, "203.0.113.9"), (STRANGER, "2001:db8:bad::9"))
+        # Private addresses are in no country.
+        self.opens((STRANGER, "203.0.113.200"), (CLIENT, "10.20.30.9"))
+        found = self.listed(porter)
+        self.assertEqual((found["there"]["ranges"], found["house"]["addresses"]), (2, 256))
+        self.assertIn("GeoLite2-ASN.mmdb", found["both"]["problems"][0])
+        mmdb.write(folder, "GeoLite2-Country", {"203.0.113.128/25": country("XX")})
+        porter.order("lists", "refresh", "there")
+        self.shut((STRANGER, "203.0.113.200"))
+        self.opens((STRANGER, "203.0.113.9"))
+        # One that is damaged changes nothing.
+        with open(folder, "r+b") as out:
+            out.write(b"\xff" * 64)
+        porter.order("lists", "refresh", "there")
+        self.assertTrue(fixture.await_true(lambda: self.listed(porter)["there"]["problems"], SOON))
+        self.assert_shut(STRANGER, 22, source="203.0.113.200")
 
     def test_who_is_let_in(self):
         """An office with a name: in through the policy, another firewall and its own mistakes; and out when it moves."""

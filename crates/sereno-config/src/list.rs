@@ -14,9 +14,10 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 /// The options of `[list.NAME]`, each with a right value.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("enabled", "true"),
     ("from", "[\"https://example.org/bad.txt\", \"/etc/sereno/bad.txt\"]"),
+    ("database", "\"/var/lib/GeoIP/GeoLite2-Country.mmdb\""),
     ("closes", "\"all\""),
     ("opens", "\"tcp/22\""),
     ("friends", "false"),
@@ -34,8 +35,15 @@ const LISTS: usize = 32;
 impl ListConf {
     /// What holds before any file has spoken.
     fn new(name: Name) -> Self {
-        let (from, deed) = (Vec::new(), None);
-        Self { name, from, deed, friends: false, every: Duration::ZERO, most: MOST.0 }
+        Self {
+            name,
+            from: Vec::new(),
+            database: Vec::new(),
+            deed: None,
+            friends: false,
+            every: Duration::ZERO,
+            most: MOST.0,
+        }
     }
 }
 
@@ -161,6 +169,9 @@ fn take(draft: &mut Draft, name: &str, value: &Value<'_>) -> Read<()> {
     match name {
         "enabled" => draft.enabled = value::flag(value)?,
         "from" => list.from = value::each(value, origin)?,
+        "database" => {
+            list.database = value::each(value, |one| value::path(one).map(PathBuf::from))?;
+        }
         "closes" | "opens" => {
             let to = if name == "opens" { Use::Opens } else { Use::Closes };
             if list.deed.as_ref().is_some_and(|(known, _)| *known != to) {
@@ -188,9 +199,20 @@ fn take(draft: &mut Draft, name: &str, value: &Value<'_>) -> Read<()> {
     Ok(())
 }
 
-/// A file, an address of the web, or a name.
+/// A file, an address of the web, a name, a country, or an autonomous system.
 fn origin(value: &Value<'_>) -> Read<Origin> {
     let text = value::text(value)?;
+    if let Some((kind, what)) = text.split_once(':').filter(|(_, what)| !what.starts_with('/')) {
+        let place = place(kind, what);
+        return place.map_or_else(
+            || {
+                Wrong::new(value.span(), "this is no country and no autonomous system")
+                    .remedy("write two letters or a number, such as country:ES or as:64500")
+                    .alone()
+            },
+            Ok,
+        );
+    }
     if is_name(text) {
         return Ok(Origin::Name(text.to_owned()));
     }
@@ -218,4 +240,15 @@ fn is_name(text: &str) -> bool {
         && text.contains('.')
         && last.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.split('.').all(label)
+}
+
+/// `country:ES`, `as:64500`.
+fn place(kind: &str, what: &str) -> Option<Origin> {
+    match kind {
+        "country" if what.len() == 2 && what.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            Some(Origin::Country(what.to_ascii_uppercase()))
+        }
+        "as" if what.bytes().all(|b| b.is_ascii_digit()) => what.parse().ok().map(Origin::System),
+        _ => None,
+    }
 }

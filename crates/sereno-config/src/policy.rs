@@ -212,6 +212,8 @@ pub struct ListConf {
     pub name: Name,
     /// What it consists of; never empty.
     pub from: Vec<Origin>,
+    /// Files in MaxMind's format that know countries and systems; none for those that are there.
+    pub database: Vec<PathBuf>,
     /// What it does, and to which ports; `None` if it only names friends.
     pub deed: Option<(Use, Ports)>,
     /// Whether those who are in it are never banned.
@@ -231,6 +233,10 @@ pub enum Origin {
     Url(String),
     /// A name that is looked up.
     Name(String),
+    /// A country by its code (ISO 3166-1), in capitals.
+    Country(String),
+    /// An autonomous system by its number.
+    System(u32),
 }
 
 /// A jail, and where its lines come from.

@@ -38,11 +38,25 @@ fn a_list_says_what_it_is_for() {
 }
 
 #[test]
+fn countries_and_systems() {
+    let (found, told) =
+        lists("[list.a]\nfrom = [\"country:es\", \"as:64500\"]\ndatabase = [\"/x.mmdb\"]\n");
+    assert_eq!(told, [] as [String; 0]);
+    assert_eq!(found[0].from, [Origin::Country("ES".to_owned()), Origin::System(64_500)]);
+    assert_eq!(found[0].database, [std::path::PathBuf::from("/x.mmdb")]);
+}
+
+#[test]
 fn what_cannot_be_meant_is_told() {
     for (text, wrong) in [
         ("[list.a]\n", "error 1: this list does not say where its addresses come from"),
         ("[list.a]\nfrom = \"relative\"\n", "error 2: "),
         ("[list.a]\nfrom = \"https:///x\"\n", "error 2: this is no address of the web"),
+        (
+            "[list.a]\nfrom = \"country:Spain\"\n",
+            "error 2: this is no country and no autonomous system",
+        ),
+        ("[list.a]\nfrom = \"as:-1\"\n", "error 2: this is no country and no autonomous system"),
         ("[list.a]\nfrom = \"https://a b/\"\n", "error 2: this is no address of the web"),
         (
             "[list.a]\nfrom = \"bad.example.org\"\n",

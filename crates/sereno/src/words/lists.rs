@@ -11,6 +11,9 @@ words! {
     list_no_file() = "it is no plain file" | "no es un archivo normal";
     list_no_curl(why) = "curl cannot be started ({why}); install the package curl, or fetch the list into a file by a timer of your own"
         | "no se puede iniciar curl ({why}); instale el paquete curl, o descargue la lista a un archivo con un temporizador propio";
+    list_no_database(file) = "there is no database that knows it, such as {file}; fetch one by geoipupdate (MaxMind) or from db-ip.com, or name it with database = \"/path\""
+        | "no hay ninguna base de datos que lo sepa, como {file}; descárguela con geoipupdate (MaxMind) o de db-ip.com, o nómbrela con database = \"/ruta\"";
+    list_too_many(most) = "there are more than {most} entries in it" | "contiene más de {most} entradas";
     list_empty() = "there is no address in it" | "no contiene ninguna dirección";
     list_problem(name, why) = "list {name}: {why}" | "lista {name}: {why}";
     list_unknown() = "there is no such list; `sereno lists` shows them" | "no hay tal lista; `sereno lists` las muestra";

@@ -6,7 +6,7 @@
 
 mod read;
 
-pub use read::{Skipped, read};
+pub use read::{Skipped, nobody, read};
 
 use super::plan::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test};
 use super::{Family, Name, Ports, Verdict};

@@ -63,6 +63,12 @@ pub struct Skipped {
     pub nobody: usize,
 }
 
+/// Networks that are nobody out there: private, shared, local and multicast addresses.
+#[must_use]
+pub fn nobody() -> Vec<Prefix> {
+    NOBODY.iter().filter_map(|network| network.parse().ok()).collect()
+}
+
 /// What is being read.
 struct Reader {
     ranges: Vec<(IpAddr, IpAddr)>,
@@ -77,8 +83,7 @@ struct Reader {
 /// # Errors
 /// A sentence: there is no address in it, one line of ten is none, or there are too many.
 pub fn read(text: &str, most: usize, local: bool) -> Result<(List, Skipped), String> {
-    let nobody =
-        if local { Vec::new() } else { NOBODY.iter().filter_map(|net| net.parse().ok()).collect() };
+    let nobody = if local { Vec::new() } else { nobody() };
     let skipped = Skipped::default();
     let mut reader = Reader { ranges: Vec::new(), nobody, skipped, most, over: false };
     let start = text.trim_start();

@@ -1,8 +1,9 @@
 //! What lists are made of, as files and from the web; and the last good copy of what came from there.
 
+use super::place;
 use crate::words;
 use sereno_config::{ListConf, Origin};
-use sereno_core::gate::list::{List, Skipped, Use, read};
+use sereno_core::gate::list::{List, Skipped, Use, nobody, read};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::ToSocketAddrs;
@@ -50,10 +51,19 @@ pub(super) fn gather(conf: &ListConf, folder: &Path, web: bool) -> Got {
     let mut got = Got::default();
     let mut ranges = Vec::new();
     let limit = Limit { most: conf.most, local: !matches!(conf.deed, Some((Use::Closes, _))) };
+    match place::networks(conf) {
+        Ok(list) => ranges.extend(limit.leave(&list).ranges()),
+        Err(why) => {
+            got.partial = true;
+            got.problems.push(why);
+        }
+    }
     for (number, origin) in conf.from.iter().enumerate() {
         let copy = folder.join(format!("{}.{number}", conf.name));
         let found = match origin {
             Origin::File(path) => file(path, limit).map(|found| (found, None)),
+            // All of them at once, above.
+            Origin::Country(_) | Origin::System(_) => continue,
             Origin::Name(name) => look_up(name).map(|list| ((list, Skipped::default()), None)),
             Origin::Url(url) if web => match from_web(url, limit) {
                 Ok(found) => {
@@ -106,6 +116,13 @@ struct Limit {
 impl Limit {
     fn read(self, text: &str) -> Result<Found, String> {
         read(text, self.most, self.local)
+    }
+}
+
+impl Limit {
+    /// A list without what no list shuts out.
+    fn leave(self, list: &List) -> List {
+        if self.local { list.clone() } else { list.without(&nobody()) }
     }
 }
 

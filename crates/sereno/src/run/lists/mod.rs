@@ -5,6 +5,7 @@
 //! every element, and the kernel keeps a page for each of those notices until all is written.
 
 mod fetch;
+mod place;
 mod worker;
 
 use super::doors::MARK;

@@ -1,7 +1,7 @@
 //! The thread of the lists: reads them, fetches them, and keeps their table in the kernel.
 
 use super::fetch::{self, age, gather};
-use super::{Info, News, Order, Wanted};
+use super::{Info, News, Order, Wanted, place};
 use sereno_config::{ListConf, Origin};
 use sereno_core::gate::Name;
 use sereno_core::gate::list::{List, Listed, Roster, Use};
@@ -104,7 +104,9 @@ impl Worker {
         let mut known = std::mem::take(&mut self.lists);
         let same = |list: &Kept, conf: &ListConf| {
             let local = |conf: &ListConf| matches!(conf.deed, Some((Use::Closes, _)));
-            let same = list.conf.name == conf.name && list.conf.from == conf.from;
+            let same = list.conf.name == conf.name
+                && list.conf.from == conf.from
+                && list.conf.database == conf.database;
             same && local(&list.conf) == local(conf)
         };
         let spared = wanted.friends != self.wanted.friends;
@@ -147,7 +149,7 @@ impl Worker {
     fn renew(&mut self, at: usize, web: bool) {
         let folder = self.folder();
         let kept = &mut self.lists[at];
-        let far = |origin: &Origin| !matches!(origin, Origin::File(_));
+        let far = |origin: &Origin| matches!(origin, Origin::Url(_) | Origin::Name(_));
         let has_web = kept.conf.from.iter().any(far);
         kept.stamps = stamps(&kept.conf);
         let got = gather(&kept.conf, &folder, web && has_web);
@@ -268,10 +270,10 @@ impl Worker {
 
 fn stamps(conf: &ListConf) -> Vec<Option<(SystemTime, u64)>> {
     let files = conf.from.iter().filter_map(|origin| match origin {
-        Origin::File(path) => Some(path),
-        Origin::Url(_) | Origin::Name(_) => None,
+        Origin::File(path) => Some(path.clone()),
+        _ => None,
     });
-    files.map(|path| fetch::stamp(path)).collect()
+    files.chain(place::databases(conf)).map(|path| fetch::stamp(&path)).collect()
 }
 
 fn roster(wanted: &Wanted) -> Roster {
