@@ -38,15 +38,9 @@ const THREADS: Token = Token(5);
 const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// And how often while fail2ban is about to end, and the rest of its work to be taken over.
-const WAIT_EVERY: Duration = Duration::from_millis(500);
-/// How long the gate is left alone after it was put back, and how many times in a row is looked what
-/// others did to it.
-const PACE: Duration = Duration::from_millis(200);
-const LOOKS: usize = 16;
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often the ledger lets go of what is old.
-const PURGE_EVERY: Duration = Duration::from_secs(3600);
+pub(super) const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Everything that guards.
 pub struct Guard {
@@ -83,15 +77,15 @@ pub struct Guard {
     pub(super) since: Time,
     pub(super) mended: u64,
     /// Before this it is not put back again.
-    mend_at: Time,
+    pub(super) mend_at: Time,
     pub(super) stands: bool,
     pub(super) notes: Vec<String>,
     /// The alarms that were raised at the last look, by what they are about.
-    alarms: BTreeMap<String, String>,
+    pub(super) alarms: BTreeMap<String, String>,
     pub(super) actions: Vec<Action>,
     children: Vec<Option<(u32, RawFd)>>,
     pub(super) look_at: Time,
-    purge_at: Time,
+    pub(super) purge_at: Time,
     /// When the last round was: the clock can be set back.
     pub(super) last: Time,
     more: bool,
@@ -434,86 +428,6 @@ impl Guard {
             let observed = self.hands.observing().is_some();
             self.notes.push(if observed { words::observed_only(text) } else { text });
         }
-    }
-
-    /// Somebody changed tables: if it was ours, it is put back. Two who each put back theirs would
-    /// have no time for anything else: what was just put back has to wait.
-    fn look(&mut self, now: Time) {
-        let (mut lost, mut by) = (false, None);
-        for _ in 0..LOOKS {
-            let seen = self.hands.look();
-            lost |= seen.lost;
-            by = seen.by.or(by);
-            if !seen.more {
-                break;
-            }
-        }
-        if !lost {
-            return;
-        }
-        self.notes.push(by.map_or_else(words::gate_changed, words::gate_changed_by));
-        if now < self.mend_at {
-            self.stands = false;
-            self.look_at = self.look_at.min(self.mend_at);
-        } else {
-            self.mend(now);
-        }
-    }
-
-    /// Puts the gate back.
-    fn mend(&mut self, now: Time) {
-        self.mend_at = now.plus(PACE);
-        self.mended += 1;
-        self.install(now);
-    }
-
-    fn look_again(&mut self, now: Time) {
-        super::fail2ban::look(self, now);
-        self.look_at = now.plus(if self.office.waits() { WAIT_EVERY } else { LOOK_EVERY });
-        if now >= self.purge_at {
-            self.purge_at = now.plus(PURGE_EVERY);
-            self.keeper.purge(now);
-        }
-        if self.hands.observing().is_none() && !(self.stands && self.hands.stands()) {
-            self.notes.push(words::gate_gone());
-            self.mend(now);
-        }
-        self.have_pass();
-        self.move_doors(now);
-        self.renew_friends(now);
-        self.want_lists();
-        self.remind_deeds();
-        // What the log's thread met after it was last asked.
-        self.notes.extend(self.office.send());
-        self.raise(now);
-    }
-
-    /// Takes as friends who is logged in now, and who is in a list of them.
-    pub(super) fn renew_friends(&mut self, now: Time) {
-        let listed = self.lists.friends();
-        let sessions = crate::discover::friends();
-        let known = self.engine.friends();
-        if let Some(friends) = super::setup::merged_friends(known, sessions, listed) {
-            self.hands.befriend(friends.clone());
-            self.engine.handle(Input::Friends(friends), now, &mut self.actions);
-            self.carry_out(now);
-        }
-    }
-
-    /// Says which alarms are new and which are over: nobody asks for the status all day.
-    pub(super) fn raise(&mut self, now: Time) {
-        let all = super::status::alarms(self, now);
-        let raised: BTreeMap<_, _> = all.into_iter().map(|a| (a.about, a.text)).collect();
-        let before = std::mem::replace(&mut self.alarms, raised);
-        let new = self.alarms.iter().filter(|(about, _)| !before.contains_key(*about));
-        self.notes.extend(new.map(|(_, text)| words::alarm(text)));
-        let over = before.iter().filter(|(about, _)| !self.alarms.contains_key(*about));
-        self.notes.extend(over.map(|(_, text)| words::over(text)));
-    }
-
-    /// Whether an alarm about this was raised at the last look.
-    pub(super) fn is_raised(&self, about: &str) -> bool {
-        self.alarms.contains_key(about)
     }
 
     /// Saves what changed, if it is time.

@@ -14,6 +14,7 @@ pub mod hands;
 pub mod health;
 pub mod keeper;
 mod lists;
+mod look;
 mod moments;
 mod notify;
 mod questions;
