@@ -245,6 +245,40 @@ class Policies(house.HouseCase):
             for port, open_to_all in ((22, True), (443, True), (8088, False)):
                 self.assertEqual(self.house.reaches(STRANGER, port, family), open_to_all, f"{port} {family}")
 
+    def test_what_was_stopped_and_by_what(self):
+        porter = self.guarding(WEB, '"drop tcp/8088 from 203.0.113.0/24"')
+        self.gate(porter, "apply", "--force")
+        self.gate(porter, "confirm")
+        porter.order("ban", "203.0.113.77")
+        for source, port, tries in (("203.0.113.77", 443, 1), ("203.0.113.9", 8088, 2), (None, 22, 3)):
+            for _ in range(tries):
+                self.assert_shut(STRANGER, port, source=source)
+        stopped = [(json.dumps(reason), count) for reason, count in json.loads(self.gate(porter, "top", "--json"))]
+        for about, least in (('"ban": "all"', 1), ('"rule": [2,', 2), ('"rest": "world"', 3)):
+            found = [count for reason, count in stopped if about in reason]
+            self.assertTrue(found and found[0] >= least, f"{about}: {stopped}")
+        self.assertFalse([reason for reason, _ in stopped if '"rule": [1,' in reason], "what lets in stops nothing")
+        self.assertRegex(self.gate(porter, "top"), r"- +\d+ +line 2: drop tcp/8088")
+
+    def test_checked_and_saved(self):
+        porter = self.guarding('"allow zulu from trusted until 2099-12-04   # tests"', options='\n[gate.services]\nzulu = "tcp/8002"\n')
+        self.assertIn("nft accepts the text", self.gate(porter, "check", "--config", f"{self.work}/sereno.toml"))
+        self.gate(porter, "apply", "--force")
+        self.gate(porter, "confirm")
+        saved = f"{self.work}/saved.toml"
+        self.gate(porter, "save", saved)
+        self.gate(porter, "save", saved, code=1)
+        self.assertIn('"allow tcp/8002 from trusted until 2099-12-05T00:00:00   # tests"', self.read("saved.toml"))
+        with open(saved, encoding="utf-8") as text:
+            self.write("sereno.toml", text.read())
+        # Other words, the same ports.
+        self.gate(porter, "apply", "--force")
+        self.gate(porter, "confirm")
+        self.gate(porter, "apply")
+        self.assertIn("in force already", self.gate(porter, "apply"))
+        self.rewrite('"allow shs"')
+        self.assertIn("did you mean ssh", self.gate(porter, "check", "--config", f"{self.work}/sereno.toml", code=1))
+
     def test_nobody_elses_tables_are_touched(self):
         porter = self.guarding()
         self.house.run(SERVER, "nft", "-f", "-", text=FOREIGN)

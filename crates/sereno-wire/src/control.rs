@@ -3,7 +3,7 @@
 use crate::gate::{GateAsk, ListAsk, ListStatus, PolicyStatus, Reachable};
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Judgement, Name};
+use sereno_core::gate::{Judgement, Name, Reason};
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use std::net::IpAddr;
@@ -142,6 +142,8 @@ pub enum Reply {
     },
     /// To [`GateAsk::Show`].
     Gate(Box<PolicyStatus>),
+    /// To [`GateAsk::Stopped`]: since the counters began.
+    Stopped(Vec<(Reason, u64)>),
     /// To [`ListAsk::Show`].
     Lists(Vec<ListStatus>),
     /// To [`GateAsk::Explain`].

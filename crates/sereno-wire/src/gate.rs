@@ -45,6 +45,8 @@ pub enum GateAsk {
     Text,
     /// What would happen to a packet.
     Explain(Probe),
+    /// How many packets were stopped, by what.
+    Stopped,
 }
 
 impl GateAsk {

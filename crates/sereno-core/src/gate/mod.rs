@@ -33,6 +33,7 @@ pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};
 pub use nat::{Dnat, Forward, Nat, Snat, is_host};
 pub use older::Stream;
+pub use plan::policy_reason;
 pub use ports::{PortRange, Ports, Proto};
 pub use reason::{Judgement, Reason, reasons};
 pub use render::render;

@@ -9,7 +9,7 @@ mod test;
 pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
 pub use nat::Translate;
 pub use policy::memory;
-pub(super) use policy::policy_counter;
+pub use policy::policy_reason;
 pub use test::Test;
 
 use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};

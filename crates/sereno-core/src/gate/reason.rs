@@ -1,6 +1,6 @@
 //! Why a packet is stopped or gets in: a walk, told by what people wrote.
 
-use super::plan::policy_counter;
+use super::plan::policy_reason;
 use super::walk::Walk;
 use super::{Gate, Name};
 use serde::{Deserialize, Serialize};
@@ -65,5 +65,5 @@ fn by_counter(gate: &Gate, counter: &str) -> Option<Reason> {
     }
     let tried = counter.strip_prefix("try_");
     let policy = if tried.is_some() { gate.trying() } else { gate.policy() }?;
-    policy_counter(policy, tried.unwrap_or(counter))
+    policy_reason(policy, tried.unwrap_or(counter))
 }

@@ -47,7 +47,8 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> Outcome {
     let outcome = &loaded.outcome;
     let missing: Vec<Missing<'_>> = outcome.policy.jails.iter().flat_map(missing).collect();
     let policy = &outcome.policy;
-    let nothing = policy.jails.is_empty() && policy.gate.is_none() && loaded.doors.is_empty();
+    let nothing = policy.jails.is_empty() && policy.gate.is_none() && policy.lists.is_empty();
+    let nothing = nothing && loaded.doors.is_empty();
     let failed = outcome.has_errors() || nothing && !outcome.problems.is_empty();
     let code = ExitCode::from(u8::from(failed));
     let absent = programs::absent(&loaded);

@@ -81,6 +81,18 @@ words! {
     reason_rule(number, text) = "line {number}: {text}" | "línea {number}: {text}";
     reason_rest(zone) = "no line is about it, from {zone}" | "ninguna línea habla de ello, desde {zone}";
     reason_needed() = "networks need it" | "las redes lo necesitan";
+    top_reason() = "stopped by" | "detenidos por";
+    top_all() = "packets" | "paquetes";
+    top_now() = "per second" | "por segundo";
+    top_nothing() = "Nothing stops anything here yet." | "Aquí todavía no se detiene nada.";
+    top_stale() = "While it is shown, what lists count is up to ten seconds old."
+        | "Mientras se muestra, lo que cuentan las listas tiene hasta diez segundos.";
+    gate_check_good(rules) = "{rules}, and nft accepts the text" | "{rules}, y nft acepta el texto";
+    gate_check_alone(rules, why) = "{rules}; nft was not asked: {why}" | "{rules}; no se ha preguntado a nft: {why}";
+    gate_check_bad(said) = "nft does not accept the text, which is a mistake of Sereno's: {said}"
+        | "nft no acepta el texto, y eso es un error de Sereno: {said}";
+    gate_save_head(since) = "The policy in force since {since}, as `sereno gate save` wrote it."
+        | "La política en vigor desde {since}, tal como la escribió `sereno gate save`.";
     explain_port() = "say a port behind the address, and none for ping" | "diga un puerto tras la dirección, y ninguno para ping";
     reason_none() = "nothing here closes it" | "nada de aquí lo cierra";
 }

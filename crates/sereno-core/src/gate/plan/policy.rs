@@ -80,7 +80,8 @@ pub(in crate::gate) fn rest_counter(zone: Name) -> String {
 pub(in crate::gate) const INVALID: &str = "invalid";
 
 /// What a counter of a policy counts.
-pub(in crate::gate) fn policy_counter(policy: &Policy, counter: &str) -> Option<Reason> {
+#[must_use]
+pub fn policy_reason(policy: &Policy, counter: &str) -> Option<Reason> {
     if counter == INVALID {
         return Some(Reason::Invalid);
     }

@@ -94,6 +94,11 @@ impl Rule {
         Ok(rule)
     }
 
+    /// Whether a word ends what a rule is about.
+    pub(super) fn begins_a_part(word: &str) -> bool {
+        PARTS.contains(&word)
+    }
+
     fn take(&mut self, head: Word<'_>, values: &[Word<'_>], known: Known<'_>) -> Result<(), Wrong> {
         let Some(first) = values.first().copied() else {
             return Err(wrong(head, format!("nothing stands behind {}", head.1), example(head.1)));

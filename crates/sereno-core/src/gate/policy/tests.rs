@@ -73,6 +73,22 @@ fn a_rule_is_written_as_it_is_read() {
     }
 }
 
+#[test]
+fn a_rule_can_do_without_the_services_of_its_file() {
+    let madrid = TimeZone::get("Europe/Madrid").unwrap();
+    let portable = |line: &str| parse(line).unwrap().portable(&madrid).text;
+    assert_eq!(
+        portable("allow zulu, ssh from local   # why"),
+        "allow ssh, tcp/8002 from local   # why"
+    );
+    for line in ["allow ssh until 2026-12-04   # x", "allow sip, rtp rate 3/minute"] {
+        assert_eq!(portable(line), line, "it needs none");
+    }
+    let text = portable("allow zulu until 2026-12-04");
+    assert_eq!(text, "allow tcp/8002 until 2026-12-05T00:00:00");
+    assert_eq!(parse(&text).unwrap().until, parse("allow zulu until 2026-12-04").unwrap().until);
+}
+
 /// Lines that mean nothing, and what is said of them.
 const WRONG: [(&str, &str); 20] = [
     ("", ": there is no rule here; write one, such as allow ssh"),

@@ -1,6 +1,10 @@
 //! A rule as the line that it would be read from.
 
 use super::{Deed, Rate, Rule, Services, What, Who};
+use crate::time::Time;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use std::fmt::{self, Display, Write};
 
 /// Units of a rate, in seconds; the longest first.
@@ -23,6 +27,32 @@ impl Rule {
         }
         self.text = line;
         self
+    }
+
+    /// The same rule with a text that means it on any machine: without services that only one
+    /// configuration knows. `zone` is where dates are at home.
+    #[must_use]
+    pub fn portable(self, zone: &TimeZone) -> Self {
+        let why = self.text.split_once('#').map_or("", |(_, why)| why).to_owned();
+        let words = self.text.split('#').next().unwrap_or_default();
+        let what = words.split([' ', ',']).skip(1).take_while(|word| !Self::begins_a_part(word));
+        let known = Services::default();
+        let house = what.filter(|word| !word.is_empty()).filter_map(|word| known.find(word));
+        let mut house: Vec<What> = house.flatten().collect();
+        house.sort_unstable();
+        house.dedup();
+        if house == self.what {
+            return self;
+        }
+        let until =
+            self.until.and_then(|until| civil(until, zone)).map(|at| format!(" until {at}"));
+        let mut rule = self.written("");
+        rule.text.push_str(&until.unwrap_or_default());
+        if !why.trim().is_empty() {
+            rule.text.push_str("   #");
+            rule.text.push_str(&why);
+        }
+        rule
     }
 
     fn line(&self, line: &mut String) -> fmt::Result {
@@ -60,6 +90,12 @@ impl Rule {
         }
         Ok(())
     }
+}
+
+/// A time as a clock on the wall of a zone shows it.
+fn civil(time: Time, zone: &TimeZone) -> Option<DateTime> {
+    let stamp = Timestamp::from_microsecond(time.0).ok()?;
+    Some(stamp.to_zoned(zone.clone()).datetime())
 }
 
 fn list<T: Display>(

@@ -1,8 +1,9 @@
 //! The words behind `sereno gate`.
 
-use crate::cli::args::Json;
+use crate::cli::args::{ConfigArgs, Json};
 use clap::{Args, Subcommand, ValueEnum};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// `sereno gate`.
 #[derive(Clone, Debug, Subcommand)]
@@ -53,6 +54,34 @@ pub enum GateCommand {
     Diff(Json),
     /// Write a policy for what listens on this machine, each line with its reason, to read and change.
     Suggest,
+    /// Show what is stopped, by bans, doors, lists and lines of the policy; most of it first.
+    ///
+    /// On a terminal it goes on until Ctrl-C, and shows how many packets a second there are.
+    Top {
+        /// Once, also on a terminal.
+        #[arg(long)]
+        once: bool,
+        /// For people or programs; once.
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Check the policy of the files, and have nft verify the text of the gate if it is installed.
+    ///
+    /// Needs no running Sereno and changes nothing. Exit code 1 when something is wrong.
+    Check {
+        /// Which files.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Write the policy in force as a [gate] of a file: what was confirmed, whatever the files say.
+    Save {
+        /// Where to; - is standard output.
+        #[arg(value_name = "FILE", default_value = "-")]
+        to: PathBuf,
+        /// Replace a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
     /// Print the gate that is in force, as text for nft or as JSON.
     Export {
         /// In which form.

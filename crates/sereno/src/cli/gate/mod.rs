@@ -1,7 +1,9 @@
 //! `sereno gate`: try, keep, take back and explain who may reach what.
 
 pub mod args;
+mod file;
 mod show;
+mod top;
 
 use super::client::{done, json_status};
 use super::failure::{Failure, Outcome};
@@ -70,6 +72,9 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
         },
         GateCommand::Suggest => suggest(out),
         GateCommand::Explain(args) => explain(socket, args, out),
+        GateCommand::Top { once, json } => top::run(socket, *once, *json, out),
+        GateCommand::Check { config } => file::check(config, out),
+        GateCommand::Save { to, force } => file::save(socket, to, *force, out),
         GateCommand::Export { form } => export(socket, *form, out),
     }
 }

@@ -3,7 +3,7 @@
 
 pub mod args;
 mod compose;
-mod firewall;
+pub(super) mod firewall;
 mod jail;
 mod origin;
 mod plan;

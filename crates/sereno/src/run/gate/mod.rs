@@ -7,6 +7,7 @@ mod approach;
 mod differ;
 mod lockout;
 mod panic;
+mod stopped;
 
 use super::Shell;
 use super::guard::Guard;
@@ -127,6 +128,7 @@ impl Shell {
             GateAsk::Diff => self.gate_diff(now),
             GateAsk::Text => self.guard.gate_text(now),
             GateAsk::Explain(probe) => self.guard.explain(&probe, now),
+            GateAsk::Stopped => Reply::Stopped(self.guard.stopped()),
         }
     }
 

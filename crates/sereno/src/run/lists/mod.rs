@@ -124,6 +124,13 @@ impl Lists {
         named.flat_map(friend).take(FRIENDS).collect()
     }
 
+    /// Packets that each list that closes stopped.
+    pub(super) fn stopped(&self) -> Vec<(Name, u64)> {
+        let closes = |conf: &&ListConf| matches!(conf.deed, Some((Use::Closes, _)));
+        let names = self.confs.iter().filter(closes).map(|conf| conf.name);
+        names.filter_map(|name| Some((name, *self.counts.get(&name)?))).collect()
+    }
+
     /// Whether a list opens something: then the gate has to know the mark.
     pub(super) fn opens(&self) -> bool {
         self.confs.iter().any(|conf| matches!(conf.deed, Some((Use::Opens, _))))

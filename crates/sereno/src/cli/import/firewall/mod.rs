@@ -4,7 +4,7 @@ mod files;
 mod page;
 mod report;
 
-use page::page;
+pub(in crate::cli) use page::page;
 
 use super::args::{FirewallArgs, FirewallKind};
 use super::toml;

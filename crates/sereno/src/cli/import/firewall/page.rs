@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 const NAMED: [&str; 2] = [TRUSTED, "local"];
 
 /// The file, with these words at its head.
-pub(super) fn page(policy: &Policy, head: &str) -> String {
+pub(in crate::cli) fn page(policy: &Policy, head: &str) -> String {
     let mut text: String = head.lines().map(|line| format!("# {}\n", toml::remark(line))).collect();
     text.push_str("[gate]\n");
     let members = |zone: &Zone| {
