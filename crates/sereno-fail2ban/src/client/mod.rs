@@ -31,6 +31,7 @@ mod get;
 mod id;
 mod options;
 mod refusal;
+mod rewrite;
 mod set;
 mod settle;
 mod usage;
@@ -39,6 +40,7 @@ pub use change::{Change, ServerSetting, Setting};
 pub use command::Command;
 pub use id::Id;
 pub use refusal::Refusal;
+pub use rewrite::rewrite;
 pub use view::{ActionView, Banned, Host, JailView, Server, Source};
 
 /// What a command says, and how it ends.

@@ -42,21 +42,17 @@ pub(super) fn conf(
     acts: &Acts,
     ignored: &mut Ignored,
 ) -> Result<JailConf, String> {
+    Ok(JailConf { policy: policy(jail, name, acts, ignored), sources: sources(jail)? })
+}
+
+/// What it counts and closes.
+pub(super) fn policy(jail: &Jail, name: Name, acts: &Acts, ignored: &mut Ignored) -> JailPolicy {
     let s = &jail.settings;
     let findtime = s.findtime.unwrap_or(SPAN);
     let filter = jail.filter.as_ref().map(|filter| filter.name.as_str()).unwrap_or_default();
     let maxretry = s.maxretry.unwrap_or(MAXRETRY).max(1);
     let own = ignored.of(s);
-    let (ports, block) = match &acts.closing {
-        Some(closing) => {
-            (closing.ports.clone(), (closing.block != Block::Drop).then_some(closing.block))
-        }
-        None => (Ports::All, None),
-    };
-    let policy = JailPolicy {
-        ports,
-        block,
-        closes: acts.closing.is_some(),
+    let mut policy = JailPolicy {
         ignore: own,
         maxretry,
         findtime,
@@ -73,7 +69,19 @@ pub(super) fn conf(
         evidence: s.maxmatches.unwrap_or(maxretry).min(MOST_LINES) as usize,
         ..JailPolicy::new(name, &format!("fail2ban/{filter}"))
     };
-    Ok(JailConf { policy, sources: sources(jail)? })
+    close(&mut policy, acts);
+    policy
+}
+
+/// What the gate does for a jail.
+pub(super) fn close(policy: &mut JailPolicy, acts: &Acts) {
+    (policy.ports, policy.block) = match &acts.closing {
+        Some(closing) => {
+            (closing.ports.clone(), (closing.block != Block::Drop).then_some(closing.block))
+        }
+        None => (Ports::All, None),
+    };
+    policy.closes = acts.closing.is_some();
 }
 
 fn increment(s: &Settings) -> Escalation {
@@ -88,7 +96,7 @@ fn increment(s: &Settings) -> Escalation {
 }
 
 /// What it reads: the journal if it says so, or if it may and none of its files is there.
-fn sources(jail: &Jail) -> Result<Vec<SourceConf>, String> {
+pub(super) fn sources(jail: &Jail) -> Result<Vec<SourceConf>, String> {
     let s = &jail.settings;
     let matches = jail.filter.as_ref().map(|f| f.journalmatch.as_slice()).unwrap_or_default();
     let backend = s.backend.as_str();

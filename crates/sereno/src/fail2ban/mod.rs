@@ -5,6 +5,7 @@
 
 mod ignored;
 mod jails;
+mod refit;
 
 use crate::cli::fail2ban::config::Disk;
 use sereno_config::{Policy, Problem, Severity, SourceConf};
@@ -41,6 +42,8 @@ pub struct Guarded {
     pub filter: Arc<Filter>,
     /// Whether it reads the journal rather than files.
     pub reads_journal: bool,
+    /// Whether a client added it, and it does not read yet.
+    pub waits: bool,
 }
 
 impl House {
@@ -56,9 +59,7 @@ impl House {
 pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) {
     let tree = sereno_fail2ban::read(&Disk, &dir.to_string_lossy());
     let mut problems = tree.problems.clone();
-    let zone = crate::run::setup::zone(policy);
-    let mut compiler = Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now)
-        .with_witness(sereno_config::shipped_rule("sshd"));
+    let mut compiler = compiler(policy, now);
     let mut guarded = Vec::new();
     let mut ignored = ignored::Ignored::default();
     let mut taken: BTreeSet<Name> = policy.jails.iter().map(|jail| jail.policy.name).collect();
@@ -101,13 +102,21 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
             tree.problem(Severity::Warning, (&text, 0, 1), why, "see docs/guide/from-fail2ban.md")
         }));
         policy.filters.push((name, Arc::clone(&filter)));
-        guarded.push(Guarded { name, place, acts, question, filter, reads_journal });
+        let waits = false;
+        guarded.push(Guarded { name, place, acts, question, filter, reads_journal, waits });
     }
     policy.friends.extend(ignored.everywhere(guarded.len()));
     policy.jails.sort_by_key(|jail| jail.policy.name);
     problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     problems.dedup();
     (House { tree, jails: guarded }, problems)
+}
+
+/// What compiles filters for this machine.
+fn compiler(policy: &Policy, now: Time) -> Compiler {
+    let zone = crate::run::setup::zone(policy);
+    Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now)
+        .with_witness(sereno_config::shipped_rule("sshd"))
 }
 
 /// A problem of a jail as a whole, at the line where its filter is named.
