@@ -27,7 +27,7 @@ pub use fields::Fields;
 pub use reader::{Counts, Finding, Who};
 pub use scan::{Scan, entry_line};
 pub use session::Story;
-pub use trial::{Manner, Trace, captured};
+pub use trial::{Manner, Trace};
 
 use crate::rule::Rule;
 use date::Detector;

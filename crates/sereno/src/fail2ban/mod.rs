@@ -12,7 +12,7 @@ use sereno_config::{Policy, Problem, Severity, SourceConf};
 use sereno_core::filter::Filter;
 use sereno_core::gate::Name;
 use sereno_core::time::Time;
-use sereno_fail2ban::act::{Acts, Script, acts, question};
+use sereno_fail2ban::act::{Acts, Kind, Script, acts, question};
 use sereno_fail2ban::{Compiler, Jail, Tree};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -86,6 +86,7 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
         let reads_journal = match jails::conf(jail, name, &acts, &mut ignored) {
             Ok(mut conf) => {
                 conf.policy.asks = question.is_some();
+                conf.policy.captures = captures(&acts, question.as_deref());
                 let reads = |source: &SourceConf| matches!(source, SourceConf::Journal(_));
                 let reads_journal = conf.sources.iter().any(reads);
                 policy.jails.push(conf);
@@ -97,9 +98,10 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
                 continue;
             }
         };
-        problems.extend(jails::left_out(jail).iter().map(|(option, why)| {
+        problems.extend(jails::left_out(jail).iter().map(|(option, wrong)| {
             let text = jail.options.get(option).cloned().unwrap_or_default();
-            tree.problem(Severity::Warning, (&text, 0, 1), why, "see docs/guide/from-fail2ban.md")
+            let place = (&text, wrong.at, wrong.width);
+            tree.problem(Severity::Warning, place, &wrong.message, &wrong.remedy)
         }));
         policy.filters.push((name, Arc::clone(&filter)));
         let waits = false;
@@ -110,6 +112,15 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
     problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     problems.dedup();
     (House { tree, jails: guarded }, problems)
+}
+
+/// Whether any command of a jail is told what the filter captured.
+fn captures(acts: &Acts, question: Option<&Script>) -> bool {
+    let told = acts.actions.iter().any(|(_, kind)| match kind {
+        Kind::Command(commands) => commands.captures(),
+        Kind::Gate(_) | Kind::Refused(_) => false,
+    });
+    told || question.is_some_and(Script::captures)
 }
 
 /// What compiles filters for this machine.

@@ -1,7 +1,7 @@
 //! A jail of the tree, changed while it guards.
 
 use super::ignored::Ignored;
-use super::{Guarded, House, compiler, jails};
+use super::{Guarded, House, captures, compiler, jails};
 use sereno_config::{JailConf, Policy, Problem, Severity, SourceConf};
 use sereno_core::gate::Name;
 use sereno_core::time::Time;
@@ -46,6 +46,7 @@ impl House {
         }
         jails::close(&mut conf.policy, &done);
         conf.policy.asks = asked.is_some();
+        conf.policy.captures = captures(&done, asked.as_deref());
         policy.filters.retain(|(known, _)| *known != name);
         policy.filters.push((name, Arc::clone(&filter)));
         let guarded = &mut self.jails[at];

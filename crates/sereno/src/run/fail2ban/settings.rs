@@ -8,7 +8,7 @@ use sereno_config::{Policy, SourceConf};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::Input;
 use sereno_core::gate::Name;
-use sereno_core::jail::{Escalation, Friends, JailPolicy};
+use sereno_core::jail::{Escalation, Formula, Friends, JailPolicy};
 use sereno_core::time::Time;
 use sereno_fail2ban::Value;
 use sereno_fail2ban::client::{Id, Setting};
@@ -110,6 +110,13 @@ fn grown(option: &str, value: Option<&Value>) -> Result<Growth, String> {
             let factor = factor.filter(|f: &f64| f.is_finite() && *f >= 0.0);
             let factor = factor.ok_or_else(|| format!("{text} is no number"))?;
             Box::new(move |all| all.factor = factor)
+        }
+        "formula" => {
+            let formula = Some(text.as_str()).filter(|text| !text.is_empty()).map(Formula::parse);
+            let formula = formula.transpose().map_err(|wrong| {
+                format!("column {}: {}; {}", wrong.at + 1, wrong.message, wrong.remedy)
+            })?;
+            Box::new(move |all| all.formula = formula)
         }
         "multipliers" => {
             let times = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
