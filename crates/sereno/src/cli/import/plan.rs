@@ -1,6 +1,6 @@
 //! From a tree to files: what is taken over, how, and what is not.
 
-use super::jail::{Section, round, settings};
+use super::jail::{Section, list, round, settings};
 use super::origin::Origin;
 use super::rule::{self, Choice, Rules};
 use crate::cli::failure::Failure;
@@ -178,6 +178,9 @@ impl<'t> Planner<'t> {
             return Err(words::import_ignores_all());
         }
         let mut notes = self.notes(jail, guarded);
+        if list(&mut conf.policy) {
+            notes.push(Note::changed(words::import_listed()));
+        }
         if round(&mut conf.policy) {
             notes.push(Note::changed(words::import_rounded()));
         }
