@@ -9,6 +9,7 @@ use crate::settings::{IgnoreCache, LogPath};
 use crate::text::Text;
 use crate::tree::{Action, Filter, Jail};
 use sereno_core::filter::regex::{Options, Regex, Wrong};
+use sereno_core::filter::{Encoding, Named};
 use std::time::Duration;
 
 /// Expressions of a jail at most, where clients add some: each line is held against all of them.
@@ -23,7 +24,18 @@ pub fn rewrite(jail: &mut Jail, setting: &Setting) -> Result<(), String> {
     let settings = &mut jail.settings;
     match setting {
         Setting::LogEncoding(name) => {
-            settings.logencoding = named(name).filter(|name| name.as_str() != "auto");
+            let auto = name.is_empty() || name.eq_ignore_ascii_case("auto");
+            match Encoding::named(name) {
+                Named::Known(_) => {}
+                _ if auto => {}
+                Named::Wide | Named::Unreadable => {
+                    return Err(format!(
+                        "{name} is not read here; take one of single bytes, or utf-8"
+                    ));
+                }
+                Named::Unknown => return Err(format!("unknown encoding: {name}")),
+            }
+            settings.logencoding = named(name).filter(|_| !auto);
         }
         Setting::LogTimeZone(zone) => settings.logtimezone = named(zone),
         Setting::IgnoreCommand(command) => settings.ignorecommand = named(command),

@@ -137,14 +137,5 @@ pub(super) fn left_out(jail: &Jail) -> Vec<(&'static str, Wrong)> {
         let message = format!("bantime.formula: {}; bans double each time instead", wrong.message);
         all.push(("bantime.formula", Wrong { message, ..wrong }));
     }
-    let utf8 = |name: &str| {
-        matches!(name.to_ascii_lowercase().as_str(), "auto" | "utf-8" | "utf8" | "ascii")
-    };
-    if s.logencoding.as_ref().is_some_and(|encoding| !utf8(encoding.as_str())) {
-        let message = "logencoding: logs are read as UTF-8; other characters count as unknown ones"
-            .to_owned();
-        let remedy = "see docs/guide/from-fail2ban.md".to_owned();
-        all.push(("logencoding", Wrong { at: 0, width: 1, message, remedy }));
-    }
     all
 }

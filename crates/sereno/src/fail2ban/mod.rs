@@ -9,7 +9,7 @@ mod refit;
 
 use crate::cli::fail2ban::config::Disk;
 use sereno_config::{Policy, Problem, Severity, SourceConf};
-use sereno_core::filter::Filter;
+use sereno_core::filter::{Encoding, Filter, Named};
 use sereno_core::gate::Name;
 use sereno_core::time::Time;
 use sereno_fail2ban::act::{Acts, Kind, Script, acts, question};
@@ -114,6 +114,19 @@ pub fn add(dir: &Path, policy: &mut Policy, now: Time) -> (House, Vec<Problem>) 
     (House { tree, jails: guarded }, problems)
 }
 
+/// What the machine's texts are written in, by its locale; UTF-8 where that does not say.
+#[must_use]
+pub fn encoding() -> Encoding {
+    let set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find(set).and_then(std::env::var_os);
+    let locale = locale.unwrap_or_default().to_string_lossy().into_owned();
+    let set = locale.split_once('.').map(|(_, set)| set.split('@').next().unwrap_or_default());
+    match set.map(Encoding::named) {
+        Some(Named::Known(encoding)) => encoding,
+        _ => Encoding::default(),
+    }
+}
+
 /// Whether any command of a jail is told what the filter captured.
 fn captures(acts: &Acts, question: Option<&Script>) -> bool {
     let told = acts.actions.iter().any(|(_, kind)| match kind {
@@ -128,6 +141,7 @@ fn compiler(policy: &Policy, now: Time) -> Compiler {
     let zone = crate::run::setup::zone(policy);
     Compiler::new(zone, |name| jiff::tz::TimeZone::get(name).ok(), now)
         .with_witness(sereno_config::shipped_rule("sshd"))
+        .with_encoding(encoding())
 }
 
 /// A problem of a jail as a whole, at the line where its filter is named.
