@@ -134,7 +134,7 @@ fn what_newer_releases_ask_is_known() {
         assert_eq!(asked(options, &file), wanted, "{options}");
     }
     // Who asks otherwise is not understood, and what he wrote is run.
-    assert_eq!(asked("protocol=tcp, port=22", &other), "command");
+    assert_eq!(asked("protocol=tcp, port=22", &other), "message");
 }
 
 #[test]
