@@ -16,6 +16,7 @@
 //! - A mask longer than the address is refused.
 //! - Names are never looked up: `unbanip host.example` lifts what was banned by that name.
 //! - Methods of actions cannot be called, nor can Python actions be added.
+//! - `status --all` and `statistics` are answered as release 1.1 does.
 //! - `restart` without a jail does not end the process; all jails begin anew.
 //! - `multi-set`, `server-stream` and `config-error`, which the client sends its own server, are
 //!   no commands.
@@ -30,6 +31,7 @@ mod execute;
 mod get;
 mod id;
 mod options;
+mod overview;
 mod refusal;
 mod rewrite;
 mod set;

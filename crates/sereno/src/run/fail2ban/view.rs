@@ -43,6 +43,7 @@ pub(super) fn jail(jail: &Jail, policy: &JailPolicy, reads_journal: bool) -> Jai
     };
     JailView {
         idle: false,
+        backend: backend(s, reads_journal),
         dates: dates(filter.datepattern.as_ref(), reads_journal),
         source,
         failed: 0,
@@ -88,6 +89,16 @@ pub(super) fn refitted(before: &JailView, after: JailView, setting: &Setting) ->
         _ => {}
     }
     view
+}
+
+/// What fail2ban would read with.
+fn backend(s: &Settings, reads_journal: bool) -> String {
+    match s.backend.as_str().split('[').next() {
+        _ if reads_journal => "systemd",
+        Some("polling") => "polling",
+        _ => "pyinotify",
+    }
+    .to_owned()
 }
 
 /// Matches of the journal, cut at each `+`.
