@@ -77,12 +77,14 @@ macro_rules! words {
 }
 
 mod door;
+mod firewall;
 mod gate;
 mod import;
 mod invite;
 mod knock;
 mod run;
 pub use door::*;
+pub use firewall::*;
 pub use gate::*;
 pub use import::*;
 pub use invite::*;
