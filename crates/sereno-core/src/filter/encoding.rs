@@ -50,10 +50,10 @@ impl Encoding {
         let sign = |c: &char| c.is_ascii_alphanumeric() || *c == '.';
         let name: String = name.chars().filter(sign).collect::<String>().to_ascii_lowercase();
         let is = |known: &&str| **known == *name;
-        if UTF8.iter().any(|known| is(&known)) {
+        if UTF8.iter().any(is) {
             return Named::Known(Self(None));
         }
-        match TABLES.iter().find(|table| table.names.iter().any(|known| is(&known))) {
+        match TABLES.iter().find(|table| table.names.iter().any(is)) {
             Some(table) => Named::Known(Self(Some(table))),
             None if WIDE.iter().any(|known| name.starts_with(known)) => Named::Wide,
             None if UNREADABLE.iter().any(|known| name.starts_with(known)) => Named::Unreadable,

@@ -12,7 +12,10 @@ const ALL: usize = 4096;
 /// stranger wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(String, String)>", into = "Vec<(String, String)>")]
-pub struct Captures(Option<Arc<[(Box<str>, Box<str>)]>>);
+pub struct Captures(Option<Arc<[Capture]>>);
+
+/// A name and a value.
+type Capture = (Box<str>, Box<str>);
 
 impl Captures {
     /// Those that fit; of long values their beginning.

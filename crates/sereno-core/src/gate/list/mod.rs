@@ -34,10 +34,10 @@ impl FromIterator<(IpAddr, IpAddr)> for List {
         for (first, last) in ranges {
             match (canonical(first), canonical(last)) {
                 (IpAddr::V4(a), IpAddr::V4(b)) if a <= b => {
-                    list.v4.push((a.to_bits(), b.to_bits()))
+                    list.v4.push((a.to_bits(), b.to_bits()));
                 }
                 (IpAddr::V6(a), IpAddr::V6(b)) if a <= b => {
-                    list.v6.push((a.to_bits(), b.to_bits()))
+                    list.v6.push((a.to_bits(), b.to_bits()));
                 }
                 _ => {}
             }

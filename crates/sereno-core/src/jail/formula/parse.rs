@@ -75,8 +75,8 @@ pub(super) fn parse(text: &str) -> Result<Term, Wrong> {
     let term = parser.term()?;
     parser.skip();
     // A remark for Python.
-    if parser.at < text.len() && !(parser.rest().starts_with('#') && !parser.rest().contains('\n'))
-    {
+    let remark = parser.rest().starts_with('#') && !parser.rest().contains('\n');
+    if parser.at < text.len() && !remark {
         return Err(parser.unexpected());
     }
     Ok(term)

@@ -132,6 +132,8 @@ impl Host for Clerk<'_> {
             Change::SetServer(setting) => self.set_server(setting)?,
             Change::AddJail { name, backend } => {
                 let now = self.now;
+                // One of this name may have been stopped.
+                self.shell.guard.office.stopped.remove(&name);
                 self.rebuild(|policy, house| match house {
                     Some(house) => house.add_jail(&name, &backend, policy, now),
                     None => Ok(()),
