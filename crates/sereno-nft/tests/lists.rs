@@ -93,6 +93,49 @@ fn scattered(count: u32) -> List {
     (1..count).map(|n| (addr(n), addr(n))).chain([(visitor, visitor)]).collect()
 }
 
+/// Nanoseconds that sending one of so many packets takes, on this machine all the way to the other side.
+fn pace(count: u32, mut send: impl FnMut(u32)) -> u64 {
+    let start = Instant::now();
+    (0..count).for_each(&mut send);
+    (start.elapsed() / count).as_nanos() as u64
+}
+
+/// Who is in no list is as quick beside a million as beside none: of rounds that take turns, the best.
+#[test]
+fn packets_pass_as_quickly_beside_a_million() {
+    let Some(net) = Net::new() else { return };
+    let mut kernel = net.serve(|| Kernel::open().unwrap());
+    let (empty, million) = (List::default(), scattered(1_000_000));
+    let from: IpAddr = "10.9.0.3".parse().unwrap();
+    let (ours, theirs, forger) = (net.listen(from, 5060), net.speak(from), net.forger());
+    let to = net::server(from, 5060);
+    kernel.put_lists(TABLE, &roster(&[("big", "all")]), &[(name("big"), &million)]).unwrap();
+    theirs.send_to(b"one", to).unwrap();
+    let (_, peer) = ours.recv_from(&mut [0; 16]).unwrap();
+    ours.send_to(b"yes", peer).unwrap();
+    let mut best = [[u64::MAX; 2]; 2];
+    for (round, full) in [0, 1, 1, 0, 1, 0, 0, 1].into_iter().enumerate() {
+        kernel.put_list(TABLE, name("big"), [&empty, &million][full]).unwrap();
+        // What was in it before is freed in the background.
+        std::thread::sleep(Duration::from_millis(500));
+        let under_way = pace(50_000, |_| drop(theirs.send_to(b"go on", to)));
+        let begins = pace(10_000, |n| {
+            // Another source each, none of which was seen before or is in the list.
+            let source = 0x0a0a_0000 + round as u32 * 10_000 + n;
+            forger.udp(Ipv4Addr::from_bits(source), 5061, b"begin");
+        });
+        best[full] = [best[full][0].min(under_way), best[full][1].min(begins)];
+    }
+    let [none, all] = best;
+    for (what, none, all) in [("under way", none[0], all[0]), ("begins", none[1], all[1])] {
+        println!(
+            "{what}: {none} ns a packet beside none, {all} ns beside a million: {:.3}",
+            none as f64 / all as f64
+        );
+        assert!(all < none * 2, "a bound for a busy machine");
+    }
+}
+
 #[test]
 fn a_million_fit_beside_bans() {
     let Some(net) = Net::new() else { return };

@@ -82,6 +82,7 @@ mod gate;
 mod import;
 mod invite;
 mod knock;
+mod lists;
 mod run;
 pub use door::*;
 pub use firewall::*;
@@ -89,6 +90,7 @@ pub use gate::*;
 pub use import::*;
 pub use invite::*;
 pub use knock::*;
+pub use lists::*;
 pub use run::*;
 
 /// `name = "thing", "things" | "cosa", "cosas";`: a number with its noun.

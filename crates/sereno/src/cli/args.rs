@@ -3,6 +3,7 @@
 use super::gate::args::GateCommand;
 use super::import::args::ImportCommand;
 use super::knock::args::KnockArgs;
+use super::lists::args::ListsCommand;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -64,6 +65,9 @@ pub enum Command {
     /// Who may reach what: try a policy, keep it, take it back, explain it.
     #[command(subcommand)]
     Gate(GateCommand),
+    /// Lists of addresses that shut out: how they are, who is in them.
+    #[command(subcommand)]
+    Lists(ListsCommand),
     /// Let nothing in any more, at once: for the console, when somebody is inside.
     ///
     /// What is under way ends, answers to this machine too. Only doors let in, and bans go on. It lasts
