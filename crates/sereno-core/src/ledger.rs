@@ -2,8 +2,10 @@
 //!
 //! The store keeps the same on disk; this is what the engine answers from.
 
+mod captures;
 mod recollection;
 
+pub use captures::Captures;
 pub use recollection::Recollection;
 
 use crate::addr::Prefix;
@@ -42,6 +44,10 @@ pub struct Ban {
     /// The newest lines, each behind its time ([`Evidence::dated`]), or the administrator's
     /// reason.
     pub evidence: Evidence,
+    /// What the filter captured of the first failure that counted, if anybody wants to know. Not
+    /// written down.
+    #[serde(skip)]
+    pub captures: Captures,
 }
 
 /// Lines, none of which holds a line break, in one piece that many can share: in a burst, a
@@ -157,6 +163,7 @@ struct Kept {
     /// Few have one.
     offender: Option<Box<IpAddr>>,
     evidence: Evidence,
+    captures: Captures,
 }
 
 impl Kept {
@@ -171,6 +178,7 @@ impl Kept {
             because: ban.because,
             offender: ban.offender.map(Box::new),
             evidence: ban.evidence,
+            captures: ban.captures,
         }
     }
 }
@@ -423,6 +431,7 @@ fn whole(names: &[(Name, usize)], key: &Key, kept: &Kept) -> Ban {
         offender: kept.offender.as_deref().copied(),
         before: kept.before,
         evidence: kept.evidence.clone(),
+        captures: kept.captures.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::text::Text;
 use crate::tree::{Filter, Jail, Tree};
 use jiff::tz::TimeZone;
 use sereno_core::filter::date::{Detector, Zone};
-use sereno_core::filter::{self, Part, Spec};
+use sereno_core::filter::{self, Encoding, Named, Part, Spec};
 use sereno_core::rule::Rule;
 use sereno_core::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,8 @@ pub struct Compiler {
     zones: fn(&str) -> Option<TimeZone>,
     now: Time,
     witness: Option<Arc<Rule>>,
+    /// Of logs of which nobody says it.
+    encoding: Encoding,
     known: BTreeMap<(String, String), Arc<Detector>>,
 }
 
@@ -41,7 +43,8 @@ impl Compiler {
     /// For logs written in the zone `machine`, at `now`; `zones` knows other zones by name.
     #[must_use]
     pub fn new(machine: TimeZone, zones: fn(&str) -> Option<TimeZone>, now: Time) -> Self {
-        Self { machine, zones, now, witness: None, known: BTreeMap::new() }
+        let (witness, encoding) = (None, Encoding::default());
+        Self { machine, zones, now, witness, encoding, known: BTreeMap::new() }
     }
 
     /// The same, with filters that ask a rule of ours whom a line is about: see
@@ -49,6 +52,12 @@ impl Compiler {
     #[must_use]
     pub fn with_witness(self, rule: Option<Arc<Rule>>) -> Self {
         Self { witness: rule, ..self }
+    }
+
+    /// The same, on a machine whose texts are in this encoding: what `logencoding = auto` means.
+    #[must_use]
+    pub fn with_encoding(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
     }
 
     /// Compiles what a jail looks for. A failregex that is wrong is left out, and said.
@@ -60,13 +69,17 @@ impl Compiler {
             Err(problems) => return Compiled { filter: None, problems },
         };
         let mut failregex: Vec<&Text> = written.failregex.iter().collect();
-        let mut problems = Vec::new();
+        let (encoding, mut problems) = match self.encoding(tree, jail) {
+            Ok(encoding) => encoding,
+            Err(problem) => return Compiled { filter: None, problems: vec![*problem] },
+        };
         loop {
             let spec = spec(written, &failregex);
             let wrong = match filter::Filter::compile(&spec, Arc::clone(&dates)) {
                 Ok(filter) => {
                     let advice = advice::all(&spec, &dates, self.now);
                     problems.extend(advice.iter().map(|one| advised(tree, &failregex, one)));
+                    let filter = filter.with_encoding(encoding);
                     let filter = match &self.witness {
                         Some(rule) => filter.with_witness(Arc::clone(rule)),
                         None => filter,
@@ -100,6 +113,35 @@ impl Compiler {
                 return Compiled { filter: None, problems };
             }
             failregex = left;
+        }
+    }
+
+    /// The characters of a jail's logs, and what is to be said of them.
+    fn encoding(&self, tree: &Tree, jail: &Jail) -> Result<(Encoding, Vec<Problem>), Box<Problem>> {
+        let written = jail.settings.logencoding.as_ref();
+        let name = written.map(Text::as_str).filter(|name| !name.eq_ignore_ascii_case("auto"));
+        let Some((text, name)) = written.zip(name) else { return Ok((self.encoding, Vec::new())) };
+        let problem = |severity, message: &str| {
+            let place = (text, 0, name.chars().count());
+            let remedy = "write logencoding = auto, utf-8, iso-8859-1, iso-8859-15, cp1252, koi8-r or \
+                          another of single bytes";
+            tree.problem(severity, place, &format!("logencoding: {message}"), remedy)
+        };
+        match Encoding::named(name) {
+            Named::Known(encoding) => Ok((encoding, Vec::new())),
+            Named::Wide => {
+                let message =
+                    format!("{name} is read as UTF-8: what is no ASCII counts as unknown");
+                Ok((Encoding::default(), vec![problem(Severity::Warning, &message)]))
+            }
+            Named::Unreadable => {
+                let message = format!("{name} is not read here: its lines end otherwise");
+                Err(Box::new(problem(Severity::Error, &message)))
+            }
+            Named::Unknown => {
+                let message = format!("there is no encoding {name} here");
+                Err(Box::new(problem(Severity::Error, &message)))
+            }
         }
     }
 

@@ -71,6 +71,7 @@ pub use text::{Place, Text};
 pub use time::{TimeError, seconds};
 pub use tree::{Action, Family, Filter, Jail, Tree};
 pub use words::shell as shell_words;
+pub use words::yes as is_yes;
 
 use files::{Loader, join};
 use ini::{Config, Entry, Section};

@@ -49,7 +49,7 @@ pub fn shell(text: &str) -> Option<Vec<String>> {
 }
 
 /// Whether a text says yes. fail2ban takes everything else for no.
-pub(crate) fn yes(text: &str) -> bool {
+pub fn yes(text: &str) -> bool {
     matches!(text.to_lowercase().as_str(), "1" | "on" | "true" | "yes")
 }
 

@@ -334,6 +334,71 @@ fn every_command_is_answered_as_fail2ban_answers_it() {
     assert!(both.wrong.is_empty(), "{}", both.wrong.join("\n"));
 }
 
+/// What release 1.1.1 answers to its own commands, seen there.
+#[test]
+fn all_jails_at_once_are_shown_as_release_1_1_shows_them() {
+    let server = Server {
+        loglevel: "INFO".to_owned(),
+        logtarget: "STDOUT".to_owned(),
+        syslogsocket: "auto".to_owned(),
+        dbfile: None,
+        dbmaxmatches: 10,
+        dbpurgeage: 1,
+    };
+    let mut model = Model { server, jails: Vec::new() };
+    let ask = |model: &mut Model, line: &str| {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let printed = run(&words, model);
+        assert_eq!((printed.err.as_str(), printed.code), ("", 0), "{line}");
+        printed.out
+    };
+    assert_eq!(ask(&mut model, "stats"), "No jails found.\n");
+    for jail in ["two", "one"] {
+        model.add(jail, empty(Source::Files(vec!["/a.log".to_owned()])));
+    }
+    ask(&mut model, "set one banip 192.0.2.1 192.0.2.22");
+    ask(&mut model, "set one attempt 192.0.2.7");
+    let table = "          ║          ║ Filter    ║ Actions  \n \
+                 Jail     ║ Backend  ╟───────────╫───────────\n          \
+                 ║          ║ cur │ tot ║ cur │ tot\n\
+                 ══════════╬══════════╬═══════════╬═══════════\n \
+                 one      ║ polling  ║   1 │   1 ║   2 │   2\n \
+                 two      ║ polling  ║   0 │   0 ║   0 │   0\n\
+                 ══════════╩══════════╩═══════════╩═══════════\n";
+    for line in ["stats", "statistics", "stats x"] {
+        assert_eq!(ask(&mut model, line), table, "{line}");
+    }
+    let status = "Status
+|- Number of jail:\t2
+|- Jail list:\tone, two
+`- Status for the jails:
+   |- Jail: one
+   |  |- Filter
+   |  |  |- Currently failed:\t1
+   |  |  |- Total failed:\t1
+   |  |  `- File list:\t/a.log
+   |  `- Actions
+   |     |- Currently banned:\t2
+   |     |- Total banned:\t2
+   |     `- Banned IP list:\t192.0.2.1 192.0.2.22
+   `- Jail: two
+      |- Filter
+      |  |- Currently failed:\t0
+      |  |- Total failed:\t0
+      |  `- File list:\t/a.log
+      `- Actions
+         |- Currently banned:\t0
+         |- Total banned:\t0
+         `- Banned IP list:\t
+";
+    assert_eq!(ask(&mut model, "status --all"), status);
+    let short = status.lines().filter(|line| !line.contains("IP list")).collect::<Vec<_>>();
+    let short = short.join("\n").replace("|- Total banned", "`- Total banned") + "\n";
+    assert_eq!(ask(&mut model, "status --all short"), short);
+    let words = ["status", "--all", "a", "b"].map(str::to_owned);
+    assert_eq!(run(&words, &mut model).code, 255);
+}
+
 #[test]
 fn options_are_taken_as_fail2ban_takes_them() {
     if !installed() {

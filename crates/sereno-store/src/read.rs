@@ -12,7 +12,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::engine::Lifted;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, Known, Track};
-use sereno_core::ledger::{Ban, Evidence, Past};
+use sereno_core::ledger::{Ban, Captures, Evidence, Past};
 use sereno_core::time::Time;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -190,6 +190,7 @@ fn ban(row: &Row<'_>) -> Option<Ban> {
         because: because(text(row, 6)?)?,
         before: row.get(7).ok()?,
         evidence: evidence_of(text(row, 8)?)?,
+        captures: Captures::default(),
     })
 }
 

@@ -9,7 +9,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::engine::Lifted;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, Known, Track};
-use sereno_core::ledger::{Ban, Ledger};
+use sereno_core::ledger::{Ban, Captures, Ledger};
 use sereno_core::time::Time;
 use sereno_store::{Batch, Event, Options, Store};
 use std::net::IpAddr;
@@ -51,7 +51,7 @@ prop_compose! {
         evidence in proptest::collection::vec(any::<String>(), 0..4),
     ) -> Ban {
         let (since, until) = (Time(since), until.map(Time));
-        Ban { jail, scope, prefix, offender, since, until, count, because, before, evidence: evidence.into() }
+        Ban { jail, scope, prefix, offender, since, until, count, because, before, evidence: evidence.into(), captures: Captures::default() }
     }
 }
 

@@ -357,6 +357,18 @@ fn members_of_the_group_name_no_file() {
     assert_eq!(member(&["set", "logtarget", path]), Some(255));
     assert_eq!(member(&["reload", "$(id)"]), Some(255));
     assert_eq!(member(&["set", "sshd", "addlogpath", "/etc/shadow"]), Some(255));
+    let command = format!("touch {path}");
+    for words in [
+        &["set", "sshd", "addaction", "mine"][..],
+        &["set", "sshd", "delaction", "noop-sshd"],
+        &["set", "sshd", "action", "noop", "actionban", &command],
+        &["set", "sshd", "ignorecommand", &command],
+        &["add", "mine"],
+    ] {
+        assert_eq!(member(words), Some(255), "{words:?}");
+    }
+    assert_eq!(member(&["set", "sshd", "banip", "198.51.100.3"]), Some(0));
+    assert_eq!(member(&["set", "sshd", "addignoreregex", "^nobody$"]), Some(0));
     assert_eq!(member(&["set", "logtarget", "STDERR"]), Some(0));
     assert!(!target.exists());
     assert_eq!(ask(&home, &client, "socket", &format!("set logtarget {path}")).2, 0);

@@ -147,6 +147,29 @@ fn the_journal() {
 }
 
 #[test]
+fn characters() {
+    let Some(pair) = Pair::new() else { return };
+    let line = b"2024-03-01 10:00:00 usuario \xf1and\xfa \xa4\x80\x81 de 203.0.113.5\n";
+    fs::write(pair.folder.path().join("bytes.log"), line).unwrap();
+    for encoding in ["latin-1", "ISO_8859-15", "Windows-1252", "cp437", "koi8-r", "ascii", "utf-8"]
+    {
+        for regex in ["usuario ñandú ¤\\S+ de <HOST>$", "usuario ñandú €\\S+ de <HOST>$", "<HOST>$"]
+        {
+            pair.compare(&[
+                "-e",
+                encoding,
+                "--print-all-matched",
+                "--print-all-missed",
+                "bytes.log",
+                regex,
+            ]);
+        }
+    }
+    let failed = |args: &[&str]| !pair.ours(args).status.success();
+    assert!(failed(&["-e", "nix", "bytes.log", "<HOST>"]));
+}
+
+#[test]
 fn filters_and_logs() {
     let Some(pair) = Pair::new() else { return };
     for options in [

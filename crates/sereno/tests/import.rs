@@ -297,6 +297,25 @@ fn options_come_over() {
 }
 
 #[test]
+fn a_formula_comes_over_as_multipliers() {
+    if !has_stock() {
+        return;
+    }
+    let options = "bantime = 1h\nbantime.increment = true\nbantime.factor = 2\n\
+                   bantime.formula = min(ban.Time * (1 + ban.Count * banFactor), 86400)\n\
+                   logencoding = latin-1\n";
+    let house = small(options, "^ no <HOST>$");
+    let (report, code) = house.import(&[]);
+    // What could not come over is said with the exit code, too.
+    assert_eq!(code, 1, "{report}");
+    let main = fs::read_to_string(house.config()).unwrap();
+    let ends = |from: &str, to: &str| main.contains(from) && main.contains(to);
+    assert!(ends("1.0, 3.0, 5.0, 7.0", "23.0, 24.0, 24.0"), "{main}");
+    let notes = jail(&report, "web")["notes"].to_string();
+    assert!(notes.contains("multipliers") && notes.contains("latin-1 is not taken"), "{notes}");
+}
+
+#[test]
 fn what_cannot_come_over_is_said() {
     if !has_stock() {
         return;

@@ -6,7 +6,7 @@ use super::{ALL_PORTS, Action, Lifted, Notice, scope};
 use crate::addr::Prefix;
 use crate::gate::Name;
 use crate::jail::{Because, Friends, Jail, JailPolicy, Trip};
-use crate::ledger::{Ban, Ledger, Recollection};
+use crate::ledger::{Ban, Captures, Ledger, Recollection};
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +139,7 @@ impl Court {
             because: trip.because,
             before,
             evidence: std::mem::take(&mut trip.evidence),
+            captures: std::mem::take(&mut trip.captures),
         };
         self.propose(ban, asks, actions);
     }
@@ -195,6 +196,7 @@ impl Court {
             because: Because::Manual,
             before: self.ledger.before(jail, prefix),
             evidence: std::iter::once(why).filter(|why| !why.is_empty()).collect(),
+            captures: Captures::default(),
         };
         self.impose(ban, actions);
     }
@@ -274,6 +276,7 @@ impl Court {
             spoofable: false,
             pattern: Arc::from("attempt"),
             line: Line::new(lines.last().map(|line| line.as_bytes()).unwrap_or_default()),
+            captures: Captures::default(),
         };
         self.weigh(index, &verdict, actions);
     }

@@ -3,37 +3,48 @@
 use super::source::{Moment, Source};
 use crate::addr::Prefix;
 use crate::filter::{Counts, Filter, Finding, Scan, Story, Who, entry_line};
+use crate::ledger::Captures;
 use crate::line::Record;
 use crate::rule::session::{Line, Verdict, account};
 use crate::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A jail that a filter reads for.
+#[derive(Debug)]
+struct Listener {
+    /// Its index.
+    jail: usize,
+    /// What its expressions are called.
+    labels: Vec<Arc<str>>,
+    /// Whether it wants to know what was captured.
+    captures: bool,
+}
+
 /// The filters of one source, each with the jail it reads for.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     scan: Scan,
-    /// The jail's index, and what its expressions are called.
-    jails: Vec<(usize, Vec<Arc<str>>)>,
+    jails: Vec<Listener>,
     /// Room for an entry of the journal as a line.
     entry: Vec<u8>,
 }
 
 impl Filters {
-    pub(super) fn add(&mut self, filter: Arc<Filter>, jail: usize) {
+    pub(super) fn add(&mut self, filter: Arc<Filter>, jail: usize, captures: bool) {
         let labels = (0..filter.len()).map(|at| format!("failregex {at}").into()).collect();
         self.scan.add(filter, false);
-        self.jails.push((jail, labels));
+        self.jails.push(Listener { jail, labels, captures });
     }
 
     pub(super) fn jails(&self) -> impl Iterator<Item = &usize> {
-        self.jails.iter().map(|(jail, _)| jail)
+        self.jails.iter().map(|listener| &listener.jail)
     }
 
     /// What all of them have seen, or those of one jail.
     pub(super) fn counts(&self, of: Option<usize>) -> Counts {
         let jails = self.jails.iter().enumerate();
-        let wanted = jails.filter(|(_, (jail, _))| of.is_none_or(|of| of == *jail));
+        let wanted = jails.filter(|(_, listener)| of.is_none_or(|of| of == listener.jail));
         wanted.map(|(place, _)| self.scan.counts(place)).fold(Counts::default(), sum)
     }
 }
@@ -98,7 +109,7 @@ impl Source {
 
 /// A finding as a verdict, if it is about somebody with an address.
 fn told(
-    (jail, labels): &(usize, Vec<Arc<str>>),
+    Listener { jail, labels, captures }: &Listener,
     finding: &Finding<'_>,
     at: Time,
     judge: &mut impl FnMut(&[usize], &Verdict<'_>),
@@ -116,6 +127,10 @@ fn told(
         spoofable: false,
         pattern: Arc::clone(pattern),
         line: Line::new(finding.line.as_bytes()),
+        captures: match captures {
+            true => Captures::of(finding.story.fields.iter()),
+            false => Captures::default(),
+        },
     };
     judge(&[*jail], &verdict);
 }

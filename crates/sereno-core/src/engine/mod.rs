@@ -111,7 +111,8 @@ impl Engine {
         for (name, filter) in filters {
             let jail = court.jails.iter().position(|jail| jail.policy().name == *name);
             if let Some(jail) = jail {
-                source.filters.add(Arc::clone(filter), jail);
+                let captures = court.jails[jail].policy().captures;
+                source.filters.add(Arc::clone(filter), jail, captures);
             }
         }
     }

@@ -13,6 +13,7 @@
 //! [`regex`] understands the expressions, [`date`] finds the dates.
 
 pub mod date;
+mod encoding;
 mod fields;
 mod gate;
 mod lines;
@@ -23,11 +24,12 @@ mod session;
 mod trial;
 mod witness;
 
+pub use encoding::{Encoding, Named};
 pub use fields::Fields;
 pub use reader::{Counts, Finding, Who};
 pub use scan::{Scan, entry_line};
 pub use session::Story;
-pub use trial::{Manner, Trace, captured};
+pub use trial::{Manner, Trace};
 
 use crate::rule::Rule;
 use date::Detector;
@@ -110,6 +112,7 @@ pub struct Filter {
     names: Arc<Names>,
     dates: Arc<Detector>,
     witness: Option<Arc<Rule>>,
+    encoding: Encoding,
 }
 
 impl Filter {
@@ -149,8 +152,8 @@ impl Filter {
         let failures: Vec<_> = failures.into_iter().flatten().collect();
         let maxlines = spec.maxlines.clamp(1, MOST_LINES) as usize;
         let gate = Gate::of(prefix.as_ref(), &failures, maxlines);
-        let (names, witness) = (Arc::new(names), None);
-        Ok(Self { prefix, failures, ignored, maxlines, gate, names, dates, witness })
+        let (names, witness, encoding) = (Arc::new(names), None, Encoding::default());
+        Ok(Self { prefix, failures, ignored, maxlines, gate, names, dates, witness, encoding })
     }
 
     /// The same; of a line that `rule` knows, the address that it finds counts, whatever an
@@ -159,6 +162,12 @@ impl Filter {
     #[must_use]
     pub fn with_witness(self, rule: Arc<Rule>) -> Self {
         Self { witness: Some(rule), ..self }
+    }
+
+    /// The same, for logs that are written in these characters. Entries of the journal are UTF-8.
+    #[must_use]
+    pub fn with_encoding(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
     }
 
     /// How many failregex it has.

@@ -4,7 +4,7 @@
 use super::date::{Detector, State};
 use super::reader::{Counts, Cut, Finding, Reader};
 use super::trial::{Manner, Trace};
-use super::{Filter, gate};
+use super::{Encoding, Filter, gate};
 use crate::line::Record;
 use crate::time::Time;
 use aho_corasick::AhoCorasick;
@@ -24,10 +24,11 @@ pub struct Scan {
     lines: u64,
 }
 
-/// Filters with the same dates.
+/// Filters with the same dates, and the same characters.
 #[derive(Debug)]
 struct Clock {
     dates: Arc<Detector>,
+    encoding: Encoding,
     state: State,
     last: Option<Time>,
     gate: Option<AhoCorasick>,
@@ -54,13 +55,16 @@ impl Scan {
     pub fn add_as(&mut self, filter: Arc<Filter>, manner: Manner) -> usize {
         let place = self.filters;
         self.filters += 1;
-        let same = self.clocks.iter_mut().find(|clock| Arc::ptr_eq(&clock.dates, &filter.dates));
-        let dates = Arc::clone(&filter.dates);
+        let (dates, encoding) = (Arc::clone(&filter.dates), filter.encoding);
+        let alike =
+            |clock: &&mut Clock| Arc::ptr_eq(&clock.dates, &dates) && clock.encoding == encoding;
+        let same = self.clocks.iter_mut().find(alike);
         let reader = (place, Reader::new(filter, manner));
         match same {
             Some(clock) => clock.readers.push(reader),
             None => self.clocks.push(Clock {
                 dates,
+                encoding,
                 state: State::default(),
                 last: None,
                 gate: None,
@@ -129,9 +133,13 @@ impl Scan {
     /// Reads one line, without its line break.
     pub fn line(&mut self, line: &[u8], now: Time, emit: &mut dyn FnMut(usize, &Finding<'_>)) {
         self.lines += 1;
-        let line = text(line);
+        let plain = text(line);
         for clock in &mut self.clocks {
-            clock.line(&line, self.lines, now, emit);
+            if clock.encoding == Encoding::default() {
+                clock.line(&plain, self.lines, now, emit);
+            } else {
+                clock.line(&clock.encoding.text(ended(line)), self.lines, now, emit);
+            }
         }
     }
 
@@ -175,11 +183,13 @@ pub fn entry_line(record: &Record<'_>, line: &mut Vec<u8>) {
 
 /// A line as Python reads it: what is no UTF-8 is replaced, and the line's end is off.
 fn text(line: &[u8]) -> Cow<'_, str> {
+    Encoding::default().text(ended(line))
+}
+
+/// A line without its end.
+fn ended(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
-    match std::str::from_utf8(&line[..end]) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(&line[..end]),
-    }
+    line.get(..end).unwrap_or_default()
 }
 
 impl Clock {

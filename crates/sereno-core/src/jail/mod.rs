@@ -6,19 +6,21 @@
 
 mod because;
 pub mod escalate;
+mod formula;
 mod friends;
 mod strangers;
 mod track;
 
 pub use because::Because;
 pub use escalate::Escalation;
+pub use formula::Formula;
 pub use friends::{Friend, Friends};
 pub use track::Track;
 
 use crate::addr::Prefix;
 use crate::cap::Capped;
 use crate::gate::{Block, Name, Ports};
-use crate::ledger::Evidence;
+use crate::ledger::{Captures, Evidence};
 use crate::rule::session::Verdict;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,8 @@ pub struct JailPolicy {
     pub memory: usize,
     /// Lines of evidence kept of each, the newest.
     pub evidence: usize,
+    /// Whether what the filter captured is kept of each.
+    pub captures: bool,
 }
 
 impl JailPolicy {
@@ -107,6 +111,7 @@ impl JailPolicy {
             patience: Duration::from_secs(24 * 3600),
             memory: 65_536,
             evidence: 3,
+            captures: false,
         }
     }
 
@@ -146,6 +151,8 @@ pub struct Trip {
     pub because: Because,
     /// The newest lines.
     pub evidence: Evidence,
+    /// What the filter captured of the first failure that counted.
+    pub captures: Captures,
 }
 
 /// What a jail has counted since it started.
@@ -337,9 +344,9 @@ impl Jail {
         count: u32,
         because: Because,
     ) -> Trip {
-        let evidence =
-            self.strangers.remove(stranger).map(Track::into_evidence).unwrap_or_default();
-        Trip { prefix: stranger, by, at, count, because, evidence }
+        let track = self.strangers.remove(stranger);
+        let (evidence, captures) = track.map(Track::into_evidence).unwrap_or_default();
+        Trip { prefix: stranger, by, at, count, because, evidence, captures }
     }
 
     /// Whether many are at the same account at once: a siege shares its tries among its hosts.
@@ -411,7 +418,8 @@ impl Jail {
         let evidence = Evidence::dated(hosts.iter().map(|(host, at)| (*at, host)));
         self.networks.remove(&prefix);
         let because = Because::Network;
-        Some(Trip { prefix, by: None, at: verdict.at, count, because, evidence })
+        let captures = Captures::default();
+        Some(Trip { prefix, by: None, at: verdict.at, count, because, evidence, captures })
     }
 
     /// Whether somebody at a known address would be hit by a ban of `prefix`.

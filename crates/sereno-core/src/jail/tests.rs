@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 pub(super) fn verdict(at: i64, addr: &str, account: u64) -> Verdict<'static> {
     Verdict {
+        captures: Captures::default(),
         at: Time::from_secs(at),
         addr: addr.parse().unwrap(),
         network: None,

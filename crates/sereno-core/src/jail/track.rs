@@ -1,7 +1,7 @@
 //! What is remembered of one stranger.
 
 use super::{Because, JailPolicy};
-use crate::ledger::Evidence;
+use crate::ledger::{Captures, Evidence};
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,8 @@ pub struct Track {
     sum: u32,
     accounts: Vec<(u64, Time)>,
     evidence: Lines,
+    /// Of the first failure in the window, as fail2ban has it.
+    captures: Captures,
     /// Some of it no packet with a false source address can have caused.
     proved: bool,
 }
@@ -103,6 +105,8 @@ struct Written {
     marks: Vec<(Time, u32, u64)>,
     accounts: Vec<(u64, Time)>,
     evidence: Vec<(Time, Line<'static>)>,
+    #[serde(default, skip_serializing_if = "Captures::is_empty")]
+    captures: Captures,
     #[serde(default)]
     proved: bool,
 }
@@ -110,8 +114,8 @@ struct Written {
 impl From<Track> for Written {
     fn from(track: Track) -> Self {
         let marks = track.marks().map(|mark| (mark.at, mark.weight, mark.account)).collect();
-        let Track { accounts, evidence, proved, .. } = track;
-        Self { marks, accounts, evidence: evidence.into_ordered(), proved }
+        let Track { accounts, evidence, captures, proved, .. } = track;
+        Self { marks, accounts, evidence: evidence.into_ordered(), captures, proved }
     }
 }
 
@@ -120,12 +124,20 @@ impl From<Written> for Track {
         let mark = |(at, weight, account)| Mark { at, weight, account };
         let mut marks: Vec<Mark> = written.marks.into_iter().map(mark).collect();
         marks.sort_by_key(|mark| mark.at);
-        let Written { accounts, evidence, proved, .. } = written;
+        let Written { accounts, evidence, captures, proved, .. } = written;
         let evidence = Lines { kept: evidence, oldest: 0 };
         let mut older = VecDeque::from(marks);
         let newest = older.pop_back();
-        let mut track =
-            Self { older, newest, first: Time::default(), sum: 0, accounts, evidence, proved };
+        let mut track = Self {
+            older,
+            newest,
+            first: Time::default(),
+            sum: 0,
+            accounts,
+            evidence,
+            captures,
+            proved,
+        };
         track.weigh();
         track
     }
@@ -145,6 +157,9 @@ impl Track {
         self.mark(Mark { at: verdict.at, weight, account: verdict.account }, step);
         self.slide(policy);
         self.evidence.note(verdict.at, &verdict.line, policy.evidence);
+        if policy.captures && self.sum == weight {
+            self.captures = verdict.captures.clone();
+        }
         if self.sum >= policy.maxretry {
             return Some((Because::Failures, self.sum));
         }
@@ -225,8 +240,8 @@ impl Track {
         self.weigh();
     }
 
-    pub(super) fn into_evidence(self) -> Evidence {
-        Evidence::dated(self.evidence.into_ordered())
+    pub(super) fn into_evidence(self) -> (Evidence, Captures) {
+        (Evidence::dated(self.evidence.into_ordered()), self.captures)
     }
 
     /// When the newest failure in the window was.

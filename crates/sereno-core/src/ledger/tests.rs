@@ -17,6 +17,7 @@ fn any_ban() -> impl Strategy<Value = Ban> {
             because: Because::Failures,
             before: 0,
             evidence: Evidence::default(),
+            captures: Captures::default(),
         },
     )
 }
@@ -87,6 +88,7 @@ proptest! {
                 because: Because::Failures,
                 before: 0,
                 evidence: Evidence::default(),
+                captures: Captures::default(),
             });
         }
         let asked = prefix(asked.0 & 0x0f0f, asked.1);

@@ -58,6 +58,10 @@ pub enum Command {
     FlushLogs,
     /// `status`.
     Status,
+    /// `status --all [FLAVOR]`, of release 1.1.
+    StatusAll(Flavor),
+    /// `statistics`, of release 1.1.
+    Statistics,
     /// `status JAIL [FLAVOR]`.
     JailStatus { jail: String, flavor: Flavor },
     /// `start`: of the server, which answers that it runs already.
@@ -130,6 +134,7 @@ pub fn read(words: &[String]) -> Result<Command, Refusal> {
         "server-status" => Command::Ready,
         "flushlogs" => Command::FlushLogs,
         "status" => return status(rest),
+        "statistics" | "stats" => Command::Statistics,
         "start" => match rest.first() {
             Some(jail) => Command::StartJail(jail.clone()),
             None => Command::Start,
@@ -203,7 +208,10 @@ fn status(rest: &[String]) -> Result<Command, Refusal> {
         },
         _ => return Err(Refusal::Said("Invalid command (no status)".to_owned())),
     };
-    Ok(Command::JailStatus { jail: jail.clone(), flavor })
+    Ok(match jail.as_str() {
+        "--all" => Command::StatusAll(flavor),
+        _ => Command::JailStatus { jail: jail.clone(), flavor },
+    })
 }
 
 fn add(rest: &[String]) -> Result<Command, Refusal> {

@@ -5,6 +5,7 @@ use super::change::{Change, Setting};
 use super::command::{Command, Flavor, OfAction};
 use super::id::Id;
 use super::options::{Field, ServerField};
+use super::overview;
 use super::refusal::{Refusal, quoted};
 use super::settle;
 use super::view::{ActionView, Host, JailView};
@@ -29,6 +30,8 @@ pub(crate) fn execute(command: Command, host: &mut dyn Host) -> Answer {
             format!("logs: {}", if plain { "flushed" } else { "rolled over" })
         }
         Command::Status => answer::status(host.jails()),
+        Command::StatusAll(flavor) => overview::status(host, flavor),
+        Command::Statistics => overview::statistics(host),
         Command::JailStatus { jail, flavor } => {
             let view = view(host, &jail)?;
             let bans = if flavor == Flavor::Short { Vec::new() } else { host.bans(&jail) };

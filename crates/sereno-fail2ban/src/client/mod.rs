@@ -16,6 +16,7 @@
 //! - A mask longer than the address is refused.
 //! - Names are never looked up: `unbanip host.example` lifts what was banned by that name.
 //! - Methods of actions cannot be called, nor can Python actions be added.
+//! - `status --all` and `statistics` are answered as release 1.1 does.
 //! - `restart` without a jail does not end the process; all jails begin anew.
 //! - `multi-set`, `server-stream` and `config-error`, which the client sends its own server, are
 //!   no commands.
@@ -30,7 +31,9 @@ mod execute;
 mod get;
 mod id;
 mod options;
+mod overview;
 mod refusal;
+mod rewrite;
 mod set;
 mod settle;
 mod usage;
@@ -39,6 +42,7 @@ pub use change::{Change, ServerSetting, Setting};
 pub use command::Command;
 pub use id::Id;
 pub use refusal::Refusal;
+pub use rewrite::rewrite;
 pub use view::{ActionView, Banned, Host, JailView, Server, Source};
 
 /// What a command says, and how it ends.

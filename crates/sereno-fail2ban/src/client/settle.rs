@@ -97,7 +97,7 @@ fn checked(setting: Setting, jail: &JailView) -> Result<Option<Setting>, Refusal
             if matches.is_empty() {
                 return Err(Refusal::Incomplete);
             }
-            if matches.iter().flatten().any(|word| !word.contains('=')) {
+            if !matches.iter().flatten().all(|word| is_match(word)) {
                 return Err(Refusal::Said("Invalid match".to_owned()));
             }
             Setting::AddJournalMatch(matches)
@@ -114,6 +114,16 @@ fn checked(setting: Setting, jail: &JailView) -> Result<Option<Setting>, Refusal
         }
         setting => setting,
     }))
+}
+
+/// Whether a word is a match of the journal: a field's name and a value (`systemd.journal-fields(7)`).
+/// What it is not, `journalctl` might take for an option.
+fn is_match(word: &str) -> bool {
+    let field = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    word.split_once('=').is_some_and(|(name, _)| field(name))
 }
 
 fn reads(jail: &JailView, path: &str) -> bool {

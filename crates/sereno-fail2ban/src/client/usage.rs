@@ -50,6 +50,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("banned", "lists who is banned, by jail"),
     ("banned <IP> ... <IP>", "lists the jails in which each <IP> is banned"),
     ("status", "names the jails"),
+    ("status --all [FLAVOR]", "shows each of them"),
+    ("statistics", "shows what each of them counted, as a table; 'stats' for short"),
     ("ping", "asks whether Sereno answers"),
     ("echo", "prints what it is given"),
     ("version", "prints the version of fail2ban whose place this takes"),

@@ -98,6 +98,8 @@ pub struct Cache {
 pub struct JailView {
     /// Whether it rests.
     pub idle: bool,
+    /// What reads for it, as fail2ban calls it: `polling`, `pyinotify`, `systemd`.
+    pub backend: String,
     /// What it reads.
     pub source: Source,
     /// Strangers with failures that count.

@@ -7,6 +7,11 @@ use std::path::Path;
 
 pub(crate) const STOCK: &str = "/etc/fail2ban";
 
+/// Where they are: those that are installed, or another release's, where `SERENO_F2B_CONFIG` says.
+pub(crate) fn real() -> String {
+    std::env::var("SERENO_F2B_CONFIG").unwrap_or_else(|_| STOCK.to_owned())
+}
+
 /// fail2ban's own actions below a jail of ours, and files of ours before its own.
 pub(crate) struct Mixed<'f> {
     files: &'f [(&'f str, &'f str)],
@@ -19,7 +24,7 @@ impl Files for Mixed<'_> {
             return Ok(Some(text.as_bytes().to_vec()));
         }
         let stock = name.starts_with("action.d/");
-        Ok(if stock { std::fs::read(path).ok() } else { None })
+        Ok(if stock { std::fs::read(Path::new(&real()).join(name)).ok() } else { None })
     }
 
     fn list(&self, _: &str) -> Vec<String> {

@@ -8,10 +8,7 @@ status two short
 status one cymru
 status one nix
 status nix
-status --all
 status one a b
-statistics
-stats
 ping
 ping 3
 ping x

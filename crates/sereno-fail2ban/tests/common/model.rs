@@ -24,6 +24,7 @@ pub(crate) struct Model {
 pub(crate) fn empty(source: Source) -> JailView {
     JailView {
         idle: false,
+        backend: "polling".to_owned(),
         dates: if matches!(source, Source::Files(_)) { Dates::Default } else { Dates::None },
         source,
         failed: 0,

@@ -6,7 +6,7 @@ pub(crate) mod real;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, Known, Track};
-use sereno_core::ledger::{Ban, Evidence, Past};
+use sereno_core::ledger::{Ban, Captures, Evidence, Past};
 use sereno_core::time::Time;
 use sereno_store::{Batch, Event, Reader, Remembered, Store, StoreError};
 use std::net::{IpAddr, Ipv4Addr};
@@ -74,6 +74,7 @@ pub(crate) fn ban(prefix: Prefix) -> Ban {
         because: Because::Failures,
         before: 0,
         evidence: (0..3).map(line).collect(),
+        captures: Captures::default(),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::ignored::Ignored;
 use sereno_config::{JailConf, SourceConf};
 use sereno_core::gate::{Block, NAME_MAX, Name, Ports};
-use sereno_core::jail::{Escalation, JailPolicy};
+use sereno_core::jail::{Escalation, Formula, JailPolicy};
+use sereno_core::wrong::Wrong;
 use sereno_fail2ban::act::Acts;
 use sereno_fail2ban::{Jail, Length, Settings, Text};
 use std::collections::BTreeSet;
@@ -42,21 +43,17 @@ pub(super) fn conf(
     acts: &Acts,
     ignored: &mut Ignored,
 ) -> Result<JailConf, String> {
+    Ok(JailConf { policy: policy(jail, name, acts, ignored), sources: sources(jail)? })
+}
+
+/// What it counts and closes.
+pub(super) fn policy(jail: &Jail, name: Name, acts: &Acts, ignored: &mut Ignored) -> JailPolicy {
     let s = &jail.settings;
     let findtime = s.findtime.unwrap_or(SPAN);
     let filter = jail.filter.as_ref().map(|filter| filter.name.as_str()).unwrap_or_default();
     let maxretry = s.maxretry.unwrap_or(MAXRETRY).max(1);
     let own = ignored.of(s);
-    let (ports, block) = match &acts.closing {
-        Some(closing) => {
-            (closing.ports.clone(), (closing.block != Block::Drop).then_some(closing.block))
-        }
-        None => (Ports::All, None),
-    };
-    let policy = JailPolicy {
-        ports,
-        block,
-        closes: acts.closing.is_some(),
+    let mut policy = JailPolicy {
         ignore: own,
         maxretry,
         findtime,
@@ -73,13 +70,26 @@ pub(super) fn conf(
         evidence: s.maxmatches.unwrap_or(maxretry).min(MOST_LINES) as usize,
         ..JailPolicy::new(name, &format!("fail2ban/{filter}"))
     };
-    Ok(JailConf { policy, sources: sources(jail)? })
+    close(&mut policy, acts);
+    policy
+}
+
+/// What the gate does for a jail.
+pub(super) fn close(policy: &mut JailPolicy, acts: &Acts) {
+    (policy.ports, policy.block) = match &acts.closing {
+        Some(closing) => {
+            (closing.ports.clone(), (closing.block != Block::Drop).then_some(closing.block))
+        }
+        None => (Ports::All, None),
+    };
+    policy.closes = acts.closing.is_some();
 }
 
 fn increment(s: &Settings) -> Escalation {
     Escalation {
         increment: s.increment,
         factor: s.factor.unwrap_or(1.0),
+        formula: formula(s).and_then(Result::ok),
         multipliers: s.multipliers.iter().map(|times| f64::from(*times)).collect(),
         maxtime: s.maxtime,
         rndtime: s.rndtime.unwrap_or_default(),
@@ -87,8 +97,18 @@ fn increment(s: &Settings) -> Escalation {
     }
 }
 
+/// fail2ban's own formula: bans double, up to a million times.
+const USUAL: &str = "ban.Time * (1<<(ban.Count if ban.Count<20 else 20)) * banFactor";
+
+/// The formula by which bans grow, if it is another than the usual one and is asked.
+fn formula(s: &Settings) -> Option<Result<Formula, Wrong>> {
+    let custom = |formula: &&Text| s.increment && formula.as_str() != USUAL;
+    let text = s.formula.as_ref().filter(custom).filter(|_| s.multipliers.is_empty())?;
+    Some(Formula::parse(text.as_str()))
+}
+
 /// What it reads: the journal if it says so, or if it may and none of its files is there.
-fn sources(jail: &Jail) -> Result<Vec<SourceConf>, String> {
+pub(super) fn sources(jail: &Jail) -> Result<Vec<SourceConf>, String> {
     let s = &jail.settings;
     let matches = jail.filter.as_ref().map(|f| f.journalmatch.as_slice()).unwrap_or_default();
     let backend = s.backend.as_str();
@@ -108,22 +128,14 @@ fn sources(jail: &Jail) -> Result<Vec<SourceConf>, String> {
     Ok(vec![SourceConf::Files(paths)])
 }
 
-/// Options that mean something to fail2ban and are not followed here: which, and what follows from
-/// that.
-pub(super) fn left_out(jail: &Jail) -> Vec<(&'static str, String)> {
+/// Options that mean something to fail2ban and are not followed here: which, and what is wrong with
+/// them and follows from that.
+pub(super) fn left_out(jail: &Jail) -> Vec<(&'static str, Wrong)> {
     let s = &jail.settings;
     let mut all = Vec::new();
-    let mut say = |option, why: &str| all.push((option, format!("{option}: {why}")));
-    let usual = "ban.Time * (1<<(ban.Count if ban.Count<20 else 20)) * banFactor";
-    let custom = |formula: &&Text| s.increment && formula.as_str() != usual;
-    if s.formula.as_ref().filter(custom).is_some() {
-        say("bantime.formula", "it is a program in Python and is not run; bans double each time");
-    }
-    let utf8 = |name: &str| {
-        matches!(name.to_ascii_lowercase().as_str(), "auto" | "utf-8" | "utf8" | "ascii")
-    };
-    if s.logencoding.as_ref().is_some_and(|encoding| !utf8(encoding.as_str())) {
-        say("logencoding", "logs are read as UTF-8; other characters count as unknown ones");
+    if let Some(Err(wrong)) = formula(s) {
+        let message = format!("bantime.formula: {}; bans double each time instead", wrong.message);
+        all.push(("bantime.formula", Wrong { message, ..wrong }));
     }
     all
 }

@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use sereno_core::engine::Lifted;
     use sereno_core::jail::Because;
-    use sereno_core::ledger::{Ban, Evidence};
+    use sereno_core::ledger::{Ban, Captures, Evidence};
 
     #[test]
     fn a_ban_by_a_line_of_the_same_second_is_told_behind_the_lift_before_it() {
@@ -287,6 +287,7 @@ mod tests {
                 because: Because::Failures,
                 before: 0,
                 evidence: Evidence::dated([(since, "line")]),
+                captures: Captures::default(),
             })
         };
         let (whole, later) = (Time::from_secs(5), Time(5_600_000));

@@ -12,7 +12,6 @@ use crate::fail2ban::House;
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine, Input};
-use sereno_core::filter::{Filter, captured};
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
@@ -53,23 +52,19 @@ struct Doer {
     actions: Vec<String>,
     /// Bans told so far.
     banned: u64,
-    /// The jail's filter, if its commands want to know what it captured.
-    filter: Option<Arc<Filter>>,
 }
 
 impl Doer {
     fn ticket(&self, ban: &Ban, engine: &Engine, restored: bool) -> Ticket {
-        ticket(&self.title, self.banned, self.filter.as_ref(), (ban, restored), engine)
+        ticket(&self.title, self.banned, (ban, restored), engine)
     }
 }
 
 /// A ban as a jail's commands are told of it, with the jail's name in the configuration, how many
-/// bans it told of before, and whether this one is from before. What the filter captured is read
-/// again from the lines that were kept.
+/// bans it told of before, and whether this one is from before.
 pub(super) fn ticket(
     title: &str,
     banned: u64,
-    filter: Option<&Arc<Filter>>,
     (ban, restored): (&Ban, bool),
     engine: &Engine,
 ) -> Ticket {
@@ -78,14 +73,14 @@ pub(super) fn ticket(
     let watching = engine.jail(ban.jail).map_or(0, |jail| jail.watching() as u64);
     let found = counts.map_or(0, |(_, counts)| counts.failures);
     let lines = || ban.dated_lines().map(|(_, line)| line);
-    let captures = filter.map(|filter| captured(filter, lines(), ban.prefix, ban.since));
+    let captures = ban.captures.iter();
     Ticket {
         failures: ban.count,
         time: ban.since.0.div_euclid(1_000_000),
         bantime: ban.until.map_or(-1, |until| seconds(until.since(ban.since))),
         bancount: ban.before,
         matches: lines().map(str::to_owned).collect(),
-        captures: captures.into_iter().flatten().collect(),
+        captures: captures.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         restored,
         jail_counts: [engine.ledger().count(ban.jail) as u64, banned, watching, found],
         ..end(title, ban.who())
@@ -127,16 +122,10 @@ impl Deeds {
                 continue;
             };
             if let Some(script) = &guarded.question {
-                let filter = script.captures().then(|| Arc::clone(&guarded.filter));
-                self.questions.put(guarded.name, jail.name.clone(), (Arc::clone(script), filter));
+                self.questions.put(guarded.name, jail.name.clone(), Arc::clone(script));
             }
             let banned = before.get(&guarded.name).map_or(0, |doer| doer.banned);
-            let filter = guarded.acts.actions.iter().any(|(_, kind)| match kind {
-                Kind::Command(commands) => commands.captures(),
-                Kind::Gate(_) | Kind::Refused(_) => false,
-            });
-            let filter = filter.then(|| Arc::clone(&guarded.filter));
-            let mut doer = Doer { title: jail.name.clone(), actions: Vec::new(), banned, filter };
+            let mut doer = Doer { title: jail.name.clone(), actions: Vec::new(), banned };
             for (action, kind) in &guarded.acts.actions {
                 let key = (doer.title.clone(), action.clone());
                 match kind {

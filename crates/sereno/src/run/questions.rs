@@ -7,7 +7,6 @@ use super::faults::first_line;
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Engine, Input};
-use sereno_core::filter::Filter;
 use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_fail2ban::act::Script;
@@ -25,14 +24,11 @@ struct Answer {
     spare: Result<bool, (Failure, String)>,
 }
 
-/// A question, and the jail's filter if it wants to know what that captured.
-pub(super) type Asked = (Arc<Script>, Option<Arc<Filter>>);
-
 /// The questions of all jails, and those that are open.
 #[derive(Debug)]
 pub(super) struct Questions {
     /// What is asked, by the jail, and what its configuration calls it.
-    scripts: BTreeMap<Name, (String, Asked)>,
+    scripts: BTreeMap<Name, (String, Arc<Script>)>,
     asked: Pool<Answer>,
     /// Jails whose question got no answer the last time, and why.
     mute: BTreeMap<String, String>,
@@ -52,15 +48,15 @@ impl Questions {
     }
 
     /// What a jail asks, and what its configuration calls it.
-    pub(super) fn put(&mut self, jail: Name, title: String, asked: Asked) {
+    pub(super) fn put(&mut self, jail: Name, title: String, asked: Arc<Script>) {
         self.scripts.insert(jail, (title, asked));
     }
 
     /// Asks whether a ban is to be; `false` if nobody can be asked.
     pub(super) fn ask(&mut self, ban: &Ban, engine: &Engine) -> bool {
-        let Some((title, (script, filter))) = self.scripts.get(&ban.jail) else { return false };
+        let Some((title, script)) = self.scripts.get(&ban.jail) else { return false };
         let (key, jail, script) = ((ban.jail, ban.prefix), title.clone(), Arc::clone(script));
-        let ticket = ticket(title, 0, filter.as_ref(), (ban, false), engine);
+        let ticket = ticket(title, 0, (ban, false), engine);
         self.asked.run(move |names, stop| {
             let spare = ask(&script, &ticket, names, stop);
             Answer { key, jail, spare }

@@ -36,6 +36,10 @@ words! {
         | "la acción {action} no se convierte; sereno run --fail2ban {dir} la ejecuta tal cual";
     import_refused(action, why) = "the action {action} cannot be done: {why}"
         | "la acción {action} no puede hacerse: {why}";
+    import_encoding(name) = "logencoding: {name} is not taken over; logs are read as UTF-8, and other characters count as unknown ones"
+        | "logencoding: {name} no se toma; los registros se leen como UTF-8, y otros caracteres cuentan como desconocidos";
+    import_listed() = "bantime.formula is written as bantime.multipliers: what it gives for the first 20 bans"
+        | "bantime.formula queda escrita como bantime.multipliers: lo que da para los primeros 20 vetos";
     import_frozen(words) = "ignoreip: what {words} meant now is written as addresses"
         | "ignoreip: lo que {words} significaba ahora queda escrito como direcciones";
     // Remarks in the files.

@@ -1,6 +1,7 @@
 //! What a hit amounts to: who, when, how much, and the line that says so.
 
 use crate::addr::Prefix;
+use crate::ledger::Captures;
 use crate::rule::scan::Hit;
 use crate::rule::spec::{Kind, Trust};
 use crate::time::Time;
@@ -35,13 +36,17 @@ pub struct Verdict<'a> {
     pub pattern: Arc<str>,
     /// The line, cut to a bearable length.
     pub line: Line<'a>,
+    /// What the filter captured, if its jail wants to know.
+    pub captures: Captures,
 }
 
 impl Verdict<'_> {
     /// The same with a line of its own.
     #[must_use]
     pub fn to_owned(&self) -> Verdict<'static> {
-        Verdict { line: self.line.to_owned(), pattern: Arc::clone(&self.pattern), ..*self }
+        let captures = self.captures.clone();
+        let pattern = Arc::clone(&self.pattern);
+        Verdict { line: self.line.to_owned(), pattern, captures, ..*self }
     }
 }
 
@@ -110,6 +115,7 @@ pub(super) fn verdict<'a>(hit: &Hit<'a>, at: Time, known: Option<IpAddr>) -> Opt
         spoofable: spoofable(hit),
         pattern: Arc::clone(&hit.pattern.id),
         line: Line::new(hit.line),
+        captures: Captures::default(),
     })
 }
 

@@ -47,7 +47,7 @@ const FILES: [&str; 21] = [
     "shorewall",
 ];
 /// Programs that may stand beside those that close ports, as they change nothing else.
-const BESIDE: [&str; 17] = [
+const BESIDE: [&str; 18] = [
     "echo",
     "sed",
     "grep",
@@ -65,6 +65,7 @@ const BESIDE: [&str; 17] = [
     "ss",
     "conntrack",
     "case",
+    "sleep",
 ];
 /// Those of them that may stand in a ban without deciding whether there is one.
 const BESIDE_BAN: [&str; 6] = ["echo", "for", "true", ":", "ss", "conntrack"];
@@ -117,7 +118,9 @@ pub(super) fn closing(start: &Taken, ban: &Taken, others: &[&Taken]) -> Result<S
         let unknown = || "a command whose words are not known before it runs".to_owned();
         if runs.iter().all(|run| run.known) { Ok(runs) } else { Err(unknown()) }
     };
-    let (start, ban) = (sure(start)?, sure(ban)?);
+    let (mut rules, ban) = (sure(start)?, sure(ban)?);
+    choose(start, &mut rules);
+    let start = rules;
     let mut seen: Vec<Seen> = Vec::new();
     for run in &ban {
         let one = effect(run, &start)?;
@@ -133,6 +136,28 @@ pub(super) fn closing(start: &Taken, ban: &Taken, others: &[&Taken]) -> Result<S
         first.targets.extend(other.targets);
     }
     Ok(first)
+}
+
+/// Since release 1.1 the stock file for nft has a rule for the protocols that are named and another for
+/// all of them, and asks at the start which of the two it is. Where it asks as that file does, the
+/// other one goes.
+fn choose(start: &Taken, runs: &mut Vec<Run>) {
+    let text = start.text.as_str();
+    let one = |part: &str| text.matches(part).count() == 1;
+    let asked =
+        text.split_once("if [ '").and_then(|(_, rest)| rest.split_once("' != \"all\" ]; then\n"));
+    let Some((protocol, _)) = asked.filter(|_| one("if [ ") && one("\nelse\n") && one("\nfi"))
+    else {
+        return;
+    };
+    runs.retain(|run| {
+        let words: Vec<&str> = run.words.iter().map(String::as_str).collect();
+        let for_all = match words.as_slice() {
+            [_, "add", "rule", _, _, _, first, ..] => matches!(*first, "th" | "ip" | "ip6"),
+            _ => return true,
+        };
+        for_all == (protocol == "all")
+    });
 }
 
 fn beside(run: &Run) -> bool {
@@ -207,6 +232,9 @@ fn effect(run: &Run, start: &[Run]) -> Result<Option<Seen>, String> {
             by_set(set.strip_prefix("--ipset=").unwrap_or(""), start).map(Some)
         }
         ("firewall-cmd", [rule]) => rich(rule.strip_prefix("--add-rich-rule=").unwrap_or("")),
+        ("firewall-cmd", [zone, rule]) if zone.starts_with("--zone=") => {
+            rich(rule.strip_prefix("--add-rich-rule=").unwrap_or(""))
+        }
         ("nft", ["add", "element", _, _, set, "{", "<ip>", "}"]) => by_nft(set, start).map(Some),
         ("echo", ["+<ip>"]) if !run.files.is_empty() => {
             let list = run.files.first().and_then(|f| f.strip_prefix("/proc/net/xt_recent/"));
@@ -348,7 +376,11 @@ fn by_nft(set: &str, start: &[Run]) -> Result<Seen, String> {
             _ => return Err(format!("{:?} at the start", run.words.join(" "))),
         }
     }
-    seen.ok_or_else(|| "no rule looks at the set of the ban".to_owned())
+    let seen = seen.ok_or_else(|| "no rule looks at the set of the ban".to_owned())?;
+    match seen.targets.iter().any(|(protocol, _)| protocol == "all") && seen.targets.len() > 1 {
+        true => Err("rules for one protocol and for all of them".to_owned()),
+        false => Ok(seen),
+    }
 }
 
 /// `firewalld.richlanguage(5)`, as far as fail2ban uses it.

@@ -23,6 +23,11 @@ pub(super) fn rule(words: &[String]) -> Result<Rule, String> {
                 words.next();
                 (protocol, ports) = (word.to_owned(), Some(list(&mut words)));
             }
+            // The header of whatever protocol it is.
+            ("th", Some("dport")) => {
+                words.next();
+                (protocol, ports) = ("all".to_owned(), Some(list(&mut words)));
+            }
             ("meta", Some("l4proto")) => {
                 words.next();
                 protocol = list(&mut words);

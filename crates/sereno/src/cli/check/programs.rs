@@ -11,11 +11,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What the shell does itself; `test` and the like are programs as well.
-const BUILT_IN: [&str; 40] = [
+const BUILT_IN: [&str; 43] = [
     "alias", "bg", "break", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
     "false", "fc", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read",
     "readonly", "return", "set", "shift", "source", "test", "times", "trap", "true", "type",
-    "ulimit", "umask", "unalias", "unset", "wait", "function", ".", ":",
+    "ulimit", "umask", "unalias", "unset", "wait", "function", ".", ":", "for", "select", "case",
 ];
 
 /// A program that is not installed.

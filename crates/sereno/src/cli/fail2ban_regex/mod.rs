@@ -16,12 +16,11 @@ use super::read::Log;
 use args::{Options, Stop};
 use jiff::tz::TimeZone;
 use sereno_core::filter::date::{Detector, Zone};
-use sereno_core::filter::{Filter, Part, Spec};
+use sereno_core::filter::{Encoding, Filter, Named, Part, Spec};
 use sereno_core::time::Time;
 use sereno_fail2ban::VERSION;
 use sereno_fail2ban::client::FAILED;
 use source::{Sought, short};
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{Write, stderr};
 use std::path::Path;
@@ -194,12 +193,18 @@ impl<W: Write> Session<'_, W> {
         let options = self.options;
         if Path::new(log).is_file() {
             let encoding = options.encoding.as_deref().unwrap_or("UTF-8");
+            let characters = match Encoding::named(encoding) {
+                Named::Known(characters) => characters,
+                Named::Wide | Named::Unreadable | Named::Unknown => {
+                    return self.fail(&format!("unknown encoding: {encoding}")).map(Some);
+                }
+            };
             let mut file = Log::open(Path::new(log))?;
             self.say(&format!("Use         log file : {log}"))?;
             self.say(&format!("Use         encoding : {encoding}\n"))?;
             file.for_each(|block| {
                 for line in block.bytes.split_inclusive(|byte| *byte == b'\n') {
-                    self.line(&decoded(line, encoding), trial)?;
+                    self.line(&characters.text(line), trial)?;
                 }
                 Ok(block.bytes.len())
             })?;
@@ -276,15 +281,6 @@ impl<W: Write> Session<'_, W> {
             None => Ok(()),
         }
     }
-}
-
-/// A line in the encoding that was asked for.
-fn decoded<'l>(line: &'l [u8], encoding: &str) -> Cow<'l, str> {
-    let name = encoding.to_lowercase().replace(['-', '_'], "");
-    if matches!(name.as_str(), "latin1" | "iso88591" | "l1" | "latin" | "cp819") {
-        return line.iter().map(|byte| char::from(*byte)).collect::<String>().into();
-    }
-    String::from_utf8_lossy(line)
 }
 
 fn detector(pattern: Option<&str>, options: &Options, now: Time) -> Result<Arc<Detector>, String> {

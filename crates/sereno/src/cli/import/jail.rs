@@ -68,6 +68,24 @@ pub(super) fn round(policy: &mut JailPolicy) -> bool {
     rounded
 }
 
+/// Earlier bans that a list of multipliers knows of; the last one repeats.
+const COUNTED: u32 = 20;
+/// The largest multiplier.
+const LARGEST: f64 = 1e6;
+
+/// Makes multipliers of a formula, which a configuration of Sereno's own does not have; whether there
+/// was one.
+pub(super) fn list(policy: &mut JailPolicy) -> bool {
+    let (grown, base) = (&mut policy.increment, policy.bantime.unwrap_or_default());
+    if grown.formula.is_none() {
+        return false;
+    }
+    let times = |count| grown.length(base, count, 0.0).as_secs_f64() / base.as_secs_f64().max(1.0);
+    let times = (0..=COUNTED).map(|count| times(count).clamp(1.0, LARGEST)).collect();
+    (grown.multipliers, grown.factor, grown.formula) = (times, 1.0, None);
+    true
+}
+
 /// A section.
 pub(super) struct Section<'t> {
     pub(super) origin: Origin<'t>,

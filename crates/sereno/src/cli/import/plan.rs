@@ -1,6 +1,6 @@
 //! From a tree to files: what is taken over, how, and what is not.
 
-use super::jail::{Section, round, settings};
+use super::jail::{Section, list, round, settings};
 use super::origin::Origin;
 use super::rule::{self, Choice, Rules};
 use crate::cli::failure::Failure;
@@ -8,6 +8,7 @@ use crate::fail2ban::{Guarded, House};
 use crate::{policy, words};
 use serde::Serialize;
 use sereno_config::{Document, JailConf, Outcome, Policy, Problem, Severity};
+use sereno_core::filter::{Encoding, Named};
 use sereno_core::jail::JailPolicy;
 use sereno_fail2ban::Jail;
 use sereno_fail2ban::act::Kind;
@@ -178,6 +179,9 @@ impl<'t> Planner<'t> {
             return Err(words::import_ignores_all());
         }
         let mut notes = self.notes(jail, guarded);
+        if list(&mut conf.policy) {
+            notes.push(Note::changed(words::import_listed()));
+        }
         if round(&mut conf.policy) {
             notes.push(Note::changed(words::import_rounded()));
         }
@@ -219,6 +223,12 @@ impl<'t> Planner<'t> {
                     notes.push(Note::left(words::import_refused(name, &refused.why)));
                 }
             }
+        }
+        let written = jail.settings.logencoding.as_ref().map(|name| name.as_str());
+        if let Some(name) = written
+            && matches!(Encoding::named(name), Named::Known(known) if known != Encoding::default())
+        {
+            notes.push(Note::left(words::import_encoding(name)));
         }
         for option in ["ignorecommand", "bantime.formula", "logencoding"] {
             let text = jail.options.get(option).filter(|text| !text.as_str().is_empty());

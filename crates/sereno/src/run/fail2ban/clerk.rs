@@ -3,16 +3,18 @@
 //! On purpose different from fail2ban's server, besides what the client's own module says:
 //!
 //! - Friends are not banned, whoever asks, and own addresses are always left alone.
-//! - Expressions, dates, actions and what the journal is asked for change in files only, with a
-//!   reload; so do jails come. A jail cannot rest (`idle on`); it can be stopped.
+//! - What is wrong with an expression, a date or an action that is set is said in our words.
+//! - A jail cannot rest (`idle on`); it can be stopped.
+//! - An action that changes is told of the bans in force, as after a reload.
 //! - `reload JAIL` reads the whole configuration, and brings back a jail that was stopped.
 //! - Bans that ended with `stop JAIL` do not come back with the jail.
 //! - `get JAIL failregex` shows tags such as `<HOST>` as they are written.
 //! - Addresses of version 6 are out together with their network.
-//! - Members of the socket's group name no files (`set logtarget PATH`, `addlogpath`).
+//! - Members of the socket's group name no files (`set logtarget PATH`, `addlogpath`) and no commands
+//!   (actions, `ignorecommand`), and make no jails.
 
 use super::log::Target;
-use super::{local_seconds, settings};
+use super::{local_seconds, settings, view};
 use crate::run::{After, Reload, Shell, clock, setup};
 use crate::words;
 use sereno_config::{Lang, Policy};
@@ -22,7 +24,7 @@ use sereno_core::gate::Name;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use sereno_fail2ban::client::{
-    Banned, Change, Host, Id, JailView, Server, ServerSetting, Setting, Source, run,
+    Banned, Change, Host, Id, JailView, Server, ServerSetting, Setting, Source, rewrite, run,
 };
 use sereno_wire::control::Reply;
 use std::collections::BTreeSet;
@@ -81,7 +83,9 @@ impl Host for Clerk<'_> {
         let name = guard.office.named(name)?;
         let (desk, jail) = (guard.office.desks.get(&name)?, guard.engine.jail(name)?);
         let mut view = desk.view.clone();
-        if let Source::Files(paths) = &mut view.source {
+        if let Source::Files(paths) = &mut view.source
+            && !self.waits(name)
+        {
             *paths = guard.book.files(name);
         }
         view.failed = jail.trying(self.now) as u64;
@@ -111,8 +115,10 @@ impl Host for Clerk<'_> {
 
     fn change(&mut self, change: Change) -> Result<u64, String> {
         let now = self.now;
-        if !self.trusted && names_a_file(&change) {
-            return Err("only root may name a file: write it into the configuration".to_owned());
+        if !self.trusted
+            && let Some(what) = reserved(&change)
+        {
+            return Err(format!("only root may {what}: ask root, or use sudo"));
         }
         match change {
             Change::Ban { jail, ids } => return self.ban(&jail, &ids),
@@ -123,10 +129,17 @@ impl Host for Clerk<'_> {
                 self.shell.guard.command(Input::Attempt { jail, prefix, lines: &lines }, now);
             }
             Change::Set { jail, setting } => self.set(&jail, setting)?,
-            Change::SetServer(setting) => self.set_server(setting),
-            Change::AddJail { .. } => return Err(settings::WRITE.to_owned()),
-            // Those that are there guard.
-            Change::StartJail { .. } => {}
+            Change::SetServer(setting) => self.set_server(setting)?,
+            Change::AddJail { name, backend } => {
+                let now = self.now;
+                // One of this name may have been stopped.
+                self.shell.guard.office.stopped.remove(&name);
+                self.rebuild(|policy, house| match house {
+                    Some(house) => house.add_jail(&name, &backend, policy, now),
+                    None => Ok(()),
+                })?;
+            }
+            Change::StartJail { jail } => self.start_jail(&jail)?,
             Change::StopJail { jail } => self.stop_jail(jail)?,
             Change::Reload { jail, unban, if_exists, .. } => {
                 self.reload(jail.as_deref(), unban, if_exists)?;
@@ -207,7 +220,24 @@ impl Clerk<'_> {
     fn stop_jail(&mut self, jail: String) -> Result<(), String> {
         self.pardon(std::slice::from_ref(&jail), false);
         self.shell.guard.office.stopped.insert(jail);
-        self.rebuild(|_| Ok(()))
+        self.rebuild(|_, _| Ok(()))
+    }
+
+    /// Lets a jail that a client added read what it was told to; all others do.
+    fn start_jail(&mut self, jail: &str) -> Result<(), String> {
+        let name = self.name(jail)?;
+        if !self.waits(name) {
+            return Ok(());
+        }
+        self.rebuild(|policy, house| match house {
+            Some(house) => house.start_jail(name, policy),
+            None => Ok(()),
+        })
+    }
+
+    fn waits(&self, name: Name) -> bool {
+        let known = self.shell.guard.house.as_ref().and_then(|house| house.jail(name));
+        known.is_some_and(|(_, guarded)| guarded.waits)
     }
 
     /// Reads the whole configuration again; jails that were stopped stay so, but for those named.
@@ -239,7 +269,7 @@ impl Clerk<'_> {
     /// Guards by the policy as it is by now, changed; what clients have set stays.
     fn rebuild(
         &mut self,
-        change: impl FnOnce(&mut Policy) -> Result<(), String>,
+        change: impl FnOnce(&mut Policy, &mut Option<House>) -> Result<(), String>,
     ) -> Result<(), String> {
         let guard = &mut self.shell.guard;
         let mut policy = self.shell.policy.clone();
@@ -250,7 +280,7 @@ impl Clerk<'_> {
         }
         let mut house: Option<House> = guard.house.clone();
         guard.office.leave_out(&mut policy, &mut house);
-        change(&mut policy)?;
+        change(&mut policy, &mut house)?;
         guard.flush(self.now);
         let (server, views) = guard.office.kept();
         let doors = guard.attendance.doors.clone();
@@ -263,17 +293,40 @@ impl Clerk<'_> {
     fn set(&mut self, jail: &str, setting: Setting) -> Result<(), String> {
         let name = self.name(jail)?;
         match setting {
+            Setting::AddLogPath { .. } | Setting::DropLogPath(_) if self.waits(name) => {
+                self.refit(name, &setting)
+            }
             Setting::AddLogPath { path, .. } => {
-                self.rebuild(|policy| settings::add_path(policy, name, path))
+                self.rebuild(|policy, _| settings::add_path(policy, name, path))
             }
             Setting::DropLogPath(path) => {
-                self.rebuild(|policy| settings::drop_path(policy, name, &path))
+                self.rebuild(|policy, _| settings::drop_path(policy, name, &path))
             }
-            setting => settings::set(&mut self.shell.guard, name, setting, self.now),
+            setting if settings::is_count(&setting) => {
+                settings::set(&mut self.shell.guard, name, setting, self.now)
+            }
+            setting => self.refit(name, &setting),
         }
     }
 
-    fn set_server(&mut self, setting: ServerSetting) {
+    /// Changes what a jail looks for, asks or does.
+    fn refit(&mut self, name: Name, setting: &Setting) -> Result<(), String> {
+        let now = self.now;
+        self.rebuild(|policy, house| match house {
+            Some(house) => house.refit(name, policy, now, |jail| rewrite(jail, setting)),
+            None => Ok(()),
+        })?;
+        let guard = &mut self.shell.guard;
+        let known = guard.house.as_ref().and_then(|house| house.jail(name));
+        let known = known.zip(guard.engine.jail(name)).zip(guard.office.desks.get_mut(&name));
+        if let Some((((jail, guarded), counts), desk)) = known {
+            let fresh = view::jail(jail, counts.policy(), guarded.reads_journal);
+            desk.view = view::refitted(&desk.view, fresh, setting);
+        }
+        Ok(())
+    }
+
+    fn set_server(&mut self, setting: ServerSetting) -> Result<(), String> {
         let guard = &mut self.shell.guard;
         match setting {
             ServerSetting::LogLevel(level) => {
@@ -281,6 +334,7 @@ impl Clerk<'_> {
                 guard.office.server.loglevel = level;
             }
             ServerSetting::LogTarget(target) => {
+                Target::read(&target).check().map_err(|e| format!("{target}: {e}"))?;
                 guard.office.server.logtarget = target;
                 guard.office.open_log(&mut guard.notes);
             }
@@ -289,19 +343,30 @@ impl Clerk<'_> {
             ServerSetting::DbMaxMatches(lines) => guard.office.server.dbmaxmatches = lines,
             ServerSetting::DbPurgeAge(seconds) => guard.office.server.dbpurgeage = seconds,
         }
+        Ok(())
     }
 }
 
-/// Whether a change lets us read or write a file that its client names: members of the group may
-/// ban and lift, and not write as root wherever they like.
-fn names_a_file(change: &Change) -> bool {
-    match change {
-        Change::SetServer(ServerSetting::LogTarget(target)) => {
-            matches!(Target::read(target), Target::File(_))
-        }
-        Change::Set { setting: Setting::AddLogPath { .. }, .. } => true,
-        _ => false,
-    }
+/// What of a change is root's alone: members of the group may ban and lift, and neither read or write
+/// as root wherever they like nor let commands run.
+fn reserved(change: &Change) -> Option<&'static str> {
+    let file = "name a file";
+    Some(match change {
+        Change::SetServer(ServerSetting::LogTarget(target)) => match Target::read(target) {
+            Target::File(_) => file,
+            _ => return None,
+        },
+        Change::AddJail { .. } => "add a jail",
+        Change::Set { setting, .. } => match setting {
+            Setting::AddLogPath { .. } => file,
+            Setting::IgnoreCommand(_)
+            | Setting::AddAction(_)
+            | Setting::DropAction(_)
+            | Setting::ActionProperty { .. } => "set commands",
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 /// Who is meant, if it is somebody with an address.

@@ -65,6 +65,17 @@ impl Target {
             _ => Self::File(PathBuf::from(bare)),
         }
     }
+
+    /// Whether it can be written to.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> io::Result<()> {
+        match self {
+            Self::File(path) => append(path).map(drop),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The log.

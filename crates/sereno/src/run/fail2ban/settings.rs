@@ -8,10 +8,10 @@ use sereno_config::{Policy, SourceConf};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::Input;
 use sereno_core::gate::Name;
-use sereno_core::jail::{Escalation, Friends, JailPolicy};
+use sereno_core::jail::{Escalation, Formula, Friends, JailPolicy};
 use sereno_core::time::Time;
 use sereno_fail2ban::Value;
-use sereno_fail2ban::client::{Id, JailView, Setting};
+use sereno_fail2ban::client::{Id, Setting};
 use std::time::Duration;
 
 /// What is said of everything that belongs into files.
@@ -62,9 +62,30 @@ pub(super) fn set(
             view.extra.extend(value.map(|value| (option, value)));
             guard.engine.adjust(name, |policy: &mut JailPolicy| grow(&mut policy.increment));
         }
-        other => return unchanged(&other, view),
+        Setting::Idle(true) => {
+            return Err("a jail cannot rest here; stop it, and reload it later".to_owned());
+        }
+        Setting::IgnoreSelf(false) => return Err("own addresses are left alone always".to_owned()),
+        _ => {}
     }
     Ok(())
+}
+
+/// Whether an option is about counting and sparing, rather than about what a jail looks for, asks or
+/// does.
+pub(super) fn is_count(setting: &Setting) -> bool {
+    matches!(
+        setting,
+        Setting::Idle(_)
+            | Setting::IgnoreSelf(_)
+            | Setting::AddIgnoreIp(_)
+            | Setting::DropIgnoreIp(_)
+            | Setting::MaxRetry(_)
+            | Setting::FindTime(_)
+            | Setting::BanTime(_)
+            | Setting::MaxMatches(_)
+            | Setting::BanTimeExtra(..)
+    )
 }
 
 /// A change of how bans grow.
@@ -90,43 +111,21 @@ fn grown(option: &str, value: Option<&Value>) -> Result<Growth, String> {
             let factor = factor.ok_or_else(|| format!("{text} is no number"))?;
             Box::new(move |all| all.factor = factor)
         }
+        "formula" => {
+            let formula = Some(text.as_str()).filter(|text| !text.is_empty()).map(Formula::parse);
+            let formula = formula.transpose().map_err(|wrong| {
+                format!("column {}: {}; {}", wrong.at + 1, wrong.message, wrong.remedy)
+            })?;
+            Box::new(move |all| all.formula = formula)
+        }
         "multipliers" => {
             let times = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
             Box::new(move |all| all.multipliers = times)
         }
         "maxtime" => Box::new(move |all| all.maxtime = time),
         "rndtime" => Box::new(move |all| all.rndtime = time.unwrap_or_default()),
-        _ => return Err(format!("bantime.{option} cannot be set while it guards")),
+        _ => return Err(format!("there is no option bantime.{option}")),
     })
-}
-
-/// Options that can only stay as they are.
-fn unchanged(setting: &Setting, view: &JailView) -> Result<(), String> {
-    let same = match setting {
-        Setting::Idle(idle) => {
-            if *idle {
-                return Err("a jail cannot rest here; stop it, and reload it later".to_owned());
-            }
-            true
-        }
-        Setting::IgnoreSelf(own) => {
-            if !own {
-                return Err("own addresses are left alone always".to_owned());
-            }
-            true
-        }
-        Setting::IgnoreCommand(command) => {
-            command.is_empty() || view.ignorecommand.as_ref() == Some(command)
-        }
-        Setting::IgnoreCache(cache) => *cache == view.ignorecache,
-        Setting::LogEncoding(name) => name == "auto" || *name == view.logencoding,
-        Setting::PrefRegex(regex) => *regex == view.prefregex,
-        Setting::UseDns(how) => *how == view.usedns,
-        Setting::LogTimeZone(zone) => Some(zone) == view.logtimezone.as_ref(),
-        Setting::MaxLines(lines) => *lines == view.maxlines,
-        _ => false,
-    };
-    if same { Ok(()) } else { Err(WRITE.to_owned()) }
 }
 
 /// Leaves somebody alone.

@@ -8,7 +8,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Lifted, scope};
 use sereno_core::gate::Name;
 use sereno_core::jail::{Because, JailPolicy};
-use sereno_core::ledger::{Ban, Past};
+use sereno_core::ledger::{Ban, Captures, Past};
 use sereno_core::time::Time;
 use sereno_fail2ban::Tree;
 use sereno_store::fail2ban::{Length, Taken, take};
@@ -202,6 +202,7 @@ impl Heir {
             because,
             before,
             evidence: taken.matches.iter().collect(),
+            captures: Captures::default(),
         };
         self.bans += 1;
         guard.engine.recall(ban);

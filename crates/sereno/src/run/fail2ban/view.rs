@@ -2,8 +2,8 @@
 
 use sereno_core::jail::JailPolicy;
 use sereno_fail2ban::client::view::{Cache, Dates};
-use sereno_fail2ban::client::{ActionView, Id, JailView, Server, Source};
-use sereno_fail2ban::{Filter, Jail, Settings, Text, Tree, Value, seconds};
+use sereno_fail2ban::client::{ActionView, Id, JailView, Server, Setting, Source};
+use sereno_fail2ban::{Filter, Jail, Settings, Text, Tree, Value, is_yes, seconds};
 
 /// The options of `fail2ban.conf`.
 pub(super) fn server(tree: &Tree) -> Server {
@@ -38,10 +38,12 @@ pub(super) fn jail(jail: &Jail, policy: &JailPolicy, reads_journal: bool) -> Jai
     let source = if reads_journal {
         Source::Journal(filter.journalmatch.iter().flat_map(|words| cut(words)).collect())
     } else {
-        Source::Files(Vec::new())
+        // Read are the files that there are; of a jail that does not read yet, those that were named.
+        Source::Files(s.logpath.iter().map(|path| path.pattern.as_str().to_owned()).collect())
     };
     JailView {
         idle: false,
+        backend: backend(s, reads_journal),
         dates: dates(filter.datepattern.as_ref(), reads_journal),
         source,
         failed: 0,
@@ -70,6 +72,33 @@ pub(super) fn jail(jail: &Jail, policy: &JailPolicy, reads_journal: bool) -> Jai
         extra: extra(jail),
         actions: jail.actions.iter().map(action).collect(),
     }
+}
+
+/// A jail whose filter, questions or actions were changed: what else clients have set stays. What is
+/// empty was said to be so.
+pub(super) fn refitted(before: &JailView, after: JailView, setting: &Setting) -> JailView {
+    let mut view = JailView {
+        maxmatches: before.maxmatches,
+        ignoreip: before.ignoreip.clone(),
+        extra: before.extra.clone(),
+        ..after
+    };
+    match setting {
+        Setting::IgnoreCommand(command) => view.ignorecommand = Some(command.clone()),
+        Setting::LogTimeZone(zone) => view.logtimezone = Some(zone.clone()),
+        _ => {}
+    }
+    view
+}
+
+/// What fail2ban would read with.
+fn backend(s: &Settings, reads_journal: bool) -> String {
+    match s.backend.as_str().split('[').next() {
+        _ if reads_journal => "systemd",
+        Some("polling") => "polling",
+        _ => "pyinotify",
+    }
+    .to_owned()
 }
 
 /// Matches of the journal, cut at each `+`.
@@ -116,8 +145,12 @@ fn extra(jail: &Jail) -> Vec<(String, Value)> {
 }
 
 fn action(action: &sereno_fail2ban::Action) -> ActionView {
-    let text = |value: &Text| Value::Text(value.as_str().to_owned());
-    let properties = action.properties.iter().map(|(name, value)| (name.to_owned(), text(value)));
+    let value = |name: &str, value: &Text| match name {
+        "norestored" => Value::Flag(is_yes(value.as_str())),
+        _ => Value::Text(value.as_str().to_owned()),
+    };
+    let properties = action.properties.iter();
+    let properties = properties.map(|(name, text)| (name.to_owned(), value(name, text)));
     ActionView { name: action.name.clone(), properties: properties.collect() }
 }
 
