@@ -18,6 +18,7 @@ pub(crate) mod starts;
 pub use pattern::{Found, Pattern};
 pub use prove::{Proof, prove};
 
+use crate::bytes;
 use crate::line::{Record, Style};
 use regex_automata::util::captures::Captures;
 use spec::{Format, Kind, RuleSpec};
@@ -118,7 +119,7 @@ impl Rule {
     pub fn cares(&self, record: &Record<'_>) -> bool {
         match self.format {
             Format::Syslog => {
-                record.style == Style::Syslog && self.programs.iter().any(|p| p == record.program)
+                record.style == Style::Syslog && self.programs.iter().any(|p| bytes::same(p, record.program))
             }
             // What has no level is no record of Asterisk's, but may be the end of one.
             Format::Asterisk => true,
@@ -146,7 +147,7 @@ impl Rule {
         let candidates = self.starts.of(&record.text);
         let found = self.listed(candidates).find_map(|(index, pattern)| {
             if headless && pattern.kind != Kind::Forgery
-                || !pattern.may_match(&record.file, &record.text)
+                || !pattern.is_of(&record.file)
             {
                 return None;
             }

@@ -5,7 +5,8 @@ use super::literal;
 use super::partial::Partial;
 use super::sender::Sender;
 use super::spec::{Kind, PatternSpec, SessionKey, Step, Trust};
-use crate::addr::parse_addr;
+use crate::addr::parse_addr_within;
+use crate::bytes;
 use regex_automata::Anchored;
 use regex_automata::meta;
 use regex_automata::nfa::thompson::NFA;
@@ -14,7 +15,7 @@ use regex_automata::util::syntax;
 use regex_syntax::hir::{Hir, HirKind};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// What the placeholders stand for. `<user>` and `<text>` are whatever a stranger wrote, line
 /// breaks included; the fixed text around them decides where they end.
@@ -29,6 +30,26 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
     ("times", r"(?P<times>[0-9]{1,4})"),
     ("text", r"(?s-u:.)*"),
 ];
+
+/// What `<addr>` stands for, without its group.
+static ADDRESS: LazyLock<Option<Hir>> = LazyLock::new(|| {
+    let (_, expression) = PLACEHOLDERS.first()?;
+    match parse(expression).ok()?.into_kind() {
+        HirKind::Capture(capture) => Some(*capture.sub),
+        _ => None,
+    }
+});
+
+/// The syntax tree of what stands in an address's group.
+pub(super) fn address() -> Option<&'static Hir> {
+    ADDRESS.as_ref()
+}
+
+/// The syntax tree of an expression.
+fn parse(expression: &str) -> Result<Hir, String> {
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    parser.parse(expression).map_err(|e| e.to_string())
+}
 
 /// Bytes of a pattern's NFA at most; beyond it the pattern is refused.
 const SIZE_LIMIT: usize = 4 << 20;
@@ -63,7 +84,7 @@ pub struct Pattern {
     pub(super) starts: Vec<Vec<u8>>,
     pub(super) required: Option<literal::Required>,
     finder: Option<memchr::memmem::Finder<'static>>,
-    once: Option<Vec<u8>>,
+    once: Option<memchr::memmem::Finder<'static>>,
     walk: Option<Walk>,
     engine: Engine,
     slots: Slots,
@@ -143,12 +164,7 @@ impl Pattern {
         if expanded.len() > EXPRESSION_BYTES {
             return Err(format!("the expression is longer than {EXPRESSION_BYTES} bytes"));
         }
-        let hir = regex_syntax::ParserBuilder::new()
-            .unicode(false)
-            .utf8(false)
-            .build()
-            .parse(&expanded)
-            .map_err(|e| e.to_string())?;
+        let hir = parse(&expanded)?;
         let walk = Walk::new(&hir);
         let engine = Engine::new(&expanded, &hir, walk.is_some())?;
         let group = |name: &str| group(&hir, name);
@@ -191,22 +207,21 @@ impl Pattern {
             starts: literal::starts(&hir),
             required,
             finder,
-            once: spec.once.as_ref().map(|text| text.as_bytes().to_vec()),
+            once: spec.once.as_ref().map(|text| memchr::memmem::Finder::new(text).into_owned()),
             walk,
             engine,
             slots,
         })
     }
 
-    /// Whether a text that begins well could match: the cheap questions first.
-    pub(super) fn may_match(&self, file: &[u8], text: &[u8]) -> bool {
-        (self.files.is_empty() || self.files.iter().any(|f| f == file))
-            && self.finder.as_ref().is_none_or(|finder| finder.find(text).is_some())
+    /// Whether it is about what this file writes.
+    pub(super) fn is_of(&self, file: &[u8]) -> bool {
+        self.files.is_empty() || self.files.iter().any(|f| bytes::same(f, file))
     }
 
     /// Whether a record of this file can be the beginning of the pattern's.
     pub(super) fn begins(&self, file: &[u8]) -> bool {
-        !self.ends && (self.files.is_empty() || self.files.iter().any(|f| f == file))
+        !self.ends && self.is_of(file)
     }
 
     /// Matches a whole text. An address that does not parse is no match.
@@ -216,13 +231,17 @@ impl Pattern {
         captures: &mut Option<Captures>,
     ) -> Option<Found<'t>> {
         // Asked first: a line that is ambiguous is not worth a match.
-        let once = |wanted: &Vec<u8>| memchr::memmem::find_iter(text, wanted).nth(1).is_none();
-        if !self.once.as_ref().is_none_or(once) {
+        let once = self.once.as_ref();
+        if once.is_some_and(|wanted| wanted.find_iter(text).nth(1).is_some()) {
             return None;
         }
         let mut spans = [fast::UNSET; fast::GROUPS];
         let walked = self.walk.as_ref().is_some_and(|walk| walk.find(text, &mut spans));
         if !walked {
+            // Where the walk does not arrive, a text without the literal is not worth the engine.
+            if self.finder.as_ref().is_some_and(|finder| finder.find(text).is_none()) {
+                return None;
+            }
             spans = [fast::UNSET; fast::GROUPS];
             self.engine(text, captures, &mut spans)?;
         }
@@ -230,16 +249,18 @@ impl Pattern {
             let (start, end) = *spans.get(slot?)?;
             text.get(start..end)
         };
-        let addr = match get(self.slots.addr) {
-            Some(text) => Some(parse_addr(text)?),
-            None => None,
+        let addr = match self.slots.addr.and_then(|slot| spans.get(slot)) {
+            Some((start, end)) if end <= &text.len() => {
+                Some(parse_addr_within(text, *start, *end)?)
+            }
+            _ => None,
         };
         Some(Found {
             addr,
-            port: get(self.slots.port).and_then(number),
+            port: get(self.slots.port).and_then(bytes::number),
             user: get(self.slots.user),
             session: get(self.slots.session),
-            times: get(self.slots.times).and_then(number).unwrap_or(1).max(1),
+            times: get(self.slots.times).and_then(bytes::number).unwrap_or(1).max(1),
             stream: get(self.slots.stream).is_some(),
         })
     }
@@ -248,7 +269,7 @@ impl Pattern {
     /// stranger's text stands before the address.
     pub(super) fn sender(&self, text: &[u8]) -> Option<Found<'static>> {
         let (addr, port) = self.sender.as_ref()?.find(text)?;
-        Some(Found { addr: Some(addr), port: port.and_then(number), times: 1, ..Found::default() })
+        Some(Found { addr: Some(addr), port: port.and_then(bytes::number), times: 1, ..Found::default() })
     }
 
     /// Whether [`Pattern::sender`] can tell anything.
@@ -304,10 +325,6 @@ fn group(hir: &Hir, name: &str) -> Option<usize> {
         }
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
     }
-}
-
-fn number(digits: &[u8]) -> Option<u16> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Replaces the rule's own definitions, then the placeholders.
