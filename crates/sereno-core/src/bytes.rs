@@ -10,7 +10,9 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 /// Whether `text` has `word` at this place.
 #[inline]
 pub(crate) fn has(text: &[u8], at: usize, word: &[u8]) -> bool {
-    text.get(at..).and_then(|rest| rest.get(..word.len())).is_some_and(|part| same_length(part, word))
+    text.get(at..)
+        .and_then(|rest| rest.get(..word.len()))
+        .is_some_and(|part| same_length(part, word))
 }
 
 /// Both ends are compared, which overlap in the middle.

@@ -2,18 +2,68 @@
 //! `[plain]` and syslog forms, and a bare date.
 
 use super::{Record, Style, json, stamp};
+use crate::bytes;
 use std::borrow::Cow;
 
 /// Takes a line (without its line break) apart. Never fails: what is not understood is text.
 #[must_use]
 pub fn parse(line: &[u8]) -> Record<'_> {
+    read(line, &mut None)
+}
+
+/// How a line is framed, as [`parse`] says.
+#[must_use]
+pub(crate) fn style(line: &[u8]) -> Style {
     match line.first() {
-        Some(b'{') => json::parse(line).unwrap_or_else(|| bare(line)),
-        Some(b'[') => bracketed(line).unwrap_or_else(|| bare(line)),
-        Some(b'<') => priority(line).unwrap_or_else(|| bare(line)),
-        Some(b'0'..=b'9' | b'A'..=b'Z') => dated(line).unwrap_or_else(|| bare(line)),
-        _ => bare(line),
+        Some(b'[') => match within_brackets(line) {
+            Some((_, rest)) if place(rest).is_some() => Style::Asterisk,
+            Some(_) => Style::Dated,
+            None => Style::Bare,
+        },
+        _ => parse(line).style,
     }
+}
+
+/// Takes the lines of one log apart. What stands between the date and the text is mostly the same
+/// as in the line before, and then taken from there.
+#[derive(Debug, Default)]
+pub struct Headers(Option<Seen>);
+
+impl Headers {
+    /// The same as [`parse`].
+    pub fn parse<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
+        read(line, &mut Some(&mut self.0))
+    }
+}
+
+/// What stood behind a date, and how it was taken apart: the same bytes again mean the same, for
+/// nothing behind them had a say in it.
+#[derive(Debug, Default)]
+struct Seen {
+    bytes: Vec<u8>,
+    /// `HOST PROGRAM[`: where the host's name ends. `LEVEL[lwp] file.c: `: none.
+    host: Option<usize>,
+    /// Ends of the level and the thread, and both ends of the file.
+    level: usize,
+    thread: usize,
+    file: (usize, usize),
+}
+
+/// What was seen last, where somebody wants to remember it.
+type Memory<'m> = Option<&'m mut Option<Seen>>;
+
+/// Headers longer than this are not remembered.
+const LONGEST_SEEN: usize = 160;
+
+fn read<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Record<'a> {
+    let record = match line.first() {
+        Some(b'{') => json::parse(line),
+        Some(b'[') => bracketed(line, memory),
+        Some(b'<') => priority(line),
+        Some(b'0'..=b'9' | b'A'..=b'Z') => dated(line, memory),
+        _ => None,
+    };
+    record.unwrap_or_else(|| bare(line))
 }
 
 fn bare(line: &[u8]) -> Record<'_> {
@@ -28,7 +78,7 @@ fn priority(line: &[u8]) -> Option<Record<'_>> {
     }
     match line.get(end + 1..) {
         Some([b'1', b' ', rest @ ..]) => rfc5424(rest),
-        Some(rest) => dated(rest),
+        Some(rest) => dated(rest, &mut None),
         None => None,
     }
 }
@@ -67,48 +117,91 @@ fn after_structured_data(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// A date without brackets, then (if it looks like it) `HOST PROGRAM[PID]: TEXT`.
-fn dated(line: &[u8]) -> Option<Record<'_>> {
+fn dated<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
     let (date, used) = stamp(line)?;
     let rest = line.get(used..)?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    let plain = Record {
+    let record = syslog(date, rest, memory);
+    Some(record.unwrap_or_else(|| Record {
         stamp: Some(date),
         style: Style::Dated,
         text: Cow::Borrowed(rest),
         ..Record::default()
-    };
-    Some(syslog(date, rest).unwrap_or(plain))
+    }))
 }
 
-fn syslog(date: super::Stamp, rest: &[u8]) -> Option<Record<'_>> {
-    let (host, rest) = word(rest)?;
-    let (program, pid, text) = tag(rest)?;
+fn syslog<'a>(date: super::Stamp, rest: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+    let seen = memory.as_ref().and_then(|seen| seen.as_ref());
+    let known = seen.filter(|seen| bytes::has(rest, 0, &seen.bytes));
+    let (host, program, rest) = match known.and_then(|seen| Some((seen, seen.host?))) {
+        Some((seen, host)) => {
+            let end = seen.bytes.len() - 1;
+            (&rest[..host], &rest[host + 1..end], &rest[end..])
+        }
+        None => {
+            let (host, rest) = word(rest)?;
+            let (program, rest) = program(rest)?;
+            if rest.first() == Some(&b'[') {
+                learn(memory, |seen| {
+                    for part in [host, b" ", program, b"["] {
+                        seen.bytes.extend_from_slice(part);
+                    }
+                    seen.host = Some(host.len());
+                });
+            }
+            (host, program, rest)
+        }
+    };
+    let (pid, text) = pid(rest)?;
     let record =
         Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
     Some(inner_asterisk(record, text))
 }
 
-/// `PROGRAM[PID]: `, `PROGRAM: ` or `PROGRAM[PID] `. A program's name has no blank, quote or
-/// bracket in it.
-fn tag(rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let end = rest.iter().take(128).position(|b| matches!(b, b'[' | b':' | b' '))?;
-    let program = &rest[..end];
-    if program.is_empty() || program.iter().any(|b| matches!(b, b'"' | b'\'' | b'(' | b'<')) {
-        return None;
+/// Remembers what `note` writes, in the room that is there.
+fn learn(memory: &mut Memory<'_>, note: impl FnOnce(&mut Seen)) {
+    let Some(memory) = memory else { return };
+    let mut seen = Seen { bytes: memory.take().unwrap_or_default().bytes, ..Seen::default() };
+    seen.bytes.clear();
+    note(&mut seen);
+    if seen.bytes.len() <= LONGEST_SEEN {
+        **memory = Some(seen);
     }
-    let (pid, rest) = match rest.get(end..)? {
-        [b'[', inner @ ..] => {
-            let close = inner.iter().take(12).position(|b| *b == b']')?;
-            let pid = &inner[..close];
-            if pid.is_empty() || !pid.iter().all(u8::is_ascii_digit) {
-                return None;
-            }
-            (pid, &inner[close + 1..])
-        }
+}
+
+/// How far it is to the first byte of a kind, among so many.
+#[inline]
+fn find(text: &[u8], most: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    text[..text.len().min(most)].iter().position(|byte| wanted(*byte))
+}
+
+/// `PROGRAM[PID]: `, `PROGRAM: ` or `PROGRAM[PID] `: the first part. A program's name has no blank,
+/// quote or bracket in it.
+fn program(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = find(rest, 128, |b| matches!(b, b'[' | b':' | b' '))?;
+    let (program, rest) = rest.split_at(end);
+    let odd = |b: &u8| matches!(b, b'"' | b'\'' | b'(' | b'<');
+    (!program.is_empty() && !program.iter().any(odd)).then_some((program, rest))
+}
+
+/// The other parts: the process and the text.
+fn pid(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (pid, rest) = match rest {
+        [b'[', inner @ ..] => digits_in_brackets(inner)?,
         rest => (&[][..], rest),
     };
     let text = rest.strip_prefix(b":")?;
-    Some((program, pid, text.strip_prefix(b" ").unwrap_or(text)))
+    Some((pid, text.strip_prefix(b" ").unwrap_or(text)))
+}
+
+/// The digits before the bracket that closes, eleven at most, and what follows it.
+#[inline]
+fn digits_in_brackets(inner: &[u8]) -> Option<(&[u8], &[u8])> {
+    let close = find(inner, 12, |b| !b.is_ascii_digit())?;
+    if close == 0 || inner[close] != b']' {
+        return None;
+    }
+    Some((&inner[..close], &inner[close + 1..]))
 }
 
 /// The record of a journal entry, whose syslog header came as fields: what header of its own the
@@ -133,18 +226,32 @@ fn inner_asterisk<'a>(mut record: Record<'a>, text: &'a [u8]) -> Record<'a> {
     record
 }
 
-/// `[DATE] LEVEL[lwp][C-xxxxxxxx] file.c: text`, or `[DATE] text` of something else.
-fn bracketed(line: &[u8]) -> Option<Record<'_>> {
+/// The date in brackets at the front, and what follows it.
+#[inline]
+fn within_brackets(line: &[u8]) -> Option<(super::Stamp, &[u8])> {
     let (date, used) = stamp(line.get(1..)?)?;
     let rest = line.get(used + 1..)?.strip_prefix(b"]")?;
-    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    Some((date, rest.strip_prefix(b" ").unwrap_or(rest)))
+}
+
+/// `[DATE] LEVEL[lwp][C-xxxxxxxx] file.c: text`, or `[DATE] text` of something else.
+fn bracketed<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+    let (date, rest) = within_brackets(line)?;
     let mut record = Record {
         stamp: Some(date),
         style: Style::Dated,
         text: Cow::Borrowed(rest),
         ..Record::default()
     };
-    if let Some(place) = place(rest) {
+    let place = match memory.as_ref().and_then(|seen| seen.as_ref()?.place(rest)) {
+        Some(place) => Some(place),
+        None => {
+            let place = place(rest);
+            place.as_ref().into_iter().for_each(|place| remember(memory, rest, place));
+            place
+        }
+    };
+    if let Some(place) = place {
         record.style = Style::Asterisk;
         record.level = Cow::Borrowed(place.level);
         record.thread = Cow::Borrowed(place.thread);
@@ -154,6 +261,37 @@ fn bracketed(line: &[u8]) -> Option<Record<'_>> {
     Some(record)
 }
 
+impl Seen {
+    /// The same place again.
+    fn place<'a>(&self, rest: &'a [u8]) -> Option<Place<'a>> {
+        if self.host.is_some() || !bytes::has(rest, 0, &self.bytes) {
+            return None;
+        }
+        let (head, text) = rest.split_at(self.bytes.len());
+        let (level, thread) = (self.level, self.thread);
+        let file = head.get(self.file.0..self.file.1)?;
+        Some(Place { level: head.get(..level)?, thread: head.get(level + 1..thread)?, file, text })
+    }
+}
+
+/// Remembers a place that ends in a colon and a blank: what it means, the text has no say in.
+fn remember(memory: &mut Memory<'_>, rest: &[u8], place: &Place<'_>) {
+    let head = &rest[..rest.len() - place.text.len()];
+    let Some(before) = head.strip_suffix(b": ").filter(|_| head.len() <= LONGEST_SEEN) else {
+        return;
+    };
+    // Only the plainest form: the file stands at its end.
+    if !before.ends_with(place.file) {
+        return;
+    }
+    learn(memory, |seen| {
+        seen.bytes.extend_from_slice(head);
+        seen.level = place.level.len();
+        seen.thread = seen.level + 1 + place.thread.len();
+        seen.file = (before.len() - place.file.len(), before.len());
+    });
+}
+
 struct Place<'a> {
     level: &'a [u8],
     thread: &'a [u8],
@@ -161,24 +299,31 @@ struct Place<'a> {
     text: &'a [u8],
 }
 
-const LEVELS: [&[u8]; 9] =
-    [b"SECURITY", b"NOTICE", b"VERBOSE", b"WARNING", b"ERROR", b"DEBUG", b"DTMF", b"FAX", b"TRACE"];
+/// The level that a text begins with.
+fn level(text: &[u8]) -> Option<&[u8]> {
+    let level: &[u8] = match text.first()? {
+        b'S' => b"SECURITY",
+        b'N' => b"NOTICE",
+        b'V' => b"VERBOSE",
+        b'W' => b"WARNING",
+        b'E' => b"ERROR",
+        b'D' if text.get(1) == Some(&b'E') => b"DEBUG",
+        b'D' => b"DTMF",
+        b'F' => b"FAX",
+        b'T' => b"TRACE",
+        _ => return None,
+    };
+    bytes::has(text, 0, level).then(|| &text[..level.len()])
+}
 
 /// `LEVEL[lwp]` with an optional `[C-call]` and colon, then where in Asterisk it was written:
 /// `file.c: `, `file.c:LINE function: ` or `file.c:LINE in function: ` (main/logger.c).
 fn place(text: &[u8]) -> Option<Place<'_>> {
-    let level = LEVELS
-        .into_iter()
-        .find(|level| text.starts_with(level) && text.get(level.len()) == Some(&b'['))?;
-    let rest = &text[level.len() + 1..];
-    let close = rest.iter().take(12).position(|b| *b == b']')?;
-    let thread = &rest[..close];
-    if thread.is_empty() || !thread.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let mut rest = &rest[close + 1..];
+    let level = level(text)?;
+    let rest = text[level.len()..].strip_prefix(b"[")?;
+    let (thread, mut rest) = digits_in_brackets(rest)?;
     if let Some(call) = rest.strip_prefix(b"[C-") {
-        let close = call.iter().take(16).position(|b| *b == b']')?;
+        let close = find(call, 16, |b| b == b']')?;
         rest = &call[close + 1..];
     }
     rest = rest.strip_prefix(b":").unwrap_or(rest);
@@ -186,11 +331,11 @@ fn place(text: &[u8]) -> Option<Place<'_>> {
     // The dialplan's Log() writes as `Ext. EXTENSION`.
     let (file, rest) = match rest.strip_prefix(b"Ext. ") {
         Some(said) => {
-            let colon = said.iter().take(128).position(|b| *b == b':')?;
+            let colon = find(said, 128, |b| b == b':')?;
             (&b"Ext."[..], &said[colon + 1..])
         }
         None => {
-            let end = rest.iter().take(128).position(|b| matches!(b, b':' | b' '))?;
+            let end = find(rest, 128, |b| matches!(b, b':' | b' '))?;
             (&rest[..end], rest.get(end..)?.strip_prefix(b":")?)
         }
     };
@@ -198,7 +343,7 @@ fn place(text: &[u8]) -> Option<Place<'_>> {
         b'0'..=b'9' => {
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
             let rest = rest[digits..].strip_prefix(b" ")?;
-            let colon = rest.iter().take(128).position(|b| *b == b':')?;
+            let colon = find(rest, 128, |b| b == b':')?;
             &rest[colon + 1..]
         }
         _ => rest,
@@ -214,7 +359,7 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::super::{Record, Style, without_colours};
-    use super::{parse, within};
+    use super::{Headers, parse, style, within};
     use proptest::prelude::*;
 
     fn shown(line: &str) -> String {
@@ -331,7 +476,54 @@ mod tests {
         }
     }
 
+    const FORMS: [&str; 12] = [
+        "Nov 22 15:22:38 pbx sshd[42]: Failed",
+        "Nov 22 15:22:38 2026 sshd[42]: Failed",
+        "2026-11-22T15:22:38.000123+01:00 pbx sshd[4]: x",
+        "<34>Nov 22 15:22:38 pbx sshd[42]: Failed",
+        "Nov 22 15:22:38 pbx asterisk[9]: NOTICE[41]: a.c:1 in f: x",
+        "[Nov 22 15:22:38] NOTICE[41] a.c: x",
+        "[Nov 22 15:22:38] NOTICE[41][C-1c] a.c: 7 x",
+        "[Nov 22 15:22:38] NOTICE[41]: a.c:27 a.c: x",
+        "[Nov 22 15:22:38] WARNING[18][C-2]: Ext. 510:1 in @ default: x",
+        "[2026-11-22 15:22:38.123] ERROR[4] pjproject: \t x: y",
+        "[x] y",
+        "22/Nov/2026:15:22:38 +0100 h p[1]: x",
+    ];
+
+    /// One of the forms, with a piece of another in the place of a piece.
+    fn mixed() -> impl Strategy<Value = String> {
+        let form = || 0..FORMS.len();
+        (form(), form(), any::<(u8, u8, u8, u8)>()).prop_map(
+            |(one, other, (from, to, start, end))| {
+                let cut = |form: &str, a: u8, b: u8| {
+                    let (a, b) =
+                        (usize::from(a) % (form.len() + 1), usize::from(b) % (form.len() + 1));
+                    (a.min(b), a.max(b))
+                };
+                let mut line = FORMS[one].to_owned();
+                let ((a, b), (c, d)) = (cut(&line, from, to), cut(FORMS[other], start, end));
+                // Most stay nearly as they are.
+                if from < 128 {
+                    line.replace_range(a..b.min(a + 4), &FORMS[other][c..d.min(c + 4)]);
+                }
+                line
+            },
+        )
+    }
+
     proptest! {
+        /// What was seen before changes nothing.
+        #[test]
+        fn remembered_headers_are_read_alike(lines in proptest::collection::vec(mixed(), 1..12)) {
+            let mut headers = Headers::default();
+            for line in &lines {
+                let plain = parse(line.as_bytes());
+                prop_assert_eq!(style(line.as_bytes()), plain.style, "{}", line);
+                prop_assert_eq!(headers.parse(line.as_bytes()), plain, "{}", line);
+            }
+        }
+
         #[test]
         fn no_bytes_break_it(line in proptest::collection::vec(any::<u8>(), 0..120)) {
             let _ = parse(&line);

@@ -9,7 +9,8 @@ mod header;
 mod json;
 
 pub use date::{Dates, Stamp, stamp};
-pub use header::{parse, within};
+pub(crate) use header::style;
+pub use header::{Headers, parse, within};
 
 use std::borrow::Cow;
 

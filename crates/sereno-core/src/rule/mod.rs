@@ -119,7 +119,8 @@ impl Rule {
     pub fn cares(&self, record: &Record<'_>) -> bool {
         match self.format {
             Format::Syslog => {
-                record.style == Style::Syslog && self.programs.iter().any(|p| bytes::same(p, record.program))
+                record.style == Style::Syslog
+                    && self.programs.iter().any(|p| bytes::same(p, record.program))
             }
             // What has no level is no record of Asterisk's, but may be the end of one.
             Format::Asterisk => true,
@@ -146,9 +147,7 @@ impl Rule {
         let headless = self.format == Format::Asterisk && record.level.is_empty();
         let candidates = self.starts.of(&record.text);
         let found = self.listed(candidates).find_map(|(index, pattern)| {
-            if headless && pattern.kind != Kind::Forgery
-                || !pattern.is_of(&record.file)
-            {
+            if headless && pattern.kind != Kind::Forgery || !pattern.is_of(&record.file) {
                 return None;
             }
             let captures = &mut memory.0.get_mut(index)?.captures;

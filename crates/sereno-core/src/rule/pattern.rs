@@ -269,7 +269,12 @@ impl Pattern {
     /// stranger's text stands before the address.
     pub(super) fn sender(&self, text: &[u8]) -> Option<Found<'static>> {
         let (addr, port) = self.sender.as_ref()?.find(text)?;
-        Some(Found { addr: Some(addr), port: port.and_then(bytes::number), times: 1, ..Found::default() })
+        Some(Found {
+            addr: Some(addr),
+            port: port.and_then(bytes::number),
+            times: 1,
+            ..Found::default()
+        })
     }
 
     /// Whether [`Pattern::sender`] can tell anything.

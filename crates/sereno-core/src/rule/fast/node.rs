@@ -92,12 +92,7 @@ fn class_node(class: &Class, min: u32, max: u32) -> Option<Node> {
 }
 
 /// Takes the first choice everywhere; `None` when that leads nowhere.
-pub(super) fn walk(
-    nodes: &[Node],
-    text: &[u8],
-    mut at: usize,
-    spans: &mut Spans,
-) -> Option<usize> {
+pub(super) fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans) -> Option<usize> {
     for node in nodes {
         at = match node {
             Node::Literal(literal) => {

@@ -40,7 +40,8 @@ impl Scan {
         // Most records are one line and have no colours: then they are taken apart once.
         let line = &block[start..end];
         let plain = !line.ends_with(b"\r") && memchr::memchr(0x1b, line).is_none();
-        let record = plain.then(|| parse(line)).filter(|record| Some(record.style) == frame);
+        let record = plain.then(|| self.headers.parse(line));
+        let record = record.filter(|record| Some(record.style) == frame);
         let head = if record.is_some() { start } else { head_of_record(block, start, frame) };
         let first = end;
         let end = end_of_record(block, end, frame);
@@ -54,7 +55,9 @@ impl Scan {
         }
         let next = Step::On(end + 1);
         let matches = match record {
-            Some(record) if end == first => self.record(record, (line, start), now, false, emit),
+            Some(mut record) if end == first => {
+                self.record(&mut record, (line, start), now, false, emit)
+            }
             _ => self.one(block, (head, end), now, false, emit),
         };
         if matches {
@@ -150,7 +153,7 @@ impl Scan {
     fn opened(&mut self, line: &[u8]) -> Option<Open> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let clean = without_colours(line);
-        let record = framed(parse(&clean), self.frame, &clean);
+        let record = framed(self.headers.parse(&clean), self.frame, &clean);
         Open::of(&self.rules, &mut self.memories, &record)
     }
 
@@ -196,14 +199,18 @@ impl Scan {
         let line = &block[start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let clean = without_colours(line);
-        self.record(framed(parse(&clean), self.frame, &clean), (line, start), now, stitched, emit)
+        let mut record = self.headers.parse(&clean);
+        if self.frame.is_some() {
+            record = framed(record, self.frame, &clean);
+        }
+        self.record(&mut record, (line, start), now, stitched, emit)
     }
 
     /// Matches a record that was taken apart, of the line that starts there; says whether it
     /// matched.
     fn record(
         &mut self,
-        mut record: Record<'_>,
+        record: &mut Record<'_>,
         (line, start): (&[u8], usize),
         now: Time,
         stitched: bool,
@@ -212,13 +219,13 @@ impl Scan {
         if let Some(end) = record.text.strip_suffix(b"\n").map(<[u8]>::len) {
             record.text = Cow::Owned(record.text[..end].to_vec());
         }
-        let repeated = unrepeat(&mut record);
+        let repeated = unrepeat(record);
         let when = record.stamp.and_then(|stamp| self.dates.resolve(stamp, now));
         let position = self.position + start as u64;
         let reach = position + RECORD_BYTES as u64;
         let alone = self.frame == Some(Style::Json);
         let place = Place { line, when, position, number: 0, stitched, repeated, reach, alone };
-        self.matched(&record, place, emit)
+        self.matched(record, place, emit)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where the records of Asterisk's text formats begin and end.
 
-use crate::line::{Record, Style, parse, without_colours};
+use crate::line::{Record, Style, parse, style, without_colours};
 use std::borrow::Cow;
 
 /// What Asterisk writes of one message at most: `format_log_message_ap` (main/logger.c) cuts it
@@ -46,7 +46,7 @@ fn has_header(line: &[u8], frame: Option<Style>) -> bool {
     };
     match line.first() {
         Some(b'[' | b'<' | b'{' | b'0'..=b'9' | b'A'..=b'Z') => {
-            let style = parse(line).style;
+            let style = style(line);
             frame.map_or(style != Style::Bare, |frame| frame == style)
         }
         _ => false,

@@ -16,7 +16,7 @@ pub(super) use frame::RECORD_BYTES;
 
 use super::spec::Format;
 use super::{Found, Memory, Pattern, Rule};
-use crate::line::{Dates, Record, Style, within};
+use crate::line::{Dates, Headers, Record, Style, within};
 use crate::time::Time;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use candidate::Step;
@@ -96,6 +96,7 @@ pub struct Scan {
     memories: Vec<Memory>,
     gate: Option<AhoCorasick>,
     multiline: bool,
+    headers: Headers,
     dates: Dates,
     counts: Counts,
     streaks: Streaks,
@@ -134,6 +135,7 @@ impl Scan {
             memories,
             gate,
             multiline,
+            headers: Headers::default(),
             dates,
             counts: Counts::default(),
             streaks: Streaks::default(),
