@@ -7,6 +7,7 @@
 mod because;
 pub mod escalate;
 mod friends;
+mod lines;
 mod strangers;
 mod track;
 
@@ -16,7 +17,7 @@ pub use friends::{Friend, Friends};
 pub use track::Track;
 
 use crate::addr::Prefix;
-use crate::cap::Capped;
+use crate::cap::{Capped, Scatter};
 use crate::gate::{Block, Name, Ports};
 use crate::ledger::Evidence;
 use crate::rule::session::Verdict;
@@ -179,7 +180,7 @@ pub struct Jail {
     networks: Capped<Prefix, Vec<(IpAddr, Time)>>,
     /// Who failed at an account; only what no spoofed packet can cause.
     besieged: Capped<u64, Vec<(IpAddr, Time)>>,
-    known: Capped<IpAddr, Known>,
+    known: Capped<IpAddr, Known, Scatter>,
     /// From where an account logged in well, the latest last.
     homes: Capped<u64, VecDeque<IpAddr>>,
     /// Whose good logins changed since they were last written down.

@@ -1,5 +1,6 @@
 //! What is remembered of one stranger.
 
+use super::lines::Lines;
 use super::{Because, JailPolicy};
 use crate::ledger::Evidence;
 use crate::rule::session::{Line, Verdict};
@@ -38,47 +39,6 @@ impl Mark {
     }
 }
 
-/// The newest lines, and when each was written.
-#[derive(Clone, Debug, Default)]
-struct Lines {
-    kept: Vec<(Time, Line<'static>)>,
-    /// The oldest of them, which is the next to be written over.
-    oldest: usize,
-}
-
-impl Lines {
-    fn note(&mut self, at: Time, line: &Line<'_>, most: usize) {
-        if self.kept.len() < most {
-            self.kept.rotate_left(self.oldest);
-            self.oldest = 0;
-            self.kept.push((at, line.to_owned()));
-        } else if let Some((when, text)) = self.kept.get_mut(self.oldest) {
-            *when = at;
-            text.copy(line);
-            self.oldest = if self.oldest + 1 < self.kept.len() { self.oldest + 1 } else { 0 };
-        }
-    }
-
-    /// The oldest first.
-    fn iter(&self) -> impl Iterator<Item = &(Time, Line<'static>)> {
-        let (newer, older) = self.kept.split_at(self.oldest.min(self.kept.len()));
-        older.iter().chain(newer)
-    }
-
-    fn into_ordered(mut self) -> Vec<(Time, Line<'static>)> {
-        self.kept.rotate_left(self.oldest);
-        self.kept
-    }
-}
-
-impl PartialEq for Lines {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Lines {}
-
 /// The failures of one stranger, and the accounts he tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
@@ -110,8 +70,8 @@ struct Written {
 impl From<Track> for Written {
     fn from(track: Track) -> Self {
         let marks = track.marks().map(|mark| (mark.at, mark.weight, mark.account)).collect();
-        let Track { accounts, evidence, proved, .. } = track;
-        Self { marks, accounts, evidence: evidence.into_ordered(), proved }
+        let evidence = track.evidence().map(|(at, line)| (at, line.to_owned())).collect();
+        Self { marks, accounts: track.accounts, evidence, proved: track.proved }
     }
 }
 
@@ -121,7 +81,10 @@ impl From<Written> for Track {
         let mut marks: Vec<Mark> = written.marks.into_iter().map(mark).collect();
         marks.sort_by_key(|mark| mark.at);
         let Written { accounts, evidence, proved, .. } = written;
-        let evidence = Lines { kept: evidence, oldest: 0 };
+        let evidence = evidence.iter().fold(Lines::default(), |mut lines, (at, line)| {
+            lines.note(*at, line, usize::MAX);
+            lines
+        });
         let mut older = VecDeque::from(marks);
         let newest = older.pop_back();
         let mut track =
@@ -226,7 +189,7 @@ impl Track {
     }
 
     pub(super) fn into_evidence(self) -> Evidence {
-        Evidence::dated(self.evidence.into_ordered())
+        Evidence::dated(self.evidence())
     }
 
     /// When the newest failure in the window was.
@@ -236,7 +199,7 @@ impl Track {
     }
 
     /// The newest lines, and when each was written, the oldest first.
-    pub fn evidence(&self) -> impl Iterator<Item = &(Time, Line<'static>)> {
+    pub fn evidence(&self) -> impl Iterator<Item = (Time, Line<'_>)> {
         self.evidence.iter()
     }
 }
@@ -281,7 +244,8 @@ mod tests {
                 prop_assert_eq!(track.sum, marks.iter().map(|mark| mark.weight).sum::<u32>());
                 prop_assert_eq!(track.newest(), marks.last().map(|mark| mark.at));
                 prop_assert_eq!(track.first, marks.first().map_or(Time::default(), |mark| mark.at));
-                prop_assert!(track.evidence().eq(&said[said.len().saturating_sub(lines)..]));
+                let newest = said[said.len().saturating_sub(lines)..].iter().cloned();
+                prop_assert!(track.evidence().eq(newest));
                 let written = serde_json::to_string(&track).unwrap();
                 prop_assert_eq!(&serde_json::from_str::<Track>(&written).unwrap(), &track);
             }

@@ -18,6 +18,7 @@ pub use verdict::{Line, Verdict};
 
 use super::scan::Hit;
 use super::spec::{Kind, SessionKey, Trust};
+use crate::bytes;
 use crate::cap::{Capped, Hashed};
 use crate::line::Style;
 use crate::time::Time;
@@ -64,6 +65,8 @@ pub struct Desk {
     tallies: Capped<u64, Tally, Hashed>,
     challenges: Capped<u64, Challenge, Hashed>,
     shuffle: RandomState,
+    /// The host of the last line that had one, and its hash.
+    host: (Vec<u8>, u64),
     pairs: Capped<(IpAddr, u16), Pair>,
     held: VecDeque<Held>,
     /// Sessions of which a security event lost its address, and how many did.
@@ -96,10 +99,12 @@ struct Held {
 
 impl Default for Desk {
     fn default() -> Self {
+        let shuffle = RandomState::new();
         Self {
             tallies: Capped::new(SESSIONS),
             challenges: Capped::new(SESSIONS),
-            shuffle: RandomState::new(),
+            host: (Vec::new(), shuffle.hash_one((1u8, [0u8; 0].as_slice()))),
+            shuffle,
             pairs: Capped::new(HELD),
             held: VecDeque::new(),
             cut: Capped::new(FRAMED),
@@ -163,7 +168,10 @@ impl Desk {
         match hit.pattern.kind {
             Kind::Neutral if hit.pattern.trust == Trust::Voucher => self.cut_short(hit),
             Kind::Neutral | Kind::Forgery => {}
-            Kind::End => drop(self.tallies.remove(&session_key(&self.shuffle, hit))),
+            Kind::End => {
+                let key = self.session_key(hit);
+                self.tallies.remove(&key);
+            }
             Kind::Success => {
                 self.challenges.remove(&challenge_key(&self.shuffle, hit));
                 let claimed = hit.pattern.trust == Trust::Voucher;
@@ -253,7 +261,8 @@ impl Desk {
         if hit.pattern.session == SessionKey::None {
             return verdict(hit, at, None);
         }
-        let (tally, _) = self.tallies.entry(session_key(&self.shuffle, hit));
+        let key = self.session_key(hit);
+        let (tally, _) = self.tallies.entry(key);
         tally.refresh(hit.found.addr, at);
         tally.add(hit.pattern.step, hit.found.times);
         let (weight, proved) = tally.due(hit.pattern.weight, spoofable(hit));
@@ -263,7 +272,7 @@ impl Desk {
     }
 
     fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
-        let key = session_key(&self.shuffle, hit);
+        let key = self.session_key(hit);
         if let Some(tally) = self.tallies.get(&key)
             && tally.at_the_door()
         {
@@ -372,15 +381,27 @@ fn out_some(verdict: Option<Verdict<'_>>, out: &mut dyn FnMut(&Verdict<'_>)) {
     }
 }
 
-/// What joins the lines of one attempt, as a number.
-fn session_key(shuffle: &RandomState, hit: &Hit<'_>) -> u64 {
-    let found = &hit.found;
-    match hit.pattern.session {
-        SessionKey::None => 0,
-        SessionKey::Process => shuffle.hash_one((1u8, hit.record.host, hit.record.pid)),
-        SessionKey::Peer => shuffle.hash_one((2u8, found.addr, found.port)),
-        SessionKey::Addr => shuffle.hash_one((3u8, found.addr)),
-        SessionKey::Field => shuffle.hash_one((4u8, found.addr, found.session)),
+impl Desk {
+    /// What joins the lines of one attempt, as a number.
+    fn session_key(&mut self, hit: &Hit<'_>) -> u64 {
+        let (shuffle, found) = (&self.shuffle, &hit.found);
+        match hit.pattern.session {
+            SessionKey::None => 0,
+            SessionKey::Process => {
+                // Of a log most lines are of one host.
+                if !bytes::same(&self.host.0, hit.record.host) {
+                    self.host = (hit.record.host.to_vec(), shuffle.hash_one((1u8, hit.record.host)));
+                }
+                let pid = hit.record.pid;
+                match pid.len() {
+                    0..=16 => shuffle.hash_one((self.host.1, bytes::sixteen(pid, 0))),
+                    _ => shuffle.hash_one((7u8, self.host.1, pid)),
+                }
+            }
+            SessionKey::Peer => shuffle.hash_one((2u8, found.addr, found.port)),
+            SessionKey::Addr => shuffle.hash_one((3u8, found.addr)),
+            SessionKey::Field => shuffle.hash_one((4u8, found.addr, found.session)),
+        }
     }
 }
 

@@ -64,15 +64,9 @@ impl<'a> Line<'a> {
         Line(Cow::Owned(self.0.to_vec()))
     }
 
-    /// Becomes a copy of another, in the room it has.
-    pub(crate) fn copy(&mut self, from: &Line<'_>) {
-        match &mut self.0 {
-            Cow::Owned(mine) => {
-                mine.clear();
-                mine.extend_from_slice(&from.0);
-            }
-            Cow::Borrowed(_) => self.0 = Cow::Owned(from.0.to_vec()),
-        }
+    /// Its bytes as they were written.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
