@@ -3,6 +3,8 @@
 //! Open addressing, at most half full. The keys themselves stand with the entries, so that a look
 //! costs a line of this table and the entry.
 
+use std::hint::black_box;
+
 /// The hash of an entry in the upper half, its place and one in the lower; 0 where none is.
 type Cell = u64;
 
@@ -35,6 +37,12 @@ impl Index {
             }
             at = at.wrapping_add(1);
         }
+    }
+
+    /// Touches where an entry with this hash would stand.
+    #[inline]
+    pub(super) fn glance(&self, hash: u32) {
+        black_box(self.cells.get(hash as usize & self.cells.len().wrapping_sub(1)).copied());
     }
 
     /// Adds an entry that is not there.

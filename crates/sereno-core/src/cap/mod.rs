@@ -65,6 +65,19 @@ impl<K: Hash + Eq, V, S: BuildHasher + Default> Capped<K, V, S> {
         self.len() == 0
     }
 
+    /// These keys are about to be looked up: what that needs is brought near, of all at once,
+    /// and what will have to leave.
+    pub fn expect<'k>(&self, keys: impl Iterator<Item = &'k K> + Clone)
+    where
+        K: 'k,
+    {
+        keys.clone().for_each(|key| self.shelves.glance(key));
+        let found = keys.clone().filter_map(|key| self.shelves.find(key)).count();
+        if self.len() >= self.cap {
+            self.shelves.glance_oldest(ONE, keys.count() - found);
+        }
+    }
+
     /// Looks without touching.
     #[must_use]
     pub fn peek(&self, key: &K) -> Option<&V> {

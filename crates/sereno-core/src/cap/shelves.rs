@@ -4,6 +4,7 @@
 use super::index::Index;
 use super::order::{Links, List};
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::hint::black_box;
 
 /// A map whose entries stand on shelves. The caller knows on which; how many there may be is his
 /// business too.
@@ -69,6 +70,24 @@ impl<K: Hash + Eq, V, S: BuildHasher + Default> Shelves<K, V, S> {
             return None;
         }
         self.find_hashed(self.hash(key), key)
+    }
+
+    /// Brings near what says where the entry of a key is. Loads of many keys in a row overlap; what
+    /// then is found out one after the other does not wait.
+    #[inline]
+    pub fn glance(&self, key: &K) {
+        self.index.glance(self.hash(key));
+    }
+
+    /// The same for the entries of a shelf that leave next: so many.
+    pub fn glance_oldest(&self, shelf: usize, many: usize) {
+        let oldest = || self.links.of(self.lists[shelf]).take(many);
+        for place in oldest() {
+            black_box(self.hash(&self.slots[place as usize].0));
+        }
+        for place in oldest() {
+            self.index.glance(self.hash(&self.slots[place as usize].0));
+        }
     }
 
     /// An entry, not touched.

@@ -1,5 +1,6 @@
 //! fail2ban's filters at work on a source: what they find becomes verdicts for their jails.
 
+use super::Judge;
 use super::source::{Moment, Source};
 use crate::addr::Prefix;
 use crate::filter::{Counts, Filter, Finding, Scan, Story, Who, entry_line};
@@ -56,7 +57,7 @@ impl Source {
         &mut self,
         bytes: &[u8],
         moment: Moment,
-        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+        judge: &mut Judge<'_>,
     ) -> Option<Duration> {
         let Self { filters: Filters { scan, jails, .. }, last, last_match, .. } = self;
         if jails.is_empty() {
@@ -82,7 +83,7 @@ impl Source {
         &mut self,
         record: &Record<'_>,
         when: Time,
-        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+        judge: &mut Judge<'_>,
     ) {
         let Self { filters: Filters { scan, jails, entry }, last_match, .. } = self;
         if jails.is_empty() {
@@ -101,7 +102,7 @@ fn told(
     (jail, labels): &(usize, Vec<Arc<str>>),
     finding: &Finding<'_>,
     at: Time,
-    judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+    judge: &mut Judge<'_>,
 ) {
     let Who::Prefix(prefix) = finding.who else { return };
     let Some(pattern) = labels.get(finding.regex) else { return };
@@ -117,7 +118,7 @@ fn told(
         pattern: Arc::clone(pattern),
         line: Line::new(finding.line.as_bytes()),
     };
-    judge(&[*jail], &verdict);
+    judge.weigh(&[*jail], &verdict);
 }
 
 /// A network, if it is one.

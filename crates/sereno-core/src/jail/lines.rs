@@ -5,6 +5,7 @@
 
 use crate::rule::session::Line;
 use crate::time::Time;
+use std::hint::black_box;
 
 /// What stands before the text of a line: its time and its length.
 const HEAD: usize = 8 + 2;
@@ -40,6 +41,13 @@ impl Lines {
         head[..8].copy_from_slice(&at.0.to_le_bytes());
         head[8..].copy_from_slice(&(text.len() as u16).to_le_bytes());
         room[..text.len()].copy_from_slice(text);
+    }
+
+    /// Touches the place of the oldest.
+    #[inline]
+    pub(super) fn glance(&self) {
+        let start = self.oldest as usize * usize::from(self.stride);
+        black_box((self.bytes.get(start).copied(), self.bytes.get(start + 64).copied()));
     }
 
     /// A place more.

@@ -298,6 +298,11 @@ impl Jail {
         }
     }
 
+    /// These are about to be heard of: what is known of them is brought near, of all at once.
+    pub(crate) fn expect<I: Iterator<Item = IpAddr>>(&self, addrs: impl Fn() -> I) {
+        self.strangers.expect(|| addrs().map(|addr| self.policy.stranger(addr)));
+    }
+
     /// Somebody failed. Says whom to ban, if that was enough.
     pub fn failure(&mut self, verdict: &Verdict<'_>) -> Vec<Trip> {
         let Some(weight) = self.weight(verdict) else {

@@ -132,6 +132,14 @@ impl Strangers {
         Entry { track: &mut watched.track, forgot, firm: watched.firm }
     }
 
+    /// Brings near what is known of these: each step for all of them, so that the waits overlap.
+    pub(super) fn expect<I: Iterator<Item = Prefix>>(&self, all: impl Fn() -> I) {
+        all().for_each(|who| self.all.glance(&who));
+        let found: Vec<Found> = all().filter_map(|who| self.all.find(&who)).collect();
+        found.iter().for_each(|found| self.all.look(*found).track.glance());
+        found.iter().for_each(|found| self.all.look(*found).track.glance_behind());
+    }
+
     /// The track of a stranger who is remembered, to be changed.
     pub(super) fn get(&mut self, who: Prefix) -> Option<&mut Track> {
         let found = self.all.find(&who)?;

@@ -7,6 +7,7 @@ use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::time::Duration;
 
 /// With a greater `maxretry`, failures within this part of `findtime` are one mark, so that no
@@ -170,6 +171,19 @@ impl Track {
         self.accounts.push((verdict.account, verdict.at));
         let tried = self.accounts.len() as u32;
         (tried >= policy.maxaccounts).then_some(tried)
+    }
+
+    /// Touches what stands in it itself.
+    #[inline]
+    pub(super) fn glance(&self) {
+        black_box((self.newest.is_some(), self.sum, self.older.len(), self.accounts.len()));
+    }
+
+    /// Touches what it leads to, and what the next failure is written over.
+    #[inline]
+    pub(super) fn glance_behind(&self) {
+        black_box(self.older.back().map(|mark| mark.weight));
+        self.evidence.glance();
     }
 
     /// Whether it is worth more than that of somebody whose address was seen once, and whom

@@ -138,6 +138,18 @@ impl Desk {
         [held, pair, challenge].into_iter().flatten().min()
     }
 
+    /// Hits of this rule come next: finds out what sessions they are of, and brings those near.
+    pub(crate) fn expect(&mut self, rule: usize, hits: &mut [Hit<'_>]) {
+        let mine = |hit: &&mut Hit<'_>| {
+            hit.rule == rule && hit.pattern.kind == Kind::Failure && !hit.stitched
+        };
+        for hit in hits.iter_mut().filter(mine) {
+            hit.session = Some(self.session_key(hit));
+        }
+        let keys = hits.iter().filter(|hit| hit.rule == rule);
+        self.tallies.expect(keys.filter_map(|hit| hit.session.as_ref()));
+    }
+
     /// Takes a hit that happened at `at`; gives what it amounts to.
     pub fn take(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         self.advance(at, out);
@@ -384,6 +396,9 @@ fn out_some(verdict: Option<Verdict<'_>>, out: &mut dyn FnMut(&Verdict<'_>)) {
 impl Desk {
     /// What joins the lines of one attempt, as a number.
     fn session_key(&mut self, hit: &Hit<'_>) -> u64 {
+        if let Some(known) = hit.session {
+            return known;
+        }
         let (shuffle, found) = (&self.shuffle, &hit.found);
         match hit.pattern.session {
             SessionKey::None => 0,
