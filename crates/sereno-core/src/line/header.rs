@@ -1,7 +1,7 @@
 //! The headers of log lines: syslog (RFC 3164, RFC 5424, ISO dates), Asterisk's `[default]`,
 //! `[plain]` and syslog forms, and a bare date.
 
-use super::{Record, Style, json, stamp};
+use super::{Record, Stamp, Style, json, stamp};
 use crate::bytes;
 use std::borrow::Cow;
 
@@ -11,29 +11,78 @@ pub fn parse(line: &[u8]) -> Record<'_> {
     read(line, &mut None)
 }
 
-/// How a line is framed, as [`parse`] says.
-#[must_use]
-pub(crate) fn style(line: &[u8]) -> Style {
-    match line.first() {
-        Some(b'[') => match within_brackets(line) {
-            Some((_, rest)) if place(rest).is_some() => Style::Asterisk,
-            Some(_) => Style::Dated,
-            None => Style::Bare,
-        },
-        _ => parse(line).style,
-    }
-}
-
 /// Takes the lines of one log apart. What stands between the date and the text is mostly the same
 /// as in the line before, and then taken from there.
 #[derive(Debug, Default)]
-pub struct Headers(Option<Seen>);
+pub struct Headers {
+    /// The last date as it was written, and what it says.
+    date: Option<(Vec<u8>, Stamp)>,
+    seen: Option<Seen>,
+}
 
 impl Headers {
     /// The same as [`parse`].
     pub fn parse<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
-        read(line, &mut Some(&mut self.0))
+        read(line, &mut Some(self))
     }
+
+    /// How a line is framed, as [`parse`] says.
+    #[must_use]
+    pub(crate) fn style(&self, line: &[u8]) -> Style {
+        if line.first() != Some(&b'[') {
+            return parse(line).style;
+        }
+        let Some(text) = line.get(1..) else { return Style::Bare };
+        let Some((_, used)) = self.date(text).or_else(|| stamp(text)) else { return Style::Bare };
+        match behind_brackets(text, used) {
+            Some(rest) if self.place(rest).or_else(|| place(rest)).is_some() => Style::Asterisk,
+            Some(_) => Style::Dated,
+            None => Style::Bare,
+        }
+    }
+
+    fn place<'a>(&self, rest: &'a [u8]) -> Option<Place<'a>> {
+        self.seen.as_ref()?.place(rest)
+    }
+
+    /// The same date again, and its length.
+    fn date(&self, text: &[u8]) -> Option<(Stamp, usize)> {
+        let (bytes, stamp) = self.date.as_ref()?;
+        (bytes::has(text, 0, bytes) && is_all(text, bytes.len())).then_some((*stamp, bytes.len()))
+    }
+
+    fn learn_date(&mut self, text: &[u8], (stamp, used): (Stamp, usize)) {
+        let Some(written) = text.get(..used).filter(|_| is_all(text, used)) else { return };
+        let mut room = self.date.take().map(|(bytes, _)| bytes).unwrap_or_default();
+        room.clear();
+        room.extend_from_slice(written);
+        self.date = Some((room, stamp));
+    }
+}
+
+/// Whether what stands behind a date can be no part of it, in any style: a bracket, or a blank and
+/// neither a year nor a zone.
+#[inline]
+fn is_all(text: &[u8], used: usize) -> bool {
+    match text.get(used) {
+        Some(b']') => true,
+        Some(b' ') => {
+            !matches!(text.get(used + 1), None | Some(b'0'..=b'9' | b'+' | b'-' | b'Z'))
+        }
+        _ => false,
+    }
+}
+
+/// The date at the front of a text, and its length.
+#[inline]
+fn date(text: &[u8], memory: &mut Memory<'_>) -> Option<(Stamp, usize)> {
+    let Some(headers) = memory else { return stamp(text) };
+    if let Some(known) = headers.date(text) {
+        return Some(known);
+    }
+    let found = stamp(text)?;
+    headers.learn_date(text, found);
+    Some(found)
 }
 
 /// What stood behind a date, and how it was taken apart: the same bytes again mean the same, for
@@ -50,7 +99,7 @@ struct Seen {
 }
 
 /// What was seen last, where somebody wants to remember it.
-type Memory<'m> = Option<&'m mut Option<Seen>>;
+type Memory<'m> = Option<&'m mut Headers>;
 
 /// Headers longer than this are not remembered.
 const LONGEST_SEEN: usize = 160;
@@ -118,7 +167,7 @@ fn after_structured_data(rest: &[u8]) -> Option<&[u8]> {
 
 /// A date without brackets, then (if it looks like it) `HOST PROGRAM[PID]: TEXT`.
 fn dated<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
-    let (date, used) = stamp(line)?;
+    let (date, used) = date(line, memory)?;
     let rest = line.get(used..)?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     let record = syslog(date, rest, memory);
@@ -130,8 +179,8 @@ fn dated<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
     }))
 }
 
-fn syslog<'a>(date: super::Stamp, rest: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
-    let seen = memory.as_ref().and_then(|seen| seen.as_ref());
+fn syslog<'a>(date: Stamp, rest: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+    let seen = memory.as_ref().and_then(|headers| headers.seen.as_ref());
     let known = seen.filter(|seen| bytes::has(rest, 0, &seen.bytes));
     let (host, program, rest) = match known.and_then(|seen| Some((seen, seen.host?))) {
         Some((seen, host)) => {
@@ -160,12 +209,13 @@ fn syslog<'a>(date: super::Stamp, rest: &'a [u8], memory: &mut Memory<'_>) -> Op
 
 /// Remembers what `note` writes, in the room that is there.
 fn learn(memory: &mut Memory<'_>, note: impl FnOnce(&mut Seen)) {
-    let Some(memory) = memory else { return };
-    let mut seen = Seen { bytes: memory.take().unwrap_or_default().bytes, ..Seen::default() };
+    let Some(headers) = memory else { return };
+    let bytes = headers.seen.take().unwrap_or_default().bytes;
+    let mut seen = Seen { bytes, ..Seen::default() };
     seen.bytes.clear();
     note(&mut seen);
     if seen.bytes.len() <= LONGEST_SEEN {
-        **memory = Some(seen);
+        headers.seen = Some(seen);
     }
 }
 
@@ -226,24 +276,25 @@ fn inner_asterisk<'a>(mut record: Record<'a>, text: &'a [u8]) -> Record<'a> {
     record
 }
 
-/// The date in brackets at the front, and what follows it.
+/// What follows a date in brackets.
 #[inline]
-fn within_brackets(line: &[u8]) -> Option<(super::Stamp, &[u8])> {
-    let (date, used) = stamp(line.get(1..)?)?;
-    let rest = line.get(used + 1..)?.strip_prefix(b"]")?;
-    Some((date, rest.strip_prefix(b" ").unwrap_or(rest)))
+fn behind_brackets(text: &[u8], used: usize) -> Option<&[u8]> {
+    let rest = text.get(used..)?.strip_prefix(b"]")?;
+    Some(rest.strip_prefix(b" ").unwrap_or(rest))
 }
 
 /// `[DATE] LEVEL[lwp][C-xxxxxxxx] file.c: text`, or `[DATE] text` of something else.
 fn bracketed<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
-    let (date, rest) = within_brackets(line)?;
+    let text = line.get(1..)?;
+    let (date, used) = date(text, memory)?;
+    let rest = behind_brackets(text, used)?;
     let mut record = Record {
         stamp: Some(date),
         style: Style::Dated,
         text: Cow::Borrowed(rest),
         ..Record::default()
     };
-    let place = match memory.as_ref().and_then(|seen| seen.as_ref()?.place(rest)) {
+    let place = match memory.as_ref().and_then(|headers| headers.place(rest)) {
         Some(place) => Some(place),
         None => {
             let place = place(rest);
@@ -359,7 +410,7 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::super::{Record, Style, without_colours};
-    use super::{Headers, parse, style, within};
+    use super::{Headers, parse, within};
     use proptest::prelude::*;
 
     fn shown(line: &str) -> String {
@@ -519,7 +570,7 @@ mod tests {
             let mut headers = Headers::default();
             for line in &lines {
                 let plain = parse(line.as_bytes());
-                prop_assert_eq!(style(line.as_bytes()), plain.style, "{}", line);
+                prop_assert_eq!(headers.style(line.as_bytes()), plain.style, "{}", line);
                 prop_assert_eq!(headers.parse(line.as_bytes()), plain, "{}", line);
             }
         }

@@ -9,7 +9,6 @@ mod header;
 mod json;
 
 pub use date::{Dates, Stamp, stamp};
-pub(crate) use header::style;
 pub use header::{Headers, parse, within};
 
 use std::borrow::Cow;

@@ -130,7 +130,7 @@ impl Walk {
 impl Segment {
     fn new(nodes: Vec<Node>) -> Option<Self> {
         let literal: Box<[u8]> = match nodes.first() {
-            Some(Node::Literal(literal)) => literal.clone(),
+            Some(Node::Literal(literal)) => literal.bytes.clone(),
             None => Box::default(),
             Some(_) => return None,
         };

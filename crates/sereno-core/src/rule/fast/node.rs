@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 /// One step.
 #[derive(Debug)]
 pub(super) enum Node {
-    Literal(Box<[u8]>),
+    Literal(Literal),
     Class(Box<Bytes>, u32, u32),
     /// Every byte but one.
     Until(u8, u32, u32),
@@ -18,6 +18,32 @@ pub(super) enum Node {
     Group(usize, Vec<Self>),
     /// The group of an address: most are dotted quads, which are read at once.
     Addr(usize, Vec<Self>),
+}
+
+/// Fixed text.
+#[derive(Debug)]
+pub(super) struct Literal {
+    pub(super) bytes: Box<[u8]>,
+    /// The first sixteen bytes at once, and which of them are of the text.
+    front: u128,
+    mask: u128,
+}
+
+impl Literal {
+    fn new(bytes: &[u8]) -> Self {
+        let short = 8 * bytes.len().min(16) as u32;
+        let mask = u128::MAX.checked_shr(u128::BITS - short).unwrap_or(0);
+        Self { bytes: bytes.into(), front: bytes::sixteen(bytes, 0), mask }
+    }
+
+    /// Where it ends, if it stands here.
+    #[inline]
+    fn at(&self, text: &[u8], at: usize) -> Option<usize> {
+        let end = at + self.bytes.len();
+        let front = bytes::sixteen(text, at) & self.mask == self.front;
+        let whole = front && end <= text.len();
+        (whole && (self.bytes.len() <= 16 || bytes::has(text, at, &self.bytes))).then_some(end)
+    }
 }
 
 /// Whether a byte is one of a class.
@@ -41,7 +67,7 @@ pub(super) fn nodes(hir: &Hir, free: &impl Fn(&Hir) -> bool) -> Option<Vec<Node>
     Some(match hir.kind() {
         HirKind::Empty => Vec::new(),
         HirKind::Look(_) => return None,
-        HirKind::Literal(literal) => vec![Node::Literal(literal.0.clone())],
+        HirKind::Literal(literal) => vec![Node::Literal(Literal::new(&literal.0))],
         HirKind::Class(class) => vec![class_node(class, 1, 1)?],
         HirKind::Repetition(repetition) => {
             if !repetition.greedy || free(hir) {
@@ -95,12 +121,7 @@ fn class_node(class: &Class, min: u32, max: u32) -> Option<Node> {
 pub(super) fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans) -> Option<usize> {
     for node in nodes {
         at = match node {
-            Node::Literal(literal) => {
-                if !bytes::has(text, at, literal) {
-                    return None;
-                }
-                at + literal.len()
-            }
+            Node::Literal(literal) => literal.at(text, at)?,
             Node::Class(class, min, max) => at + run(class, text.get(at..)?, (*min, *max))?,
             Node::Until(byte, min, max) => {
                 let rest = text.get(at..)?;

@@ -43,11 +43,11 @@ impl Scan {
         let plain = !line.ends_with(b"\r") && memchr::memchr(0x1b, line).is_none();
         let record = plain.then(|| self.headers.parse(line));
         let record = record.filter(|record| Some(record.style) == frame);
-        let head = if record.is_some() { start } else { head_of_record(block, start, frame) };
+        let head = if record.is_some() { start } else { head_of_record(block, start, frame, &self.headers) };
         let first = end;
-        let end = end_of_record(block, end, frame);
+        let end = end_of_record(block, end, frame, &self.headers);
         if end - head > TEXT_BYTES
-            && let Some(seam) = seam(block, head, frame)
+            && let Some(seam) = seam(block, head, frame, &self.headers)
         {
             return self.seamed(block, (head, seam), now, out);
         }
@@ -115,7 +115,7 @@ impl Scan {
         let mut end = first;
         loop {
             if end - head > RECORD_BYTES || self.stitches == 0 {
-                let seam = seam(block, head, self.frame);
+                let seam = seam(block, head, self.frame, &self.headers);
                 if seam.is_some() || self.stitches == 0 {
                     let reach = seam.unwrap_or(head + RECORD_BYTES);
                     self.cut(block, head, reach, Some(open), now, out);
@@ -126,7 +126,7 @@ impl Scan {
                 let closed = behind == Behind::Nothing;
                 return if closed { Step::On(first + 1) } else { Step::Open(head) };
             }
-            let more = end_of_record(block, line_end(block, end + 1), self.frame);
+            let more = end_of_record(block, line_end(block, end + 1), self.frame, &self.headers);
             let text = without_colours(&block[end + 1..more]);
             self.stitches = self.stitches.saturating_sub(text.len());
             end = more;

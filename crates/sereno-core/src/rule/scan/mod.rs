@@ -202,7 +202,7 @@ impl Scan {
         out: &mut Out<'b, '_>,
     ) -> usize {
         let end = if behind == Behind::More && self.multiline {
-            last_record(block, self.frame)
+            last_record(block, self.frame, &self.headers)
         } else {
             block.len()
         };
