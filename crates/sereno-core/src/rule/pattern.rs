@@ -12,7 +12,7 @@ use regex_automata::meta;
 use regex_automata::nfa::thompson::NFA;
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -53,6 +53,29 @@ fn parse(expression: &str) -> Result<Hir, String> {
 
 /// Bytes of a pattern's NFA at most; beyond it the pattern is refused.
 const SIZE_LIMIT: usize = 4 << 20;
+
+/// Of an expression with fewer states than this it is clear that its NFA is small enough: a state is
+/// no larger than 64 bytes beside what a class has, whose ranges count as states here.
+const FEW: usize = SIZE_LIMIT / 256;
+
+/// States of an expression's NFA, at most.
+fn states(hir: &Hir) -> usize {
+    let all = |parts: &[Hir]| parts.iter().map(states).fold(0, usize::saturating_add);
+    let own = match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len(),
+        // Beyond ASCII a range is several sequences of ranges.
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len().saturating_mul(64),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(repetition.min).max(1);
+            (states(&repetition.sub) + 2).saturating_mul(times as usize + 1)
+        }
+        HirKind::Capture(capture) => states(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => all(parts).saturating_add(parts.len()),
+    };
+    own.saturating_add(2)
+}
 
 /// Bytes of an expression at most, placeholders expanded.
 const EXPRESSION_BYTES: usize = 16 << 10;
@@ -103,10 +126,10 @@ impl Engine {
     fn new(expanded: &str, hir: &Hir, walked: bool) -> Result<Self, String> {
         let expression = Arc::from(format!("^(?:{expanded})$"));
         let this = Self { expression, made: OnceLock::new() };
-        if walked {
+        if walked && states(hir) > FEW {
             let config = NFA::config().nfa_size_limit(Some(SIZE_LIMIT));
             NFA::compiler().configure(config).build_from_hir(hir).map_err(|e| e.to_string())?;
-        } else {
+        } else if !walked {
             let _ = this.made.set(Some(this.make()?));
         }
         Ok(this)

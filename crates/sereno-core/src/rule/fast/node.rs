@@ -134,10 +134,10 @@ pub(super) fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans
             }
             Node::Repeat(repeat) => repeat.walk(text, at, spans)?,
             Node::Either(branches) => {
-                branches.iter().find_map(|branch| walk(branch, text, at, spans))?
+                branches.iter().find_map(|branch| enter(branch, text, at, spans))?
             }
             Node::Group(index, inner) => {
-                let end = walk(inner, text, at, spans)?;
+                let end = enter(inner, text, at, spans)?;
                 spans[*index] = (at, end);
                 end
             }
@@ -152,6 +152,16 @@ pub(super) fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans
         };
     }
     Some(at)
+}
+
+/// Walks on within a step; most are single steps, which need no walk of their own.
+#[inline]
+fn enter(nodes: &[Node], text: &[u8], at: usize, spans: &mut Spans) -> Option<usize> {
+    match nodes {
+        [Node::Literal(literal)] => literal.at(text, at),
+        [Node::Class(class, min, max)] => Some(at + run(class, text.get(at..)?, (*min, *max))?),
+        nodes => walk(nodes, text, at, spans),
+    }
 }
 
 /// How many bytes of a class there are at the front, within these bounds.
@@ -186,7 +196,7 @@ impl Repeat {
                 }
             }
             let before = self.captures.then_some(*spans);
-            match walk(&self.inner, text, at, spans) {
+            match enter(&self.inner, text, at, spans) {
                 Some(next) if next > at => at = next,
                 Some(_) => break,
                 None => {

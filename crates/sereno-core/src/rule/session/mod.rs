@@ -185,7 +185,9 @@ impl Desk {
                 self.tallies.remove(&key);
             }
             Kind::Success => {
-                self.challenges.remove(&challenge_key(&self.shuffle, hit));
+                if !self.challenges.is_empty() {
+                    self.challenges.remove(&challenge_key(&self.shuffle, hit));
+                }
                 let claimed = hit.pattern.trust == Trust::Voucher;
                 if claimed && hit.found.addr.is_some_and(|addr| self.is_framed(addr, at)) {
                     self.kept.unvouched += 1;
