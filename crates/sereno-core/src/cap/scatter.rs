@@ -42,7 +42,9 @@ impl Hasher for Scattered {
 
     fn write(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(8) {
-            self.write_u64(part.iter().fold(part.len() as u64, |all, byte| all << 8 | u64::from(*byte)));
+            self.write_u64(
+                part.iter().fold(part.len() as u64, |all, byte| all << 8 | u64::from(*byte)),
+            );
         }
     }
 

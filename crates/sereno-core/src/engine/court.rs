@@ -71,7 +71,8 @@ impl Court {
     /// Jails are about to hear of these addresses, in this order.
     pub(super) fn expect(&self, about: &[(usize, IpAddr)]) {
         for (index, jail) in self.jails.iter().enumerate() {
-            let all = || about.iter().filter(move |(jail, _)| *jail == index).map(|(_, addr)| *addr);
+            let all =
+                || about.iter().filter(move |(jail, _)| *jail == index).map(|(_, addr)| *addr);
             jail.expect(all);
         }
     }

@@ -79,12 +79,7 @@ impl Source {
 
     /// Reads an entry of the journal with the filters: as the line it would be in a file, as
     /// fail2ban sees it.
-    pub(super) fn read_entry(
-        &mut self,
-        record: &Record<'_>,
-        when: Time,
-        judge: &mut Judge<'_>,
-    ) {
+    pub(super) fn read_entry(&mut self, record: &Record<'_>, when: Time, judge: &mut Judge<'_>) {
         let Self { filters: Filters { scan, jails, entry }, last_match, .. } = self;
         if jails.is_empty() {
             return;

@@ -334,7 +334,8 @@ impl Engine {
         let open = std::mem::take(&mut source.open);
         let whole =
             if open.is_empty() { Cow::Borrowed(bytes) } else { [&open, bytes].concat().into() };
-        let (used, far) = source.read(&whole, Behind::Perhaps, moment, &mut Judge { court, actions });
+        let (used, far) =
+            source.read(&whole, Behind::Perhaps, moment, &mut Judge { court, actions });
         let far = source.read_filters(bytes, moment, &mut Judge { court, actions }).or(far);
         source.keep(&whole[used..], now);
         if let Some(off) = far

@@ -1,7 +1,7 @@
 //! One source of lines inside the engine: its reader, its desks, and how it is doing.
 
-use super::{Clock, Judge};
 use super::filters::Filters;
+use super::{Clock, Judge};
 use crate::line::Record;
 use crate::rule::scan::{Behind, Counts, Ear, Hit, Scan};
 use crate::rule::session::{Desk, Kept};
@@ -109,12 +109,7 @@ impl Source {
     }
 
     /// Reads a record of the journal.
-    pub(super) fn read_record(
-        &mut self,
-        record: &Record<'_>,
-        when: Time,
-        judge: &mut Judge<'_>,
-    ) {
+    pub(super) fn read_record(&mut self, record: &Record<'_>, when: Time, judge: &mut Judge<'_>) {
         let Self { scan, desks, last_match, .. } = self;
         if scan.rules().is_empty() {
             self.last_line = Some(when);
@@ -129,12 +124,7 @@ impl Source {
     }
 
     /// Decides what waited until `now`.
-    pub(super) fn settle(
-        &mut self,
-        now: Time,
-        clock: Clock,
-        judge: &mut Judge<'_>,
-    ) {
+    pub(super) fn settle(&mut self, now: Time, clock: Clock, judge: &mut Judge<'_>) {
         let waited = clock == Clock::Log || self.open_since.plus(OPEN) <= now;
         if !self.open.is_empty() && waited {
             let open = std::mem::take(&mut self.open);
@@ -178,12 +168,12 @@ impl Ear for Listener<'_, '_> {
         self.judge.expect(&about);
     }
 
-    fn hear(&mut self, hit: Hit<'_>) {
+    fn hear(&mut self, hit: &Hit<'_>) {
         let at = self.moment.of(hit.when, *self.last, &mut self.far);
         *self.last = (*self.last).max(at);
         *self.last_match = Some(at);
         let (desk, jails) = &mut self.desks[hit.rule];
-        desk.take(&hit, at, &mut |verdict| self.judge.weigh(jails, verdict));
+        desk.take(hit, at, &mut |verdict| self.judge.weigh(jails, verdict));
     }
 }
 

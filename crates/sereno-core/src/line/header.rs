@@ -66,9 +66,7 @@ impl Headers {
 fn is_all(text: &[u8], used: usize) -> bool {
     match text.get(used) {
         Some(b']') => true,
-        Some(b' ') => {
-            !matches!(text.get(used + 1), None | Some(b'0'..=b'9' | b'+' | b'-' | b'Z'))
-        }
+        Some(b' ') => !matches!(text.get(used + 1), None | Some(b'0'..=b'9' | b'+' | b'-' | b'Z')),
         _ => false,
     }
 }

@@ -72,7 +72,9 @@ fn states(hir: &Hir) -> usize {
             (states(&repetition.sub) + 2).saturating_mul(times as usize + 1)
         }
         HirKind::Capture(capture) => states(&capture.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => all(parts).saturating_add(parts.len()),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            all(parts).saturating_add(parts.len())
+        }
     };
     own.saturating_add(2)
 }

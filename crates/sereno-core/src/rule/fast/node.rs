@@ -55,8 +55,8 @@ pub(super) struct Repeat {
     inner: Vec<Node>,
     min: u32,
     max: u32,
-    /// There are groups in it.
-    captures: bool,
+    /// The groups in it: the first, and how many up to the last.
+    groups: Option<(usize, usize)>,
     /// Single bytes that its first choice takes: a run of them is taken at once.
     run: Option<Box<Bytes>>,
 }
@@ -181,8 +181,11 @@ impl Repeat {
             },
             _ => None,
         };
-        let captures = inner.iter().any(captures);
-        Node::Repeat(Box::new(Self { inner, min, max, captures, run }))
+        let mut all = Vec::new();
+        inner.iter().for_each(|node| groups(node, &mut all));
+        let first = all.iter().min().copied();
+        let groups = first.zip(all.iter().max()).map(|(first, last)| (first, last + 1 - first));
+        Node::Repeat(Box::new(Self { inner, min, max, groups, run }))
     }
 
     fn walk(&self, text: &[u8], mut at: usize, spans: &mut Spans) -> Option<usize> {
@@ -195,14 +198,17 @@ impl Repeat {
                     break;
                 }
             }
-            let before = self.captures.then_some(*spans);
+            // What a try that fails had captured is no part of the match.
+            let one = self.groups.filter(|(_, many)| *many == 1).map(|(first, _)| spans[first]);
+            let all = self.groups.filter(|(_, many)| *many > 1).map(|_| *spans);
             match enter(&self.inner, text, at, spans) {
                 Some(next) if next > at => at = next,
                 Some(_) => break,
                 None => {
-                    // What a try that failed had captured is no part of the match.
-                    if let Some(before) = before {
-                        *spans = before;
+                    match (self.groups, one, all) {
+                        (Some((first, _)), Some(one), _) => spans[first] = one,
+                        (_, _, Some(all)) => *spans = all,
+                        _ => {}
                     }
                     break;
                 }
@@ -213,11 +219,15 @@ impl Repeat {
     }
 }
 
-fn captures(node: &Node) -> bool {
+/// The groups of a step.
+fn groups(node: &Node, all: &mut Vec<usize>) {
     match node {
-        Node::Literal(_) | Node::Class(..) | Node::Until(..) => false,
-        Node::Repeat(repeat) => repeat.captures,
-        Node::Either(branches) => branches.iter().flatten().any(captures),
-        Node::Group(..) | Node::Addr(..) => true,
+        Node::Literal(_) | Node::Class(..) | Node::Until(..) => {}
+        Node::Repeat(repeat) => repeat.inner.iter().for_each(|node| groups(node, all)),
+        Node::Either(branches) => branches.iter().flatten().for_each(|node| groups(node, all)),
+        Node::Group(index, inner) | Node::Addr(index, inner) => {
+            all.push(*index);
+            inner.iter().for_each(|node| groups(node, all));
+        }
     }
 }

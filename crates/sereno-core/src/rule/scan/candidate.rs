@@ -1,11 +1,11 @@
 //! What is done with a line that passed the gate: finding the record around it, and out whether
 //! that is one.
 
+use super::ear::Out;
 use super::frame::{
     RECORD_BYTES, TEXT_BYTES, end_of_record, framed, framing, head_of_record, line_end, seam,
 };
 use super::stitch::Open;
-use super::ear::Out;
 use super::{Behind, Place, Scan};
 use crate::line::{Record, Style, parse, without_colours};
 use crate::time::Time;
@@ -43,7 +43,11 @@ impl Scan {
         let plain = !line.ends_with(b"\r") && memchr::memchr(0x1b, line).is_none();
         let record = plain.then(|| self.headers.parse(line));
         let record = record.filter(|record| Some(record.style) == frame);
-        let head = if record.is_some() { start } else { head_of_record(block, start, frame, &self.headers) };
+        let head = if record.is_some() {
+            start
+        } else {
+            head_of_record(block, start, frame, &self.headers)
+        };
         let first = end;
         let end = end_of_record(block, end, frame, &self.headers);
         if end - head > TEXT_BYTES

@@ -19,18 +19,15 @@ pub trait Ear {
     fn expect(&mut self, hits: &mut [Hit<'_>]);
 
     /// A hit.
-    fn hear(&mut self, hit: Hit<'_>);
+    fn hear(&mut self, hit: &Hit<'_>);
 }
 
-/// Who takes each as it comes.
-pub(super) struct Each<'e>(pub(super) &'e mut dyn FnMut(Hit<'_>));
-
-impl Ear for Each<'_> {
-    fn expect(&mut self, _: &mut [Hit<'_>]) {}
-
-    fn hear(&mut self, hit: Hit<'_>) {
-        (self.0)(hit);
-    }
+/// Where hits go.
+enum To<'e> {
+    /// Each when it is found.
+    Each(&'e mut dyn FnMut(Hit<'_>)),
+    /// Many at once.
+    Bursts(&'e mut dyn Ear),
 }
 
 /// A hit without its record.
@@ -55,8 +52,7 @@ impl<'b> Waiting<'b> {
 
 /// Hands hits over, in order.
 pub(super) struct Out<'b, 'e> {
-    ear: &'e mut dyn Ear,
-    most: usize,
+    to: To<'e>,
     /// Each with the place of its record.
     waiting: Vec<(usize, Waiting<'b>)>,
     records: Vec<Record<'b>>,
@@ -64,18 +60,18 @@ pub(super) struct Out<'b, 'e> {
 
 impl<'b, 'e> Out<'b, 'e> {
     /// Each when it is found.
-    pub(super) fn at_once(ear: &'e mut dyn Ear) -> Self {
-        Self { ear, most: 0, waiting: Vec::new(), records: Vec::new() }
+    pub(super) fn at_once(emit: &'e mut dyn FnMut(Hit<'_>)) -> Self {
+        Self { to: To::Each(emit), waiting: Vec::new(), records: Vec::new() }
     }
 
     /// Many at once.
     pub(super) fn in_bursts(ear: &'e mut dyn Ear) -> Self {
-        Self { ear, most: BURST, waiting: Vec::new(), records: Vec::new() }
+        Self { to: To::Bursts(ear), waiting: Vec::new(), records: Vec::new() }
     }
 
     /// Whether hits may wait.
     pub(super) fn gathers(&self) -> bool {
-        self.most > 0
+        matches!(self.to, To::Bursts(_))
     }
 
     /// A hit that may wait, of the next record to be kept.
@@ -86,7 +82,7 @@ impl<'b, 'e> Out<'b, 'e> {
     /// Keeps a record that had hits; hands all over when they are enough.
     pub(super) fn keep(&mut self, record: Record<'b>, rules: &[Arc<Rule>]) {
         self.records.push(record);
-        if self.waiting.len() >= self.most {
+        if self.waiting.len() >= BURST {
             self.flush(rules);
         }
     }
@@ -94,19 +90,24 @@ impl<'b, 'e> Out<'b, 'e> {
     /// A hit that cannot wait.
     pub(super) fn give(&mut self, hit: Hit<'_>, rules: &[Arc<Rule>]) {
         self.flush(rules);
-        self.ear.hear(hit);
+        match &mut self.to {
+            To::Each(emit) => emit(hit),
+            To::Bursts(ear) => ear.hear(&hit),
+        }
     }
 
     /// Hands over what waits.
     pub(super) fn flush(&mut self, rules: &[Arc<Rule>]) {
+        let To::Bursts(ear) = &mut self.to else { return };
         if self.waiting.is_empty() {
             return;
         }
         let records = &self.records;
-        let hit = |(record, waiting): (usize, Waiting<'b>)| waiting.hit(rules, records.get(record)?);
+        let hit =
+            |(record, waiting): (usize, Waiting<'b>)| waiting.hit(rules, records.get(record)?);
         let mut hits: Vec<Hit<'_>> = self.waiting.drain(..).filter_map(hit).collect();
-        self.ear.expect(&mut hits);
-        hits.into_iter().for_each(|hit| self.ear.hear(hit));
+        ear.expect(&mut hits);
+        hits.iter().for_each(|hit| ear.hear(hit));
         self.records.clear();
     }
 }

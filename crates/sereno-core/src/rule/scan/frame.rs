@@ -54,7 +54,12 @@ fn has_header(line: &[u8], frame: Option<Style>, headers: &Headers) -> bool {
 }
 
 /// Where the record starts to which the line at `start` belongs.
-pub(super) fn head_of_record(block: &[u8], start: usize, frame: Option<Style>, headers: &Headers) -> usize {
+pub(super) fn head_of_record(
+    block: &[u8],
+    start: usize,
+    frame: Option<Style>,
+    headers: &Headers,
+) -> usize {
     let mut head = start;
     while head > 0
         && start - head <= RECORD_BYTES
@@ -67,7 +72,12 @@ pub(super) fn head_of_record(block: &[u8], start: usize, frame: Option<Style>, h
 
 /// Where the record ends whose (so far) last line ends at `end`: at the latest where it has too
 /// many bytes to be one.
-pub(super) fn end_of_record(block: &[u8], mut end: usize, frame: Option<Style>, headers: &Headers) -> usize {
+pub(super) fn end_of_record(
+    block: &[u8],
+    mut end: usize,
+    frame: Option<Style>,
+    headers: &Headers,
+) -> usize {
     let limit = end.saturating_add(RECORD_BYTES);
     while end <= limit && end + 1 < block.len() {
         let next_end = line_end(block, end + 1);
@@ -81,7 +91,12 @@ pub(super) fn end_of_record(block: &[u8], mut end: usize, frame: Option<Style>, 
 
 /// Where the record at `head` was cut off for its length, and the next one follows without a
 /// line break between them; `None` when it was not.
-pub(super) fn seam(block: &[u8], head: usize, frame: Option<Style>, headers: &Headers) -> Option<usize> {
+pub(super) fn seam(
+    block: &[u8],
+    head: usize,
+    frame: Option<Style>,
+    headers: &Headers,
+) -> Option<usize> {
     let line = &block[head..line_end(block, head)];
     let record = parse(line);
     if record.style != Style::Asterisk {
@@ -89,7 +104,8 @@ pub(super) fn seam(block: &[u8], head: usize, frame: Option<Style>, headers: &He
     }
     let at = head + line.len() - record.text.len() + TEXT_BYTES;
     let inside = at.checked_sub(1).and_then(|before| block.get(before)) != Some(&b'\n');
-    (inside && at < block.len() && has_header(&block[at..line_end(block, at)], frame, headers)).then_some(at)
+    (inside && at < block.len() && has_header(&block[at..line_end(block, at)], frame, headers))
+        .then_some(at)
 }
 
 /// Where the last record of the block starts.

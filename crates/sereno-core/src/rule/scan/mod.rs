@@ -180,7 +180,7 @@ impl Scan {
         now: Time,
         emit: &mut dyn FnMut(Hit<'_>),
     ) -> usize {
-        self.read_lines(block, behind, now, &mut Out::at_once(&mut ear::Each(emit)))
+        self.read_lines(block, behind, now, &mut Out::at_once(emit))
     }
 
     /// The same for somebody who wants to know what comes: hits are given in bursts.

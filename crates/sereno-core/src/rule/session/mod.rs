@@ -407,7 +407,8 @@ impl Desk {
             SessionKey::Process => {
                 // Of a log most lines are of one host.
                 if !bytes::same(&self.host.0, hit.record.host) {
-                    self.host = (hit.record.host.to_vec(), shuffle.hash_one((1u8, hit.record.host)));
+                    self.host =
+                        (hit.record.host.to_vec(), shuffle.hash_one((1u8, hit.record.host)));
                 }
                 let pid = hit.record.pid;
                 match pid.len() {
