@@ -29,7 +29,7 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
-use verdict::{spoofable, verdict};
+use verdict::{Accounts, spoofable, verdict};
 use warden::{Belief, Warden};
 
 /// Sessions remembered per source.
@@ -67,6 +67,7 @@ pub struct Desk {
     shuffle: RandomState,
     /// The host of the last line that had one, and its hash.
     host: (Vec<u8>, u64),
+    accounts: Accounts,
     pairs: Capped<(IpAddr, u16), Pair>,
     held: VecDeque<Held>,
     /// Sessions of which a security event lost its address, and how many did.
@@ -105,6 +106,7 @@ impl Default for Desk {
             challenges: Capped::new(SESSIONS),
             host: (Vec::new(), shuffle.hash_one((1u8, [0u8; 0].as_slice()))),
             shuffle,
+            accounts: Accounts::default(),
             pairs: Capped::new(HELD),
             held: VecDeque::new(),
             cut: Capped::new(FRAMED),
@@ -191,7 +193,7 @@ impl Desk {
                 let claimed = hit.pattern.trust == Trust::Voucher;
                 if claimed && hit.found.addr.is_some_and(|addr| self.is_framed(addr, at)) {
                     self.kept.unvouched += 1;
-                } else if let Some(verdict) = verdict(hit, at, None) {
+                } else if let Some(verdict) = verdict(hit, at, None, &mut self.accounts) {
                     out(&verdict);
                 }
             }
@@ -273,7 +275,7 @@ impl Desk {
 
     fn tally<'a>(&mut self, hit: &Hit<'a>, at: Time) -> Option<Verdict<'a>> {
         if hit.pattern.session == SessionKey::None {
-            return verdict(hit, at, None);
+            return verdict(hit, at, None, &mut self.accounts);
         }
         let key = self.session_key(hit);
         let (tally, _) = self.tallies.entry(key);
@@ -281,7 +283,8 @@ impl Desk {
         tally.add(hit.pattern.step, hit.found.times);
         let (weight, proved) = tally.due(hit.pattern.weight, spoofable(hit));
         let addr = tally.addr;
-        let verdict = (weight + proved > 0).then(|| verdict(hit, at, addr)).flatten();
+        let verdict =
+            (weight + proved > 0).then(|| verdict(hit, at, addr, &mut self.accounts)).flatten();
         verdict.map(|verdict| Verdict { weight, proved, ..verdict })
     }
 
@@ -294,7 +297,10 @@ impl Desk {
             let heaviest = tally.heaviest;
             let (weight, _) = tally.due(heaviest, true);
             if weight > 0 {
-                out_some(verdict(hit, at, None).map(|v| Verdict { weight, ..v }), out);
+                out_some(
+                    verdict(hit, at, None, &mut self.accounts).map(|v| Verdict { weight, ..v }),
+                    out,
+                );
             }
             return;
         }
@@ -302,7 +308,7 @@ impl Desk {
         let call = hit.found.user.is_some_and(|user| user.starts_with(b"sip"));
         let (challenge, gone) = self.challenges.entry(challenge_key(&self.shuffle, hit));
         self.kept.overrun += u64::from(gone.is_some());
-        let Some(fresh) = verdict(hit, at, None) else { return };
+        let Some(fresh) = verdict(hit, at, None, &mut self.accounts) else { return };
         let fresh = Verdict { good: false, ..fresh }.to_owned();
         challenge.claimed = claimed;
         challenge.call = call;
