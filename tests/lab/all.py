@@ -15,7 +15,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy")
+MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "imports", "lists")
 AT_ONCE = 3
 # Seconds after which a class hangs: many times what any takes.
 PATIENCE = 900

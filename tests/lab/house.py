@@ -49,6 +49,12 @@ class House:
         listener = self._listener(role, port)
         threading.Thread(target=serve, args=(listener, greet), daemon=True).start()
 
+    def echo(self, role, port):
+        """Somebody who sends every datagram back, from the address that it came to."""
+        for family in BOTH:
+            sock = net.in_namespace(self.net.name(role), lambda family=family: bound(family, port))
+            threading.Thread(target=send_back, args=(sock,), daemon=True).start()
+
     def _listener(self, role, port):
         def make():
             sock = socket.socket(V6, socket.SOCK_STREAM)
@@ -118,6 +124,25 @@ class House:
         words = ["setpriv", "--pdeathsig", "KILL", *words]
         process = subprocess.Popen(self.net.command(role, *words), stdout=subprocess.PIPE, text=True)
         return counted(process) if wait else process
+
+
+def bound(family, port):
+    """A datagram socket of one family at all addresses."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if family == V6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.bind(("::" if family == V6 else "0.0.0.0", port))
+    return sock
+
+
+def send_back(sock):
+    while True:
+        data, peer = sock.recvfrom(2048)
+        try:
+            sock.sendto(data, peer)
+        except OSError:
+            # What the gate refuses is the asker's loss.
+            pass
 
 
 def counted(process):

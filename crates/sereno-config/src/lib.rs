@@ -14,6 +14,7 @@ mod gate;
 pub mod invited;
 mod jail;
 pub mod knockd;
+mod list;
 mod machine;
 mod near;
 mod option;
@@ -28,7 +29,9 @@ mod value;
 mod written;
 
 pub use machine::Machine;
-pub use policy::{DoorConf, FilterRule, JailConf, Policy, Settings, SourceConf, Way};
+pub use policy::{
+    DoorConf, FilterRule, JailConf, ListConf, Origin, Policy, Settings, SourceConf, Way,
+};
 pub use problem::{Problem, Severity};
 pub use rules::{shipped_rule, shipped_rules};
 pub use suggest::{Lang, suggest, suggest_gate};
@@ -103,6 +106,7 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
     let jails = jail::jails(&files, &found, &mut notes);
     let doors = door::doors(&files, &mut notes);
     let gate = gate::gate(&files, &dates.zone, &mut notes);
+    let lists = list::lists(&files, &mut notes);
     let (rules, rule_texts) = found.good.into_iter().map(|good| (good.rule, good.texts)).unzip();
     let filter_rules = found.filters;
     let filters = jails.iter().filter_map(|jail| {
@@ -110,8 +114,18 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
         Some((jail.policy.name, Arc::clone(&rule.filter)))
     });
     let filters = filters.collect();
-    let policy =
-        Policy { settings, friends, rules, rule_texts, doors, gate, jails, filter_rules, filters };
+    let policy = Policy {
+        settings,
+        friends,
+        rules,
+        rule_texts,
+        doors,
+        lists,
+        gate,
+        jails,
+        filter_rules,
+        filters,
+    };
     Outcome { policy, problems: notes.into_problems(&docs) }
 }
 

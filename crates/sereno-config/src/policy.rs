@@ -26,6 +26,8 @@ pub struct Policy {
     pub rule_texts: Vec<Vec<crate::Document>>,
     /// The doors that are enabled, sorted by name.
     pub doors: Vec<DoorConf>,
+    /// The lists that shut out, in the order of the files.
+    pub lists: Vec<ListConf>,
     /// `[gate]`: who may reach what on this machine; `None` if the files do not say.
     pub gate: Option<sereno_core::gate::policy::Policy>,
     /// The jails that are enabled, sorted by name.
@@ -56,6 +58,7 @@ impl PartialEq for Policy {
             && self.jails == other.jails
             && self.doors == other.doors
             && self.gate == other.gate
+            && self.lists == other.lists
     }
 }
 
@@ -199,6 +202,30 @@ impl DoorConf {
             end_command: None,
         }
     }
+}
+
+/// A list of addresses, as `[list.NAME]` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListConf {
+    /// Its name.
+    pub name: Name,
+    /// What it consists of; never empty.
+    pub from: Vec<Origin>,
+    /// The ports that are closed to who is in it.
+    pub ports: Ports,
+    /// How often what comes from the web is fetched.
+    pub every: Duration,
+    /// Entries at most.
+    pub most: usize,
+}
+
+/// Where addresses of a list come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// An address of the web: `https://` or `http://`.
+    Url(String),
 }
 
 /// A jail, and where its lines come from.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 /// The keys at the top of a file.
-const TOP: [&str; 7] = ["ignoreip", "sereno", "import", "defaults", "jail", "door", "gate"];
+const TOP: [&str; 8] = ["ignoreip", "sereno", "import", "defaults", "jail", "door", "list", "gate"];
 
 /// The options of `[sereno]`, each with a right value.
 const OPTIONS: [(&str, &str); 8] = [

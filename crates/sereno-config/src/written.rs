@@ -59,6 +59,7 @@ impl<'d> Written<'d> {
                 let header = match name {
                     "jail" => "[jail.sshd]",
                     "door" => "[door.ssh]",
+                    "list" => "[list.bad]",
                     _ => &format!("[{name}]"),
                 };
                 let remedy =
@@ -75,8 +76,8 @@ fn headers(table: &DeTable<'_>) -> Vec<usize> {
     let mut starts = Vec::new();
     for (key, value) in table {
         if let DeValue::Table(inner) = value.get_ref() {
-            // `jail` and `door` have no header of their own: it is inside that of the first of them.
-            if matches!(key.get_ref().as_ref(), "jail" | "door") {
+            // `jail`, `door` and `list` have no header of their own: it is inside that of the first of them.
+            if matches!(key.get_ref().as_ref(), "jail" | "door" | "list") {
                 starts.extend(inner.values().map(|jail| jail.span().start));
             } else {
                 starts.push(value.span().start);

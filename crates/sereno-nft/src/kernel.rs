@@ -1,11 +1,11 @@
 //! The gate in the kernel: installed whole, changed by batches, read back.
 
 use crate::decode;
-use crate::encode::{Attributes, Batch};
+use crate::encode::Batch;
 use crate::exchange::{Exchange, Fault};
 use crate::members::{Key, key, octets, put_all, put_flush, put_in, put_out};
 use crate::numbers::*;
-use crate::structure::{Counts, put_plan, put_removal, put_table, rule_counts, set_names};
+use crate::structure::{put_plan, put_removal, put_table, room_of_bans};
 use crate::words::{Cause, Doing, Refusal};
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
@@ -13,7 +13,7 @@ use sereno_core::gate::{
     Contents, Gate, Hold, Left, Member, Misplaced, Name, Pass, Proto, Through,
 };
 use sereno_core::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -146,12 +146,13 @@ impl Kernel {
         contents: Contents<'_>,
         now: Time,
     ) -> Result<Installed, Refusal> {
-        let mut counts = self.counts(gate).map_err(|why| why.refusal(Doing::Install))?;
+        let mut counts = self.counts(gate.table()).map_err(|why| why.refusal(Doing::Install))?;
         counts.retain(|name, _| !self.forgotten.contains(name));
         let placed = gate.place(contents.holds, now);
-        let first = |name: &str| {
+        let room = |name: &str| {
             let mut sets = placed.sets.iter();
-            sets.find(|(set, _)| set.to_string() == name).map_or(0, |(_, list)| list.len())
+            let list = sets.find(|(set, _)| set.to_string() == name).map(|(_, list)| list.len());
+            list.and_then(room_of_bans)
         };
         let admitted = gate.admit(contents.passes, now);
         let table = gate.table();
@@ -159,14 +160,14 @@ impl Kernel {
         put_removal(batch, table);
         put_table(batch, table);
         let mut id = 0;
-        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id, first);
+        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id, room);
         let doors = batch.count();
-        put_plan(batch, table, &gate.older_plan(), &counts, &mut id, |_| 0);
-        put_plan(batch, table, &gate.door_plan(), &counts, &mut id, |_| 0);
+        put_plan(batch, table, &gate.older_plan(), &counts, &mut id, |_| None);
+        put_plan(batch, table, &gate.door_plan(), &counts, &mut id, |_| None);
         let nat = batch.count();
-        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id, |_| 0);
+        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id, |_| None);
         let policy = batch.count();
-        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id, |_| 0);
+        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id, |_| None);
         let members = batch.count();
         let older = gate.older(contents.streams);
         for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {
@@ -180,8 +181,8 @@ impl Kernel {
             let list = list.iter().map(|(prefix, left)| (octets(prefix.addr()), *left));
             put_all(batch, table, &set.to_string(), list);
         }
-        let room = self.exchange.make_room().min(self.send_limit);
-        let parts = self.exchange.batch.parts(room, together);
+        let limit = self.exchange.make_room().min(self.send_limit);
+        let parts = self.exchange.batch.parts(limit, together);
         let transactions = parts.len();
         for part in parts {
             self.exchange.carry_out(part, |at| match at {
@@ -404,116 +405,6 @@ impl Kernel {
 
     pub(crate) fn exchange(&mut self) -> &mut Exchange {
         &mut self.exchange
-    }
-
-    /// Whether the table is in force as wanted: there, not dormant, with all its sets, and as
-    /// many rules in each chain as the gate has.
-    ///
-    /// # Errors
-    /// When the kernel refuses to say.
-    pub fn exists(&mut self, gate: &Gate) -> Result<bool, Refusal> {
-        match self.is_whole(gate) {
-            Err(why) if why.errno == libc::ENOENT => Ok(false),
-            other => other.map_err(|why| why.refusal(Doing::Look)),
-        }
-    }
-
-    fn is_whole(&mut self, gate: &Gate) -> Result<bool, Fault> {
-        let mut dormant = false;
-        let ask = |a: &mut Attributes<'_>| a.text(NFTA_TABLE, gate.table());
-        self.exchange.ask(GETTABLE, NFPROTO_INET, NLM_F_ACK, ask, |message| {
-            let flags = decode::u32_attribute(message.attributes(), NFTA_TABLE_FLAGS).unwrap_or(0);
-            dormant |= flags & NFT_TABLE_F_DORMANT != 0;
-        })?;
-        if dormant {
-            return Ok(false);
-        }
-        let sets = self.names(GETSET, NEWSET, NFTA_SET_NAME, gate)?;
-        if set_names(gate).any(|set| !sets.contains_key(&set)) {
-            return Ok(false);
-        }
-        Ok(self.names(GETRULE, NEWRULE, NFTA_RULE_CHAIN, gate)? == rule_counts(gate))
-    }
-
-    /// How often each value of a string attribute occurs in a dump of our table.
-    fn names(
-        &mut self,
-        question: u8,
-        reply: u8,
-        attribute: u16,
-        gate: &Gate,
-    ) -> Result<BTreeMap<String, usize>, Fault> {
-        let found = self.exchange.dump(question, 0, gate.table(), "", |message, out| {
-            // Old kernels send every table's.
-            if message.nft() == Some(reply) && message.is_about(gate.table()) {
-                out.extend(decode::text(message.attributes(), attribute).map(decode::printable));
-            }
-        })?;
-        let mut counts = BTreeMap::new();
-        for name in found {
-            *counts.entry(name).or_default() += 1;
-        }
-        Ok(counts)
-    }
-
-    /// Packets and bytes stopped so far in each scope, in the gate's order.
-    ///
-    /// # Errors
-    /// When the kernel refuses to say.
-    pub fn dropped(&mut self, gate: &Gate) -> Result<Vec<(Name, u64, u64)>, Refusal> {
-        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Look))?;
-        let of = |name: &str| counts.get(name).copied().unwrap_or_default();
-        let row = |(name, (packets, bytes))| (name, packets, bytes);
-        Ok(gate.scopes().iter().map(|s| row((s.name, of(&s.counter())))).collect())
-    }
-
-    /// Packets that each counter of the policy that decides counted, by its name without what marks
-    /// one on trial.
-    ///
-    /// # Errors
-    /// When the kernel refuses, or the table is missing.
-    pub fn policy_counts(&mut self, gate: &Gate) -> Result<Vec<(String, u64)>, Refusal> {
-        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Look))?;
-        let names = gate.policy_plan().counters.into_iter();
-        let trial = gate.trying().is_some();
-        let own = names.filter(|name| name.starts_with("try_") == trial);
-        let plain = |name: String| name.strip_prefix("try_").map_or(name.clone(), str::to_owned);
-        Ok(own
-            .map(|name| {
-                let packets = counts.get(&name).map_or(0, |(packets, _)| *packets);
-                (plain(name), packets)
-            })
-            .collect())
-    }
-
-    /// Packets and bytes that met each closed opening so far, in the gate's order.
-    ///
-    /// # Errors
-    /// When the kernel refuses to say.
-    pub fn closed(&mut self, gate: &Gate) -> Result<Vec<(Name, u64, u64)>, Refusal> {
-        let counts = self.counts(gate).map_err(|why| why.refusal(Doing::Look))?;
-        let closed = gate.doorway().openings.iter().filter(|opening| opening.closed);
-        Ok(closed
-            .map(|opening| {
-                let counted = counts.get(&opening.counter()).copied().unwrap_or_default();
-                (opening.name, counted.0, counted.1)
-            })
-            .collect())
-    }
-
-    fn counts(&mut self, gate: &Gate) -> Result<Counts, Fault> {
-        let found = self.exchange.dump(GETOBJ, 0, gate.table(), "", |message, out| {
-            if message.nft() == Some(NEWOBJ) && message.is_about(gate.table()) {
-                out.extend(
-                    decode::counter(message)
-                        .map(|(name, packets, bytes)| (decode::printable(name), (packets, bytes))),
-                );
-            }
-        });
-        match found {
-            Err(why) if why.errno == libc::ENOENT => Ok(Counts::new()),
-            other => Ok(other?.into_iter().collect()),
-        }
     }
 
     /// Removes the table and every ban with it; success also when there was none.

@@ -13,6 +13,8 @@ mod express;
 mod foreign;
 pub mod heard;
 mod kernel;
+mod lists;
+mod look;
 mod members;
 mod numbers;
 mod socket;

@@ -5,7 +5,7 @@ use crate::express::put_part;
 use crate::members::{keys, put_all};
 use crate::numbers::*;
 use sereno_core::gate::plan::{Chain, Hook, Kind, Plan, Rule, Shape};
-use sereno_core::gate::{Family, Gate, Left};
+use sereno_core::gate::{Family, Left};
 use std::collections::BTreeMap;
 
 /// Packets and bytes stopped so far, by the counter's name.
@@ -37,24 +37,27 @@ const ROOM: u32 = 0x5_FFFF;
 /// From so many members on.
 const MANY: usize = 20_000;
 
+/// How many members a set of bans is made for that is to have so many soon.
+pub(crate) fn room_of_bans(first: usize) -> Option<u32> {
+    (first >= MANY).then_some(ROOM)
+}
+
 /// Creates everything of a plan but what comes and goes; `counts` are the counters' first
-/// values, `id` a number that no set of the batch has yet, `first` how many members a set is to have
-/// soon.
+/// values, `id` a number that no set of the batch has yet, `room` for how many members a set is made.
 pub(crate) fn put_plan(
     batch: &mut Batch,
     table: &str,
     plan: &Plan,
     counts: &Counts,
     id: &mut u32,
-    first: impl Fn(&str) -> usize,
+    room: impl Fn(&str) -> Option<u32>,
 ) {
     for counter in &plan.counters {
         put_counter(batch, table, counter, counts);
     }
     for shape in &plan.sets {
         *id += 1;
-        let many = shape.ends && first(&shape.name) >= MANY;
-        put_set(batch, table, shape, *id, shape.grows.or(many.then_some(ROOM)));
+        put_set(batch, table, shape, *id, shape.grows.or_else(|| room(&shape.name)));
         let fixed = keys(&shape.fixed).map(|key| (key, Left::Ever));
         put_all(batch, table, &shape.name, fixed);
     }
@@ -66,15 +69,15 @@ pub(crate) fn put_plan(
     }
 }
 
-/// The names of all sets of the gate.
-pub(crate) fn set_names(gate: &Gate) -> impl Iterator<Item = String> {
-    gate.plans().into_iter().flat_map(|plan| plan.sets).map(|shape| shape.name)
+/// The names of all sets of plans.
+pub(crate) fn set_names(plans: &[Plan]) -> impl Iterator<Item = String> {
+    plans.iter().flat_map(|plan| &plan.sets).map(|shape| shape.name.clone())
 }
 
-/// How many rules each chain of the gate has that has any.
-pub(crate) fn rule_counts(gate: &Gate) -> BTreeMap<String, usize> {
-    let chains = gate.plans().into_iter().flat_map(|plan| plan.chains);
-    chains.map(|chain| (chain.name, chain.rules.len())).collect()
+/// How many rules each chain has that has any.
+pub(crate) fn rule_counts(plans: &[Plan]) -> BTreeMap<String, usize> {
+    let chains = plans.iter().flat_map(|plan| &plan.chains);
+    chains.map(|chain| (chain.name.clone(), chain.rules.len())).collect()
 }
 
 fn put_counter(batch: &mut Batch, table: &str, name: &str, counts: &Counts) {

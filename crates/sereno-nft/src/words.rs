@@ -21,6 +21,8 @@ pub enum Doing {
     InstallNat,
     /// Installing the policy of the gate. Without it the rest may be fine.
     InstallPolicy,
+    /// Installing lists, or one of them.
+    InstallLists,
     /// Banning a prefix in a scope.
     Ban(Name, Prefix),
     /// Lifting a ban.
@@ -57,6 +59,7 @@ impl fmt::Display for Doing {
             Self::Install => f.write_str("cannot install the gate"),
             Self::Ban(scope, prefix) => write!(f, "cannot ban {prefix} in {scope}"),
             Self::Lift(scope, prefix) => write!(f, "cannot lift the ban of {prefix} in {scope}"),
+            Self::InstallLists => f.write_str("cannot install the lists"),
             Self::InstallDoors => f.write_str("cannot install the doors"),
             Self::InstallPolicy => f.write_str("cannot install the policy of the gate"),
             Self::InstallNat => f.write_str("cannot install the translation for doors"),

@@ -1,6 +1,6 @@
 //! The control protocol: what clients may ask of the running program.
 
-use crate::gate::{GateAsk, PolicyStatus, Reachable};
+use crate::gate::{GateAsk, ListAsk, ListStatus, PolicyStatus, Reachable};
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::gate::{Judgement, Name};
@@ -84,6 +84,8 @@ pub enum Ask {
     },
     /// About who may reach what.
     Gate(GateAsk),
+    /// About lists of addresses.
+    Lists(ListAsk),
     /// What is known of an address.
     Why {
         /// Who.
@@ -140,6 +142,8 @@ pub enum Reply {
     },
     /// To [`GateAsk::Show`].
     Gate(Box<PolicyStatus>),
+    /// To [`ListAsk::Show`].
+    Lists(Vec<ListStatus>),
     /// To [`GateAsk::Explain`].
     Explained(Judgement),
     /// To [`GateAsk::Diff`].

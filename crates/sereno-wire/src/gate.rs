@@ -54,6 +54,53 @@ impl GateAsk {
     }
 }
 
+/// A question about lists of addresses, or a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ListAsk {
+    /// How they are; and whether this address is in them.
+    Show {
+        /// Who.
+        addr: Option<IpAddr>,
+    },
+    /// Read and fetch one now, or all.
+    Refresh {
+        /// Which.
+        name: Option<Name>,
+    },
+}
+
+/// How a list is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListStatus {
+    /// Its name.
+    pub name: Name,
+    /// The ports that are closed to who is in it.
+    pub ports: String,
+    /// Whether it was read yet.
+    pub read: bool,
+    /// How many ranges it consists of.
+    pub ranges: u64,
+    /// How many IPv4 addresses are in it.
+    pub addresses: u64,
+    /// When the oldest of what comes from the web was fetched.
+    pub fetched: Option<Time>,
+    /// Lines that are no addresses.
+    pub unknown: u64,
+    /// Networks that were left out because they are too wide to be meant.
+    pub wide: u64,
+    /// Addresses that were left out because they are nobody out there.
+    pub private: u64,
+    /// What did not work the last time.
+    pub problems: Vec<String>,
+    /// Whether the kernel has it as it was read last.
+    pub in_force: bool,
+    /// Packets it stopped.
+    pub packets: Option<u64>,
+    /// Whether the address that was asked for is in it.
+    pub holds: Option<bool>,
+}
+
 /// The beginning of something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -77,16 +77,20 @@ macro_rules! words {
 }
 
 mod door;
+mod firewall;
 mod gate;
 mod import;
 mod invite;
 mod knock;
+mod lists;
 mod run;
 pub use door::*;
+pub use firewall::*;
 pub use gate::*;
 pub use import::*;
 pub use invite::*;
 pub use knock::*;
+pub use lists::*;
 pub use run::*;
 
 /// `name = "thing", "things" | "cosa", "cosas";`: a number with its noun.

@@ -251,7 +251,8 @@ impl Opening {
 }
 
 /// Whether the kernel could have an interface of that name and nft could be told of it.
-pub(super) fn is_interface(name: &str) -> bool {
+#[must_use]
+pub fn is_interface(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_graphic() && !b"/:\"\\*".contains(&b);
     (1..=INTERFACE_MAX).contains(&name.len())
         && name != "."

@@ -15,6 +15,7 @@
 mod contents;
 mod doorway;
 mod hold;
+pub mod list;
 mod name;
 mod nat;
 mod older;
@@ -26,7 +27,7 @@ mod render;
 pub mod walk;
 
 pub use contents::{Admitted, Contents};
-use doorway::is_interface;
+pub use doorway::is_interface;
 pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};

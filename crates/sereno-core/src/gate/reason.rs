@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Reason {
     /// A ban in this scope.
     Ban(Name),
+    /// A list holds its source.
+    List(Name),
     /// It is let in by this opening of a door.
     Door(Name),
     /// The opening of a door closes it to all others.

@@ -1,7 +1,9 @@
 //! The command line, as clap reads it. Help texts teach: each command says what it is for.
 
 use super::gate::args::GateCommand;
+use super::import::args::ImportCommand;
 use super::knock::args::KnockArgs;
+use super::lists::args::ListsCommand;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,6 +65,9 @@ pub enum Command {
     /// Who may reach what: try a policy, keep it, take it back, explain it.
     #[command(subcommand)]
     Gate(GateCommand),
+    /// Lists of addresses that shut out: how they are, who is in them.
+    #[command(subcommand)]
+    Lists(ListsCommand),
     /// Let nothing in any more, at once: for the console, when somebody is inside.
     ///
     /// What is under way ends, answers to this machine too. Only doors let in, and bans go on. It lasts
@@ -471,36 +476,4 @@ pub struct InitArgs {
     /// Look at the machine whose root folder this is.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
-}
-
-/// `sereno import`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ImportCommand {
-    /// Write the jails and filters of fail2ban as files of Sereno's own, and tell what changed.
-    ///
-    /// Exit code 1 when something could not be taken over; the report says what, and why.
-    Fail2ban(ImportArgs),
-}
-
-/// `sereno import fail2ban`.
-#[derive(Clone, Debug, Args)]
-pub struct ImportArgs {
-    /// The folder of fail2ban's configuration.
-    #[arg(value_name = "DIR", default_value = "/etc/fail2ban")]
-    pub dir: PathBuf,
-    /// Where to write sereno.toml and rules.d.
-    #[arg(long, value_name = "FOLDER", default_value = "/etc/sereno")]
-    pub into: PathBuf,
-    /// Keep fail2ban's expressions where Sereno has a rule of its own (sshd, Asterisk).
-    #[arg(long)]
-    pub keep_filters: bool,
-    /// Write nothing; show what would be written.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Replace files that are there.
-    #[arg(long)]
-    pub force: bool,
-    /// For people or programs.
-    #[command(flatten)]
-    pub json: Json,
 }

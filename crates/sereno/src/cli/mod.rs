@@ -11,6 +11,7 @@ pub mod gate;
 pub mod import;
 pub mod init;
 pub mod knock;
+pub mod lists;
 pub mod pages;
 pub mod paint;
 pub mod progress;
@@ -68,6 +69,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Outcome {
         Command::Unban(args) => client::unban(socket, args, out),
         Command::Door(command) => door::run(socket, command, out),
         Command::Gate(command) => gate::run(socket, command, out),
+        Command::Lists(command) => lists::run(socket, command, out),
         Command::Panic { force, json } => gate::panic(socket, *force, *json, out),
         Command::Resume(how) => gate::resume(socket, *how, out),
         Command::Why(args) => client::why(socket, args, out),

@@ -42,6 +42,7 @@ impl Shell {
             Ask::LetIn { .. } | Ask::PutOut { .. } | Ask::Guard { .. } | Ask::Confirm { .. } => {
                 words::to(lang, || self.door(&ask, now))
             }
+            Ask::Lists(ask) => words::to(lang, || self.guard.answer_lists(&ask)),
             Ask::Gate(ask) => words::to(lang, || self.gate(ask, now)),
             Ask::Why { prefix } => {
                 self.guard.flush(now);

@@ -8,6 +8,7 @@ use super::fail2ban::Office;
 use super::gate::Warden;
 use super::hands::Hands;
 use super::keeper::Keeper;
+use super::lists::Lists;
 use super::moments::{is_told, moment};
 use super::sources::{Book, Feed, JournalFeed};
 use crate::fail2ban::House;
@@ -69,6 +70,8 @@ pub struct Guard {
     pub attendance: Attendance,
     /// Who may reach what.
     pub(super) warden: Warden,
+    /// Lists of addresses.
+    pub(super) lists: Lists,
     /// Errors in the files at the start, by file: what they are about is not in force.
     pub flaws: BTreeMap<String, usize>,
     /// What fail2ban's users see of it.
@@ -134,6 +137,7 @@ impl Guard {
             house: None,
             attendance: Attendance::new(wake.clone()),
             warden: Warden::default(),
+            lists: Lists::new(wake.clone()),
             flaws: BTreeMap::new(),
             deeds: Deeds::new(wake),
             office: Office::default(),
@@ -163,9 +167,6 @@ impl Guard {
     pub fn register(&mut self) -> io::Result<()> {
         let registry = self.poll.registry();
         registry.register(self.control.listener(), LISTENER, Interest::READABLE)?;
-        if let Some(watch) = self.hands.watch() {
-            registry.register(&mut SourceFd(&watch.as_raw_fd()), KERNEL, Interest::READABLE)?;
-        }
         if let Some(stdin) = &self.stdin {
             registry.register(
                 &mut SourceFd(&stdin.as_fd().as_raw_fd()),
@@ -173,7 +174,18 @@ impl Guard {
                 Interest::READABLE,
             )?;
         }
+        self.register_kernel()?;
         self.register_sources()
+    }
+
+    /// Registers the kernel's notices, if there are any.
+    ///
+    /// # Errors
+    /// When registering fails.
+    pub(super) fn register_kernel(&mut self) -> io::Result<()> {
+        let Some(watch) = self.hands.watch() else { return Ok(()) };
+        let registry = self.poll.registry();
+        registry.register(&mut SourceFd(&watch.as_raw_fd()), KERNEL, Interest::READABLE)
     }
 
     /// Registers the files, and forgets the journals' children: they register when they start.
@@ -253,6 +265,7 @@ impl Guard {
         self.settle_deeds(now);
         self.settle_doors(now);
         self.settle_policy(now);
+        self.settle_lists(now);
         if now >= self.look_at {
             self.look_again(now);
         }
@@ -473,6 +486,7 @@ impl Guard {
             self.engine.handle(Input::Friends(friends), now, &mut self.actions);
             self.carry_out(now);
         }
+        self.want_lists();
         self.remind_deeds();
         // What the log's thread met after it was last asked.
         self.notes.extend(self.office.send());

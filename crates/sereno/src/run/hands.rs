@@ -32,6 +32,8 @@ pub struct Hands {
     untranslated: Option<String>,
     /// Why the policy is left out of it.
     lawless: Option<String>,
+    /// The kernel's notices are not wanted just now.
+    deaf: bool,
 }
 
 /// Why nothing is held.
@@ -77,6 +79,7 @@ impl Hands {
             shut: None,
             untranslated: None,
             lawless: None,
+            deaf: false,
         }
     }
 
@@ -180,6 +183,7 @@ impl Hands {
         };
         if let Ok(grip) = &mut self.grip
             && grip.watch.is_none()
+            && !self.deaf
         {
             // Without it the gate is looked at every few seconds all the same.
             grip.watch = Watch::open(&grip.kernel).ok();
@@ -307,6 +311,31 @@ impl Hands {
     #[must_use]
     pub fn watch(&self) -> Option<BorrowedFd<'_>> {
         self.grip.as_ref().ok()?.watch.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Listens to the kernel no more, until [`hark`](Self::hark): who writes a million elements would
+    /// have it prepare a notice for each.
+    pub fn deafen(&mut self) {
+        self.deaf = true;
+        if let Ok(grip) = &mut self.grip {
+            grip.watch = None;
+        }
+    }
+
+    /// Listens again.
+    pub fn hark(&mut self) {
+        self.deaf = false;
+        if let Ok(grip) = &mut self.grip {
+            grip.watch = Watch::open(&grip.kernel).ok();
+        }
+    }
+
+    /// Takes away the table of lists that another run left behind.
+    pub fn drop_lists(&mut self, table: &str) {
+        if let Ok(grip) = &mut self.grip {
+            // Where it cannot be done there is none.
+            let _ = grip.kernel.remove_lists(table);
+        }
     }
 
     /// Looks at what others did to the table.

@@ -13,6 +13,7 @@ pub mod guard;
 pub mod hands;
 pub mod health;
 pub mod keeper;
+mod lists;
 mod moments;
 mod notify;
 mod questions;

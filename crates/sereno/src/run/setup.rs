@@ -73,6 +73,8 @@ pub fn build(
     guard.install(now);
     guard.listen_at_doors();
     guard.take_up_deeds(now);
+    guard.lists.state = place.state.clone();
+    guard.take_up_lists(&policy.lists);
     guard.follow = follow;
     guard.journals = journals;
     if guard.book.reads_stdin() {
@@ -129,6 +131,7 @@ pub fn rebuild(
     guard.install(now);
     guard.listen_at_doors();
     guard.take_up_deeds(now);
+    guard.take_up_lists(&policy.lists);
     guard.follow = follow;
     guard.journals = journals;
     guard.register_sources()

@@ -75,6 +75,7 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(open.map(|text| Alarm::new("policy open", text)));
     all.extend(guard.attendance.stuck.iter().map(|stuck| Alarm::new("doors stuck", stuck.words())));
     all.extend(guard.attendance.blocked().map(|text| Alarm::new("doors blocked", text)));
+    all.extend(guard.lists.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all.extend(guard.deeds.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     all
 }

@@ -74,6 +74,7 @@ words! {
     diff_idle(number, text) = "nobody listens where line {number} lets in: {text}"
         | "nadie escucha donde la línea {number} deja entrar: {text}";
     reason_ban(scope) = "banned ({scope})" | "vetado ({scope})";
+    reason_list(list) = "in the list {list}" | "está en la lista {list}";
     reason_door(door) = "let in by the door {door}" | "pasa por la puerta {door}";
     reason_closed(door) = "the door {door} is closed to him" | "la puerta {door} está cerrada para él";
     reason_rule(number, text) = "line {number}: {text}" | "línea {number}: {text}";

@@ -9,6 +9,7 @@ mod line;
 mod service;
 #[cfg(test)]
 mod tests;
+mod write;
 mod zone;
 
 pub use line::Known;

@@ -173,6 +173,15 @@ impl Services {
         Some(vec![what])
     }
 
+    /// The service of the house that is these ports, if no other of one range begins with the same.
+    pub(super) fn of(range: PortRange) -> Option<&'static str> {
+        let ranges = SERVICES.iter().filter_map(|(name, ports)| Some((*name, ports.parse().ok()?)));
+        let begin = |range: PortRange| (range.proto(), range.first());
+        let mut near = ranges.filter(|(_, ports)| begin(*ports) == begin(range));
+        let (name, ports) = near.next()?;
+        (ports == range && near.next().is_none()).then_some(name)
+    }
+
     /// All names that mean something.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let own = self.own.iter().map(|(name, _)| name.as_str());

@@ -54,6 +54,25 @@ fn a_line_says_who_may_reach_what() {
     assert_eq!(parse("reject ping on wg0 from world").unwrap().what, [What::Ping]);
 }
 
+#[test]
+fn a_rule_is_written_as_it_is_read() {
+    for line in [
+        "allow ssh",
+        "allow iax2, rtp on eth0 eth1   # the trunk",
+        "drop all from local 192.0.2.0/24 2001:db8::/32 to 198.51.100.1",
+        "reject ping, udp, tcp/70-80 from world",
+        "allow tcp/9090, udp/5060 from 0.0.0.0/0 rate 3/second burst 9 limit 5",
+        "allow ip/47 rate 3/day",
+    ] {
+        let rule = parse(line).unwrap();
+        let written = rule.clone().written(line.split('#').nth(1).unwrap_or_default());
+        let read = parse(&written.text).unwrap();
+        assert_eq!(read, written);
+        assert_eq!(Rule { text: line.to_owned(), ..read }, rule);
+        assert_eq!(written.text.len(), line.len(), "{}", written.text);
+    }
+}
+
 /// Lines that mean nothing, and what is said of them.
 const WRONG: [(&str, &str); 20] = [
     ("", ": there is no rule here; write one, such as allow ssh"),

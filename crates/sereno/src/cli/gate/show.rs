@@ -115,6 +115,7 @@ pub(super) fn reachable(found: &Reachable, out: &mut impl Write) -> io::Result<(
 pub(super) fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Ban(scope) => words::reason_ban(scope),
+        Reason::List(list) => words::reason_list(list),
         Reason::Door(door) => words::reason_door(door),
         Reason::Closed(door) => words::reason_closed(door),
         Reason::Rule(number, text) => words::reason_rule(number, paint::safe(text)),

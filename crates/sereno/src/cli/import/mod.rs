@@ -1,6 +1,9 @@
-//! `sereno import fail2ban`: a configuration of fail2ban's as files of Sereno's own.
+//! `sereno import`: what other programs' files say, as files of Sereno's own. This module is about
+//! fail2ban's, `firewall` about those of firewalls.
 
+pub mod args;
 mod compose;
+mod firewall;
 mod jail;
 mod origin;
 mod plan;
@@ -8,10 +11,11 @@ mod report;
 mod rule;
 mod toml;
 
-use super::args::{ConfigArgs, ImportArgs, ImportCommand};
+use super::args::ConfigArgs;
 use super::failure::{Failure, Outcome};
 use super::init;
 use crate::{policy, words};
+use args::{FirewallKind, ImportArgs, ImportCommand};
 use plan::{MAIN, Plan, RULES};
 use sereno_config::{Document, Lang, Severity};
 use std::fs::{self, Permissions};
@@ -26,7 +30,13 @@ use std::process::ExitCode;
 /// When there is no such tree, nothing of it can be taken over, a file is there already and nobody
 /// said to replace it, or one cannot be written.
 pub fn run(command: &ImportCommand, out: &mut impl Write) -> Outcome {
-    let ImportCommand::Fail2ban(args) = command;
+    let args = match command {
+        ImportCommand::Fail2ban(args) => args,
+        ImportCommand::Iptables(args) => return firewall::run(FirewallKind::Iptables, args, out),
+        ImportCommand::Ufw(args) => return firewall::run(FirewallKind::Ufw, args, out),
+        ImportCommand::Firewalld(args) => return firewall::run(FirewallKind::Firewalld, args, out),
+        ImportCommand::Csf(args) => return firewall::run(FirewallKind::Csf, args, out),
+    };
     // What programs read is never translated.
     if args.json.json { words::to(Lang::English, || import(args, out)) } else { import(args, out) }
 }

@@ -1,7 +1,7 @@
 //! What became of every jail.
 
+use super::args::ImportArgs;
 use super::plan::{Fate, Plan};
-use crate::cli::args::ImportArgs;
 use crate::cli::failure::Failure;
 use crate::cli::paint::{self, Column, Paint};
 use crate::cli::rules::{Told, write_json};

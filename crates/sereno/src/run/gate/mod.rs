@@ -14,7 +14,9 @@ use crate::words;
 use sereno_config::Severity;
 use sereno_core::engine::{Action, Notice, PolicyStep, Porter};
 use sereno_core::gate::policy::Policy;
-use sereno_core::gate::{Contents, Gate, Hold, Pass, reasons, render, walk};
+use sereno_core::gate::{
+    Contents, Gate, Hold, Judgement, Pass, PortRange, Reason, reasons, render, walk,
+};
 use sereno_core::jail::Friend;
 use sereno_core::time::Time;
 use sereno_wire::control::Reply;
@@ -301,6 +303,20 @@ impl Guard {
         }
     }
 
+    /// Lists are asked behind bans and doors, and before the policy.
+    fn listed(&self, judged: Judgement, probe: &Probe) -> Judgement {
+        let before = |reason: &Reason| {
+            matches!(reason, Reason::Ban(_) | Reason::Door(_) | Reason::Closed(_))
+        };
+        let port = probe.proto.and_then(|proto| PortRange::new(proto, probe.port, probe.port));
+        match self.lists.holding(probe.from, port) {
+            Some(list) if !judged.reasons.iter().any(before) => {
+                Judgement { passes: false, reasons: vec![Reason::List(list)] }
+            }
+            _ => judged,
+        }
+    }
+
     fn holds_and_passes(&self) -> (Vec<Hold>, Vec<Pass>) {
         let holds = self.engine.ledger().bans().map(|ban| ban.hold()).collect();
         let passes = self.engine.porter().into_iter().flat_map(Porter::entries);
@@ -316,7 +332,8 @@ impl Guard {
         let (holds, passes) = self.holds_and_passes();
         let contents = Contents { holds: &holds, passes: &passes, ..Contents::default() };
         let seen = approach::Ground::look().seen(probe, now);
-        Reply::Explained(reasons(&gate, &walk::walk(&gate, contents, &seen)))
+        let judged = reasons(&gate, &walk::walk(&gate, contents, &seen));
+        Reply::Explained(self.listed(judged, probe))
     }
 }
 

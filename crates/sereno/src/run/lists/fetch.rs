@@ -1,0 +1,186 @@
+//! What lists are made of, as files and from the web; and the last good copy of what came from there.
+
+use crate::words;
+use sereno_config::{ListConf, Origin};
+use sereno_core::gate::list::{List, Skipped, read};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+/// Bytes of a source at most.
+const LARGEST: u64 = 64 << 20;
+/// What curl may take for one, in seconds, and to reach anybody at all.
+const PATIENCE: (&str, &str) = ("300", "20");
+/// The user that fetches, where that can be chosen: Debian's and Red Hat's nobody.
+const NOBODY: u32 = 65_534;
+/// What of the environment is passed on.
+const PASSED: [&str; 8] = [
+    "PATH",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+];
+
+/// What was read of a list.
+#[derive(Debug, Default)]
+pub(super) struct Got {
+    pub(super) list: List,
+    pub(super) skipped: Skipped,
+    /// When the oldest of it was fetched.
+    pub(super) at: Option<SystemTime>,
+    /// What did not work, source by source.
+    pub(super) problems: Vec<String>,
+    /// Something is missing altogether.
+    pub(super) partial: bool,
+}
+
+/// Reads all sources of a list. What the web does not give is taken from the last good copy in
+/// `folder`; `web` says whether the web is asked at all.
+pub(super) fn gather(conf: &ListConf, folder: &Path, web: bool) -> Got {
+    let mut got = Got::default();
+    let mut ranges = Vec::new();
+    for (number, origin) in conf.from.iter().enumerate() {
+        let copy = folder.join(format!("{}.{number}", conf.name));
+        let found = match origin {
+            Origin::File(path) => file(path, conf.most).map(|found| (found, None)),
+            Origin::Url(url) if web => match from_web(url, conf.most) {
+                Ok(found) => {
+                    if let Err(error) = keep(&copy, url, &found.0) {
+                        got.problems.push(words::list_not_kept(copy.display(), error));
+                    }
+                    Ok((found, Some(SystemTime::now())))
+                }
+                Err(why) => {
+                    got.problems.push(why);
+                    kept(&copy, url, conf.most).ok_or_else(String::new)
+                }
+            },
+            Origin::Url(url) => kept(&copy, url, conf.most).ok_or_else(String::new),
+        };
+        match found {
+            Ok(((list, skipped), at)) => {
+                ranges.extend(list.ranges());
+                add(&mut got.skipped, skipped);
+                got.at = [got.at, at].into_iter().flatten().min();
+            }
+            Err(why) => {
+                got.partial = true;
+                got.problems.extend(Some(why).filter(|why| !why.is_empty()));
+            }
+        }
+    }
+    got.list = ranges.into_iter().collect();
+    got
+}
+
+fn add(all: &mut Skipped, one: Skipped) {
+    if all.unknown == 0 {
+        all.first = one.first;
+    }
+    all.unknown += one.unknown;
+    all.wide += one.wide;
+    all.nobody += one.nobody;
+}
+
+type Found = (List, Skipped);
+
+/// Bytes up to the largest; bytes that are no text are unknown characters.
+fn whole(from: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    from.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            words::list_too_large(LARGEST >> 20),
+        ));
+    }
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+}
+
+fn file(path: &Path, most: usize) -> Result<Found, String> {
+    let told = |why: String| format!("{}: {why}", path.display());
+    // A pipe would never end.
+    let plain = fs::metadata(path).map_err(|error| told(error.to_string()))?.is_file();
+    if !plain {
+        return Err(told(words::list_no_file()));
+    }
+    let text = File::open(path).and_then(whole).map_err(|error| told(error.to_string()))?;
+    read(&text, most, false).map_err(told)
+}
+
+/// When a file was changed, and how long it is.
+pub(super) fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.modified().ok()?, found.len()))
+}
+
+/// Asks by curl: it speaks TLS with the machine's own certificates, and does so as nobody.
+fn from_web(url: &str, most: usize) -> Result<Found, String> {
+    let told = |why: String| format!("{url}: {why}");
+    let mut curl = Command::new("curl");
+    curl.args(["-q", "--silent", "--show-error", "--fail", "--location", "--max-redirs", "5"])
+        .args(["--proto", "=https,http", "--max-time", PATIENCE.0, "--connect-timeout", PATIENCE.1])
+        .args(["--compressed", "--user-agent", "sereno", "--url", url])
+        .env_clear()
+        .envs(PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if rustix::process::geteuid().is_root() {
+        curl.gid(NOBODY).uid(NOBODY);
+    }
+    let mut child = curl.spawn().map_err(|error| told(words::list_no_curl(error)))?;
+    let text = child.stdout.take().map_or_else(|| Ok(String::new()), whole);
+    if text.is_err() {
+        let _ = child.kill();
+    }
+    let mut said = String::new();
+    if let Some(stderr) = child.stderr.take() {
+        let _ = stderr.take(1000).read_to_string(&mut said);
+    }
+    let ended = child.wait().map_err(|error| told(error.to_string()))?;
+    let text = text.map_err(|error| told(error.to_string()))?;
+    if !ended.success() {
+        return Err(told(said.lines().next().unwrap_or("curl failed").to_owned()));
+    }
+    let found = read(&text, most, false).map_err(told)?;
+    // Nobody is bad today, or the page is empty: who reads it every day would rather ask.
+    if found.0.is_empty() { Err(told(words::list_empty())) } else { Ok(found) }
+}
+
+/// Writes what was fetched, for the time when it cannot be.
+fn keep(path: &Path, url: &str, list: &List) -> io::Result<()> {
+    let mut text = format!("# {url}\n");
+    for (first, last) in list.ranges() {
+        text.push_str(&format!("{first}-{last}\n"));
+    }
+    let fresh: PathBuf = path.with_extension("new");
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(&fresh, text)?;
+    fs::rename(&fresh, path)
+}
+
+/// The last good copy of what came from there, and when that was.
+fn kept(path: &Path, url: &str, most: usize) -> Option<(Found, Option<SystemTime>)> {
+    let text = File::open(path).and_then(whole).ok()?;
+    let ours = text.lines().next()?.strip_prefix("# ")? == url;
+    let (list, _) = read(&text, most, false).ok().filter(|_| ours)?;
+    let at = stamp(path).map(|(at, _)| at);
+    Some(((list, Skipped::default()), at))
+}
+
+/// How long ago something was; nothing if the clock was set back.
+pub(super) fn age(at: SystemTime) -> Duration {
+    at.elapsed().unwrap_or_default()
+}
