@@ -3,6 +3,7 @@
 //! `::ffff:a.b.c.d` is `a.b.c.d` before anything else sees it, and zone ids (`fe80::1%eth0`)
 //! are refused: they name an interface of this machine, not a stranger.
 
+use crate::bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -37,37 +38,82 @@ pub fn parse_addr(text: &[u8]) -> Option<IpAddr> {
 
 /// Dotted quad, written for the hot path: four decimal bytes without leading zeros.
 fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
-    if text.len() < 7 || text.len() > 15 {
+    let front = bytes::sixteen(text, 0);
+    let quad = Quad::of(front)?;
+    if quad.ends[3] != text.len() {
         return None;
     }
-    let mut octets = [0u8; 4];
-    let (mut index, mut value, mut digits) = (0usize, 0u32, 0usize);
-    for &byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                if digits > 0 && value == 0 {
-                    return None;
-                }
-                value = value * 10 + u32::from(byte - b'0');
-                digits += 1;
-                if value > 255 {
-                    return None;
-                }
+    quad.value(front)
+}
+
+/// The address that stands between these places of a text; the same as [`parse_addr`] of that part.
+pub(crate) fn parse_addr_within(text: &[u8], start: usize, end: usize) -> Option<IpAddr> {
+    let front = bytes::sixteen(text, start);
+    match Quad::of(front).filter(|quad| Some(quad.ends[3]) == end.checked_sub(start)) {
+        Some(quad) => quad.value(front).map(IpAddr::V4),
+        None => parse_addr(text.get(start..end)?),
+    }
+}
+
+/// How long the dotted quad is that begins at `at`, of one to three digits each, whatever its value
+/// and whatever follows it.
+#[inline]
+pub(crate) fn dotted(text: &[u8], at: usize) -> Option<usize> {
+    Quad::of(bytes::sixteen(text, at)).map(|quad| quad.ends[3])
+}
+
+/// Where the numbers of a dotted quad end. All is found out of sixteen bytes at once: a loop over
+/// them would be guessed wrongly by the processor at every other number.
+struct Quad {
+    ends: [usize; 4],
+}
+
+impl Quad {
+    /// A quad at the front of these bytes, the first of which is in the lowest place.
+    #[inline]
+    fn of(front: u128) -> Option<Self> {
+        const EACH: u128 = u128::MAX / 0xff;
+        // The upper bit of each byte that is no digit: digits are 0 to 9 then, and the others more.
+        let odd = front ^ (EACH * 0x30);
+        let mut others = (((odd & (EACH * 0x7f)) + EACH * 0x76) | odd) & (EACH * 0x80);
+        let (mut ends, mut start) = ([0; 4], 0);
+        for (place, end) in ends.iter_mut().enumerate() {
+            let at = others.trailing_zeros() as usize / 8;
+            let digits = at - start;
+            if digits == 0 {
+                return None;
             }
-            b'.' if digits > 0 && index < 3 => {
-                octets[index] = value as u8;
-                index += 1;
-                value = 0;
-                digits = 0;
+            if place == 3 {
+                *end = start + digits.min(3);
+                break;
             }
-            _ => return None,
+            if digits > 3 || at >= 16 || (front >> (8 * at)) as u8 != b'.' {
+                return None;
+            }
+            *end = at;
+            start = at + 1;
+            others &= others - 1;
         }
+        Some(Self { ends })
     }
-    if index != 3 || digits == 0 {
-        return None;
+
+    /// Its value; `None` where a number is too large, or has a zero in front.
+    #[inline]
+    fn value(&self, front: u128) -> Option<Ipv4Addr> {
+        let (mut value, mut start, mut sane) = (0u32, 0, true);
+        for end in self.ends {
+            let digits = end - start;
+            let number = (front >> (8 * start)) as u32 & 0x000f_0f0f;
+            // The last digit goes to the third place, with zeros before the first one.
+            let number = number << (8 * (3 - digits)) & 0x00ff_ffff;
+            let number = (number & 0xff) * 100 + (number >> 8 & 0xff) * 10 + (number >> 16);
+            let zero = (front >> (8 * start)) as u8 == b'0';
+            sane &= number <= 255 && !(zero && digits > 1);
+            value = value << 8 | number & 0xff;
+            start = end + 1;
+        }
+        sane.then(|| Ipv4Addr::from_bits(value))
     }
-    octets[3] = value as u8;
-    Some(Ipv4Addr::from(octets))
 }
 
 /// A block of addresses: an address with the bits after `len` cleared, canonical.
@@ -210,11 +256,44 @@ mod tests {
         assert_eq!("::ffff:192.0.2.0/120".parse::<Prefix>().unwrap().to_string(), "192.0.2.0/24");
     }
 
+    /// How long a dotted quad is, digit by digit.
+    fn plain_dotted(text: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        for place in 0..4 {
+            let digits = text[at..].iter().take(3).take_while(|b| b.is_ascii_digit()).count();
+            at += digits;
+            if digits == 0 || place < 3 && text.get(at) != Some(&b'.') {
+                return None;
+            }
+            at += usize::from(place < 3);
+        }
+        Some(at)
+    }
+
     proptest! {
         #[test]
         fn v4_parser_agrees_with_std(text in "[0-9.]{0,16}") {
             let std = text.parse::<Ipv4Addr>().ok().map(IpAddr::V4);
             prop_assert_eq!(parse_addr(text.as_bytes()), std);
+        }
+
+        #[test]
+        fn quads_are_found_in_any_text(
+            text in "[a:]{0,20}([0-9.]{0,18}|([0-9]{1,4}[.]){3}[0-9]{1,4})[0-9a-f.:é]{0,20}",
+            at in 0usize..24,
+            length in 0usize..24,
+        ) {
+            let text = text.as_bytes();
+            let at = at.min(text.len());
+            let end = (at + length).min(text.len());
+            prop_assert_eq!(dotted(text, at), plain_dotted(&text[at..]));
+            let ends = [end, at + plain_dotted(&text[at..]).unwrap_or(0)];
+            for end in ends {
+                prop_assert_eq!(parse_addr_within(text, at, end), parse_addr(&text[at..end]));
+                let std = std::str::from_utf8(&text[at..end]).ok().and_then(|t| t.parse::<Ipv4Addr>().ok());
+                let ours = parse_addr(&text[at..end]).filter(IpAddr::is_ipv4);
+                prop_assert!(std.is_none() || ours == std.map(IpAddr::V4));
+            }
         }
 
         #[test]

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod addr;
+mod bytes;
 pub mod cap;
 pub mod door;
 pub mod engine;

@@ -10,6 +10,7 @@ use crate::ledger::{Ban, Captures, Ledger, Recollection};
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,15 @@ impl Court {
 
     fn jail(&self, name: Name) -> Option<&Jail> {
         self.jails.iter().find(|jail| jail.policy().name == name)
+    }
+
+    /// Jails are about to hear of these addresses, in this order.
+    pub(super) fn expect(&self, about: &[(usize, IpAddr)]) {
+        for (index, jail) in self.jails.iter().enumerate() {
+            let all =
+                || about.iter().filter(move |(jail, _)| *jail == index).map(|(_, addr)| *addr);
+            jail.expect(all);
+        }
     }
 
     /// Lets a jail weigh a verdict.

@@ -1,5 +1,6 @@
 //! fail2ban's filters at work on a source: what they find becomes verdicts for their jails.
 
+use super::Judge;
 use super::source::{Moment, Source};
 use crate::addr::Prefix;
 use crate::filter::{Counts, Filter, Finding, Scan, Story, Who, entry_line};
@@ -67,7 +68,7 @@ impl Source {
         &mut self,
         bytes: &[u8],
         moment: Moment,
-        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+        judge: &mut Judge<'_>,
     ) -> Option<Duration> {
         let Self { filters: Filters { scan, jails, .. }, last, last_match, .. } = self;
         if jails.is_empty() {
@@ -89,12 +90,7 @@ impl Source {
 
     /// Reads an entry of the journal with the filters: as the line it would be in a file, as
     /// fail2ban sees it.
-    pub(super) fn read_entry(
-        &mut self,
-        record: &Record<'_>,
-        when: Time,
-        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
-    ) {
+    pub(super) fn read_entry(&mut self, record: &Record<'_>, when: Time, judge: &mut Judge<'_>) {
         let Self { filters: Filters { scan, jails, entry }, last_match, .. } = self;
         if jails.is_empty() {
             return;
@@ -112,7 +108,7 @@ fn told(
     Listener { jail, labels, captures }: &Listener,
     finding: &Finding<'_>,
     at: Time,
-    judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+    judge: &mut Judge<'_>,
 ) {
     let Who::Prefix(prefix) = finding.who else { return };
     let Some(pattern) = labels.get(finding.regex) else { return };
@@ -132,7 +128,7 @@ fn told(
             false => Captures::default(),
         },
     };
-    judge(&[*jail], &verdict);
+    judge.weigh(&[*jail], &verdict);
 }
 
 /// A network, if it is one.

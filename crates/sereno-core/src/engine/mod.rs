@@ -335,8 +335,9 @@ impl Engine {
         let open = std::mem::take(&mut source.open);
         let whole =
             if open.is_empty() { Cow::Borrowed(bytes) } else { [&open, bytes].concat().into() };
-        let (used, far) = source.read(&whole, Behind::Perhaps, moment, &mut judge(court, actions));
-        let far = source.read_filters(bytes, moment, &mut judge(court, actions)).or(far);
+        let (used, far) =
+            source.read(&whole, Behind::Perhaps, moment, &mut Judge { court, actions });
+        let far = source.read_filters(bytes, moment, &mut Judge { court, actions }).or(far);
         source.keep(&whole[used..], now);
         if let Some(off) = far
             && !std::mem::replace(&mut source.far_said, true)
@@ -350,8 +351,8 @@ impl Engine {
         let Self { clock, sources, court, .. } = self;
         let Some(source) = sources.get_mut(&id) else { return };
         let when = if *clock == Clock::Wall { when.min(court.now) } else { when };
-        source.read_record(record, when, &mut judge(court, actions));
-        source.read_entry(record, when, &mut judge(court, actions));
+        source.read_record(record, when, &mut Judge { court, actions });
+        source.read_entry(record, when, &mut Judge { court, actions });
     }
 
     fn tick(&mut self, actions: &mut Vec<Action>) {
@@ -389,17 +390,26 @@ impl Engine {
     pub fn settle(&mut self, id: SourceId, now: Time, actions: &mut Vec<Action>) {
         let Self { clock, sources, court, .. } = self;
         if let Some(source) = sources.get_mut(&id) {
-            source.settle(now, *clock, &mut judge(court, actions));
+            source.settle(now, *clock, &mut Judge { court, actions });
         }
     }
 }
 
 /// Hands verdicts to the jails that listen.
-fn judge<'a>(
+struct Judge<'a> {
     court: &'a mut Court,
     actions: &'a mut Vec<Action>,
-) -> impl FnMut(&[usize], &Verdict<'_>) + use<'a> {
-    |jails, verdict| jails.iter().for_each(|jail| court.weigh(*jail, verdict, actions))
+}
+
+impl Judge<'_> {
+    fn weigh(&mut self, jails: &[usize], verdict: &Verdict<'_>) {
+        jails.iter().for_each(|jail| self.court.weigh(*jail, verdict, self.actions));
+    }
+
+    /// Something is about to be said of these.
+    fn expect(&self, about: &[(usize, IpAddr)]) {
+        self.court.expect(about);
+    }
 }
 
 /// Where a jail's bans hold: jails that close all ports in the usual way share a scope, others have

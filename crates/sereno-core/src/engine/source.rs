@@ -1,10 +1,10 @@
 //! One source of lines inside the engine: its reader, its desks, and how it is doing.
 
-use super::Clock;
 use super::filters::Filters;
+use super::{Clock, Judge};
 use crate::line::Record;
-use crate::rule::scan::{Behind, Counts, Scan};
-use crate::rule::session::{Desk, Kept, Verdict};
+use crate::rule::scan::{Behind, Counts, Ear, Hit, Scan};
+use crate::rule::session::{Desk, Kept};
 use crate::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,30 +97,19 @@ impl Source {
         bytes: &[u8],
         behind: Behind,
         moment: Moment,
-        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
+        judge: &mut Judge<'_>,
     ) -> (usize, Option<Duration>) {
         let Self { scan, desks, last, last_match, .. } = self;
-        let mut far = None;
         if scan.rules().is_empty() {
             return (bytes.len(), None);
         }
-        let used = scan.read(bytes, behind, moment.now, &mut |hit| {
-            let at = moment.of(hit.when, *last, &mut far);
-            *last = (*last).max(at);
-            *last_match = Some(at);
-            let (desk, jails) = &mut desks[hit.rule];
-            desk.take(&hit, at, &mut |verdict| judge(jails, verdict));
-        });
-        (used, far)
+        let mut listener = Listener { desks, last, last_match, far: None, moment, judge };
+        let used = scan.read_ahead(bytes, behind, moment.now, &mut listener);
+        (used, listener.far)
     }
 
     /// Reads a record of the journal.
-    pub(super) fn read_record(
-        &mut self,
-        record: &Record<'_>,
-        when: Time,
-        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
-    ) {
+    pub(super) fn read_record(&mut self, record: &Record<'_>, when: Time, judge: &mut Judge<'_>) {
         let Self { scan, desks, last_match, .. } = self;
         if scan.rules().is_empty() {
             self.last_line = Some(when);
@@ -129,18 +118,13 @@ impl Source {
         scan.read_record(record, when, &mut |hit| {
             *last_match = Some(when);
             let (desk, jails) = &mut desks[hit.rule];
-            desk.take(&hit, when, &mut |verdict| judge(jails, verdict));
+            desk.take(&hit, when, &mut |verdict| judge.weigh(jails, verdict));
         });
         self.last_line = Some(when);
     }
 
     /// Decides what waited until `now`.
-    pub(super) fn settle(
-        &mut self,
-        now: Time,
-        clock: Clock,
-        judge: &mut impl FnMut(&[usize], &Verdict<'_>),
-    ) {
+    pub(super) fn settle(&mut self, now: Time, clock: Clock, judge: &mut Judge<'_>) {
         let waited = clock == Clock::Log || self.open_since.plus(OPEN) <= now;
         if !self.open.is_empty() && waited {
             let open = std::mem::take(&mut self.open);
@@ -148,7 +132,7 @@ impl Source {
             self.read(&open, Behind::Nothing, moment, judge);
         }
         for (desk, jails) in &mut self.desks {
-            desk.advance(now, &mut |verdict| judge(jails, verdict));
+            desk.advance(now, &mut |verdict| judge.weigh(jails, verdict));
         }
     }
 
@@ -158,6 +142,38 @@ impl Source {
             self.open = rest.to_vec();
             self.open_since = now;
         }
+    }
+}
+
+/// What hears the hits of a source.
+struct Listener<'s, 'j> {
+    desks: &'s mut [(Desk, Arc<[usize]>)],
+    last: &'s mut Time,
+    last_match: &'s mut Option<Time>,
+    far: Option<Duration>,
+    moment: Moment,
+    judge: &'s mut Judge<'j>,
+}
+
+impl Ear for Listener<'_, '_> {
+    fn expect(&mut self, hits: &mut [Hit<'_>]) {
+        let mut about = Vec::with_capacity(hits.len());
+        for (rule, (desk, jails)) in self.desks.iter_mut().enumerate() {
+            desk.expect(rule, hits);
+            let addrs = hits.iter().filter(|hit| hit.rule == rule).filter_map(|hit| hit.found.addr);
+            for addr in addrs {
+                about.extend(jails.iter().map(|jail| (*jail, addr)));
+            }
+        }
+        self.judge.expect(&about);
+    }
+
+    fn hear(&mut self, hit: &Hit<'_>) {
+        let at = self.moment.of(hit.when, *self.last, &mut self.far);
+        *self.last = (*self.last).max(at);
+        *self.last_match = Some(at);
+        let (desk, jails) = &mut self.desks[hit.rule];
+        desk.take(hit, at, &mut |verdict| self.judge.weigh(jails, verdict));
     }
 }
 

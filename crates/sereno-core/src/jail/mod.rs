@@ -8,6 +8,7 @@ mod because;
 pub mod escalate;
 mod formula;
 mod friends;
+mod lines;
 mod strangers;
 mod track;
 
@@ -18,7 +19,7 @@ pub use friends::{Friend, Friends};
 pub use track::Track;
 
 use crate::addr::Prefix;
-use crate::cap::Capped;
+use crate::cap::{Capped, Scatter};
 use crate::gate::{Block, Name, Ports};
 use crate::ledger::{Captures, Evidence};
 use crate::rule::session::Verdict;
@@ -186,7 +187,7 @@ pub struct Jail {
     networks: Capped<Prefix, Vec<(IpAddr, Time)>>,
     /// Who failed at an account; only what no spoofed packet can cause.
     besieged: Capped<u64, Vec<(IpAddr, Time)>>,
-    known: Capped<IpAddr, Known>,
+    known: Capped<IpAddr, Known, Scatter>,
     /// From where an account logged in well, the latest last.
     homes: Capped<u64, VecDeque<IpAddr>>,
     /// Whose good logins changed since they were last written down.
@@ -302,6 +303,11 @@ impl Jail {
         if known.accounts.is_empty() {
             self.known.remove(&left);
         }
+    }
+
+    /// These are about to be heard of: what is known of them is brought near, of all at once.
+    pub(crate) fn expect<I: Iterator<Item = IpAddr>>(&self, addrs: impl Fn() -> I) {
+        self.strangers.expect(|| addrs().map(|addr| self.policy.stranger(addr)));
     }
 
     /// Somebody failed. Says whom to ban, if that was enough.

@@ -8,7 +8,7 @@
 
 use super::Track;
 use crate::addr::Prefix;
-use crate::cap::Capped;
+use crate::cap::{Found, Scatter, Shelves};
 use crate::time::Time;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -22,77 +22,26 @@ const QUARTER_BITS: u32 = u64::BITS - QUARTERS.ilog2();
 /// The strangers.
 #[derive(Debug)]
 pub(super) struct Strangers {
-    quarters: Vec<Quarter>,
+    /// Two shelves for each quarter: of those whom anybody may have made up, and of the others.
+    all: Shelves<Prefix, Watched, Scatter>,
+    /// How many there may be in a quarter.
+    room: usize,
     /// Random odd numbers.
     shuffle: (u64, u64),
     /// Who changed since the last look, each once unless he left and came again meanwhile.
     changed: Vec<Prefix>,
     /// Who is written down and is not remembered any more.
     dropped: Vec<Prefix>,
-    most: usize,
 }
 
-/// The strangers of some networks.
-#[derive(Debug)]
-struct Quarter {
-    /// Those whom anybody may have made up.
-    faint: Capped<Prefix, Watched>,
-    /// The others.
-    firm: Capped<Prefix, Watched>,
-    room: usize,
+/// The shelf of those of a quarter whom anybody may have made up.
+fn faint(quarter: usize) -> usize {
+    2 * quarter
 }
 
-impl Quarter {
-    fn new(room: usize) -> Self {
-        Self { faint: Capped::new(room), firm: Capped::new(room), room }
-    }
-
-    fn len(&self) -> usize {
-        self.faint.len() + self.firm.len()
-    }
-
-    fn peek(&self, who: Prefix) -> Option<&Watched> {
-        self.firm.peek(&who).or_else(|| self.faint.peek(&who))
-    }
-
-    fn peek_mut(&mut self, who: Prefix) -> Option<&mut Watched> {
-        match self.firm.peek_mut(&who) {
-            Some(watched) => Some(watched),
-            None => self.faint.peek_mut(&who),
-        }
-    }
-
-    /// The stranger, touched, made when absent; who had to leave for him; and whether he is one of
-    /// the firm.
-    fn entry(&mut self, who: Prefix) -> (&mut Watched, Option<(Prefix, Watched)>, bool) {
-        if let Some(at) = self.firm.find(&who) {
-            return (self.firm.found(at), None, true);
-        }
-        if let Some(at) = self.faint.find(&who) {
-            return (self.faint.found(at), None, false);
-        }
-        let full = self.len() >= self.room;
-        let gone = full.then(|| self.faint.pop_oldest().or_else(|| self.firm.pop_oldest()));
-        (self.faint.entry(who).0, gone.flatten(), false)
-    }
-
-    fn remove(&mut self, who: Prefix) -> Option<Watched> {
-        self.firm.remove(&who).or_else(|| self.faint.remove(&who))
-    }
-
-    /// Puts a stranger on the list to which he belongs by now. He stays on it until he leaves.
-    fn settle(&mut self, who: Prefix) {
-        if !self.faint.peek(&who).is_some_and(|watched| watched.track.firm()) {
-            return;
-        }
-        let Some(watched) = self.faint.remove(&who) else { return };
-        *self.firm.entry(who).0 = watched;
-        if self.firm.len() * 4 > self.room * 3
-            && let Some((left, watched)) = self.firm.pop_oldest()
-        {
-            *self.faint.entry(left).0 = watched;
-        }
-    }
+/// The shelf of the others.
+fn firm(quarter: usize) -> usize {
+    2 * quarter + 1
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +51,15 @@ struct Watched {
     stored: bool,
     /// It is on the list of changes.
     listed: bool,
+    /// It stands on the shelf of the firm.
+    firm: bool,
+}
+
+impl Watched {
+    /// The shelf it stands on.
+    fn shelf(&self, quarter: usize) -> usize {
+        if self.firm { firm(quarter) } else { faint(quarter) }
+    }
 }
 
 /// A stranger who did something.
@@ -116,50 +74,76 @@ pub(super) struct Entry<'a> {
 impl Strangers {
     /// Room for about `most` strangers.
     pub(super) fn new(most: usize) -> Self {
-        let each = (most / QUARTERS).max(4);
         Self {
-            quarters: (0..QUARTERS).map(|_| Quarter::new(each)).collect(),
+            all: Shelves::new(2 * QUARTERS),
+            room: (most / QUARTERS).max(4),
             shuffle: (RandomState::new().hash_one(1) | 1, RandomState::new().hash_one(2) | 1),
             changed: Vec::new(),
             dropped: Vec::new(),
-            most: each * QUARTERS,
         }
     }
 
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
-        self.quarters.iter().map(Quarter::len).sum()
+        self.all.len()
     }
 
     /// How many did something at `since` or later.
     pub(super) fn busy(&self, since: Time) -> usize {
-        let lists = self.quarters.iter().flat_map(|quarter| [&quarter.faint, &quarter.firm]);
-        let all = lists.flat_map(Capped::iter);
+        let all = (0..2 * QUARTERS).flat_map(|shelf| self.all.iter(shelf));
         all.filter(|(_, watched)| watched.track.newest() >= Some(since)).count()
+    }
+
+    /// The stranger, touched, made when absent; and whether another had to leave for him.
+    fn touched(&mut self, who: Prefix) -> (Found, bool) {
+        let quarter = self.quarter(who);
+        if let Some(found) = self.all.find(&who) {
+            let shelf = self.all.look(found).shelf(quarter);
+            self.all.touch(found, shelf);
+            return (found, false);
+        }
+        let count = self.all.count(faint(quarter)) + self.all.count(firm(quarter));
+        let gone = if count >= self.room {
+            let shelves = [faint(quarter), firm(quarter)];
+            shelves.into_iter().find_map(|shelf| Some((self.all.oldest(shelf)?, shelf)))
+        } else {
+            None
+        };
+        if let Some((found, shelf)) = gone {
+            let (left, watched) = self.all.take_out(found, shelf);
+            if watched.stored {
+                self.dropped.push(left);
+            }
+        }
+        (self.all.put(who, faint(quarter)), gone.is_some())
     }
 
     /// The stranger's track, to be changed, and whether another had to be forgotten for it. Whoever is
     /// not firm yet may have to settle then.
     pub(super) fn entry(&mut self, who: Prefix) -> Entry<'_> {
-        let quarter = self.quarter(who);
-        if self.changed.len() > 2 * self.most {
+        if self.changed.len() > 2 * self.room * QUARTERS {
             self.tidy();
         }
-        let (watched, gone, firm) = self.quarters[quarter].entry(who);
-        let forgot = gone.is_some();
-        if let Some((left, Watched { stored: true, .. })) = gone {
-            self.dropped.push(left);
-        }
+        let (found, forgot) = self.touched(who);
+        let watched = self.all.look_mut(found);
         if !std::mem::replace(&mut watched.listed, true) {
             self.changed.push(who);
         }
-        Entry { track: &mut watched.track, forgot, firm }
+        Entry { track: &mut watched.track, forgot, firm: watched.firm }
+    }
+
+    /// Brings near what is known of these: each step for all of them, so that the waits overlap.
+    pub(super) fn expect<I: Iterator<Item = Prefix>>(&self, all: impl Fn() -> I) {
+        all().for_each(|who| self.all.glance(&who));
+        let found: Vec<Found> = all().filter_map(|who| self.all.find(&who)).collect();
+        found.iter().for_each(|found| self.all.look(*found).track.glance());
+        found.iter().for_each(|found| self.all.look(*found).track.glance_behind());
     }
 
     /// The track of a stranger who is remembered, to be changed.
     pub(super) fn get(&mut self, who: Prefix) -> Option<&mut Track> {
-        let quarter = self.quarter(who);
-        let watched = self.quarters[quarter].peek_mut(who)?;
+        let found = self.all.find(&who)?;
+        let watched = self.all.look_mut(found);
         if !std::mem::replace(&mut watched.listed, true) {
             self.changed.push(who);
         }
@@ -168,13 +152,14 @@ impl Strangers {
 
     /// Looks without changing anything.
     pub(super) fn peek(&self, who: Prefix) -> Option<&Track> {
-        self.quarters[self.quarter(who)].peek(who).map(|watched| &watched.track)
+        self.all.find(&who).map(|found| &self.all.look(found).track)
     }
 
     /// Forgets a stranger.
     pub(super) fn remove(&mut self, who: Prefix) -> Option<Track> {
-        let quarter = self.quarter(who);
-        let watched = self.quarters[quarter].remove(who)?;
+        let found = self.all.find(&who)?;
+        let shelf = self.all.look(found).shelf(self.quarter(who));
+        let watched = self.all.take(found, shelf);
         if watched.stored {
             self.dropped.push(who);
         }
@@ -183,19 +168,29 @@ impl Strangers {
 
     /// Puts back what is written down.
     pub(super) fn recall(&mut self, who: Prefix, track: Track) {
-        let quarter = self.quarter(who);
-        let (watched, gone, _) = self.quarters[quarter].entry(who);
-        *watched = Watched { track, stored: true, listed: false };
-        if let Some((left, Watched { stored: true, .. })) = gone {
-            self.dropped.push(left);
-        }
+        let (found, _) = self.touched(who);
+        let watched = self.all.look_mut(found);
+        *watched = Watched { track, stored: true, listed: false, firm: watched.firm };
         self.settle(who);
     }
 
-    /// To be called when what is known of a stranger has changed.
+    /// To be called when what is known of a stranger has changed: puts him on the shelf to which he
+    /// belongs by now. He stays on it until he leaves.
     pub(super) fn settle(&mut self, who: Prefix) {
         let quarter = self.quarter(who);
-        self.quarters[quarter].settle(who);
+        let Some(found) = self.all.find(&who) else { return };
+        let watched = self.all.look_mut(found);
+        if watched.firm || !watched.track.firm() {
+            return;
+        }
+        watched.firm = true;
+        self.all.shift(found, faint(quarter), firm(quarter));
+        if self.all.count(firm(quarter)) * 4 > self.room * 3
+            && let Some(left) = self.all.oldest(firm(quarter))
+        {
+            self.all.look_mut(left).firm = false;
+            self.all.shift(left, firm(quarter), faint(quarter));
+        }
     }
 
     /// What changed since the last call, to be written down; `None` for who is to be struck
@@ -204,8 +199,8 @@ impl Strangers {
         let mut changes: Vec<_> =
             std::mem::take(&mut self.dropped).into_iter().map(|who| (who, None)).collect();
         for who in std::mem::take(&mut self.changed) {
-            let quarter = self.quarter(who);
-            let Some(watched) = self.quarters[quarter].peek_mut(who) else { continue };
+            let Some(found) = self.all.find(&who) else { continue };
+            let watched = self.all.look_mut(found);
             if std::mem::replace(&mut watched.listed, false) {
                 watched.stored = true;
                 changes.push((who, Some(watched.track.clone())));

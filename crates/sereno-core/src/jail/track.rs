@@ -1,11 +1,13 @@
 //! What is remembered of one stranger.
 
+use super::lines::Lines;
 use super::{Because, JailPolicy};
 use crate::ledger::{Captures, Evidence};
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::time::Duration;
 
 /// With a greater `maxretry`, failures within this part of `findtime` are one mark, so that no
@@ -37,47 +39,6 @@ impl Mark {
         near
     }
 }
-
-/// The newest lines, and when each was written.
-#[derive(Clone, Debug, Default)]
-struct Lines {
-    kept: Vec<(Time, Line<'static>)>,
-    /// The oldest of them, which is the next to be written over.
-    oldest: usize,
-}
-
-impl Lines {
-    fn note(&mut self, at: Time, line: &Line<'_>, most: usize) {
-        if self.kept.len() < most {
-            self.kept.rotate_left(self.oldest);
-            self.oldest = 0;
-            self.kept.push((at, line.to_owned()));
-        } else if let Some((when, text)) = self.kept.get_mut(self.oldest) {
-            *when = at;
-            text.copy(line);
-            self.oldest = if self.oldest + 1 < self.kept.len() { self.oldest + 1 } else { 0 };
-        }
-    }
-
-    /// The oldest first.
-    fn iter(&self) -> impl Iterator<Item = &(Time, Line<'static>)> {
-        let (newer, older) = self.kept.split_at(self.oldest.min(self.kept.len()));
-        older.iter().chain(newer)
-    }
-
-    fn into_ordered(mut self) -> Vec<(Time, Line<'static>)> {
-        self.kept.rotate_left(self.oldest);
-        self.kept
-    }
-}
-
-impl PartialEq for Lines {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Lines {}
 
 /// The failures of one stranger, and the accounts he tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,8 +75,9 @@ struct Written {
 impl From<Track> for Written {
     fn from(track: Track) -> Self {
         let marks = track.marks().map(|mark| (mark.at, mark.weight, mark.account)).collect();
-        let Track { accounts, evidence, captures, proved, .. } = track;
-        Self { marks, accounts, evidence: evidence.into_ordered(), captures, proved }
+        let evidence = track.evidence().map(|(at, line)| (at, line.to_owned())).collect();
+        let Track { accounts, captures, proved, .. } = track;
+        Self { marks, accounts, evidence, captures, proved }
     }
 }
 
@@ -125,7 +87,10 @@ impl From<Written> for Track {
         let mut marks: Vec<Mark> = written.marks.into_iter().map(mark).collect();
         marks.sort_by_key(|mark| mark.at);
         let Written { accounts, evidence, captures, proved, .. } = written;
-        let evidence = Lines { kept: evidence, oldest: 0 };
+        let evidence = evidence.iter().fold(Lines::default(), |mut lines, (at, line)| {
+            lines.note(*at, line, usize::MAX);
+            lines
+        });
         let mut older = VecDeque::from(marks);
         let newest = older.pop_back();
         let mut track = Self {
@@ -224,6 +189,19 @@ impl Track {
         (tried >= policy.maxaccounts).then_some(tried)
     }
 
+    /// Touches what stands in it itself.
+    #[inline]
+    pub(super) fn glance(&self) {
+        black_box((self.newest.is_some(), self.sum, self.older.len(), self.accounts.len()));
+    }
+
+    /// Touches what it leads to, and what the next failure is written over.
+    #[inline]
+    pub(super) fn glance_behind(&self) {
+        black_box(self.older.back().map(|mark| mark.weight));
+        self.evidence.glance();
+    }
+
     /// Whether it is worth more than that of somebody whose address was seen once, and whom
     /// anybody may have made up.
     pub(super) fn firm(&self) -> bool {
@@ -241,7 +219,7 @@ impl Track {
     }
 
     pub(super) fn into_evidence(self) -> (Evidence, Captures) {
-        (Evidence::dated(self.evidence.into_ordered()), self.captures)
+        (Evidence::dated(self.evidence()), self.captures)
     }
 
     /// When the newest failure in the window was.
@@ -251,7 +229,7 @@ impl Track {
     }
 
     /// The newest lines, and when each was written, the oldest first.
-    pub fn evidence(&self) -> impl Iterator<Item = &(Time, Line<'static>)> {
+    pub fn evidence(&self) -> impl Iterator<Item = (Time, Line<'_>)> {
         self.evidence.iter()
     }
 }
@@ -296,7 +274,8 @@ mod tests {
                 prop_assert_eq!(track.sum, marks.iter().map(|mark| mark.weight).sum::<u32>());
                 prop_assert_eq!(track.newest(), marks.last().map(|mark| mark.at));
                 prop_assert_eq!(track.first, marks.first().map_or(Time::default(), |mark| mark.at));
-                prop_assert!(track.evidence().eq(&said[said.len().saturating_sub(lines)..]));
+                let newest = said[said.len().saturating_sub(lines)..].iter().cloned();
+                prop_assert!(track.evidence().eq(newest));
                 let written = serde_json::to_string(&track).unwrap();
                 prop_assert_eq!(&serde_json::from_str::<Track>(&written).unwrap(), &track);
             }

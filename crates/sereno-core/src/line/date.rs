@@ -60,12 +60,15 @@ fn numeric(c: &mut Cursor<'_>) -> Option<Stamp> {
 }
 
 fn iso(c: &mut Cursor<'_>) -> Option<Stamp> {
-    let year = c.number(4)? as i16;
-    let separator = c.any(b"-/")?;
-    let month = c.number(2)? as u8;
-    c.one(separator)?;
-    let day = c.number(2)? as u8;
-    c.any(b"T ")?;
+    let text: &[u8; 11] = c.text.first_chunk()?;
+    let (century, year) = (two(text, 0), two(text, 2));
+    let (month, day) = (two(text, 5), two(text, 8));
+    let dashes = matches!(text[4], b'-' | b'/') && text[7] == text[4];
+    if (century | year | month | day) >= WRONG || !dashes || !matches!(text[10], b'T' | b' ') {
+        return None;
+    }
+    c.at = 11;
+    let year = i16::from(century) * 100 + i16::from(year);
     let (hour, minute, second) = c.clock()?;
     let micros = c.fraction();
     let offset = c.zone();
@@ -149,6 +152,17 @@ fn checked(
     })
 }
 
+/// What [`two`] gives for what is no number; more than any two digits make, and stays so where
+/// others are added bit by bit.
+const WRONG: u8 = 128;
+
+/// The number that two digits make.
+#[inline]
+fn two(text: &[u8], at: usize) -> u8 {
+    let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+    if tens > 9 || ones > 9 { WRONG } else { tens * 10 + ones }
+}
+
 /// A reader over bytes; every method returns `None` and may leave `at` anywhere when the text
 /// is not what it wants, except where it says otherwise.
 struct Cursor<'a> {
@@ -190,13 +204,16 @@ impl Cursor<'_> {
         self.number(digits).map(|n| n as u8)
     }
 
+    /// `hh:mm:ss`, all at once: what is wrong with it does not matter.
+    #[inline]
     fn clock(&mut self) -> Option<(u8, u8, u8)> {
-        let hour = self.number(2)? as u8;
-        self.one(b':')?;
-        let minute = self.number(2)? as u8;
-        self.one(b':')?;
-        let second = self.number(2)? as u8;
-        Some((hour, minute, second))
+        let text: &[u8; 8] = self.text.get(self.at..)?.first_chunk()?;
+        let (hour, minute, second) = (two(text, 0), two(text, 3), two(text, 6));
+        let sane = (hour | minute | second) < WRONG && text[2] == b':' && text[5] == b':';
+        sane.then(|| {
+            self.at += 8;
+            (hour, minute, second)
+        })
     }
 
     /// A fraction of a second after `.` or `,`; zero, and nothing taken, when there is none.
@@ -252,15 +269,26 @@ impl Cursor<'_> {
         (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)
     }
 
+    #[inline]
     fn month(&mut self) -> Option<u8> {
-        const MONTHS: [&[u8; 3]; 12] = [
-            b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
-            b"Dec",
-        ];
-        let name = self.text.get(self.at..self.at + 3)?;
-        let index = MONTHS.iter().position(|month| month.as_slice() == name)?;
+        let name: &[u8; 3] = self.text.get(self.at..)?.first_chunk()?;
+        let month = match name {
+            b"Jan" => 1,
+            b"Feb" => 2,
+            b"Mar" => 3,
+            b"Apr" => 4,
+            b"May" => 5,
+            b"Jun" => 6,
+            b"Jul" => 7,
+            b"Aug" => 8,
+            b"Sep" => 9,
+            b"Oct" => 10,
+            b"Nov" => 11,
+            b"Dec" => 12,
+            _ => return None,
+        };
         self.at += 3;
-        Some(index as u8 + 1)
+        Some(month)
     }
 
     fn trailing_year(&mut self) -> Option<i16> {

@@ -1,19 +1,27 @@
 //! The headers of log lines: syslog (RFC 3164, RFC 5424, ISO dates), Asterisk's `[default]`,
 //! `[plain]` and syslog forms, and a bare date.
 
-use super::{Record, Style, json, stamp};
+use super::headers::{Memory, date, learn, remember};
+use super::{Record, Stamp, Style, json, stamp};
+use crate::bytes;
 use std::borrow::Cow;
 
 /// Takes a line (without its line break) apart. Never fails: what is not understood is text.
 #[must_use]
 pub fn parse(line: &[u8]) -> Record<'_> {
-    match line.first() {
-        Some(b'{') => json::parse(line).unwrap_or_else(|| bare(line)),
-        Some(b'[') => bracketed(line).unwrap_or_else(|| bare(line)),
-        Some(b'<') => priority(line).unwrap_or_else(|| bare(line)),
-        Some(b'0'..=b'9' | b'A'..=b'Z') => dated(line).unwrap_or_else(|| bare(line)),
-        _ => bare(line),
-    }
+    read(line, &mut None)
+}
+
+/// The same, with a memory.
+pub(super) fn read<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Record<'a> {
+    let record = match line.first() {
+        Some(b'{') => json::parse(line),
+        Some(b'[') => bracketed(line, memory),
+        Some(b'<') => priority(line),
+        Some(b'0'..=b'9' | b'A'..=b'Z') => dated(line, memory),
+        _ => None,
+    };
+    record.unwrap_or_else(|| bare(line))
 }
 
 fn bare(line: &[u8]) -> Record<'_> {
@@ -28,7 +36,7 @@ fn priority(line: &[u8]) -> Option<Record<'_>> {
     }
     match line.get(end + 1..) {
         Some([b'1', b' ', rest @ ..]) => rfc5424(rest),
-        Some(rest) => dated(rest),
+        Some(rest) => dated(rest, &mut None),
         None => None,
     }
 }
@@ -67,48 +75,80 @@ fn after_structured_data(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// A date without brackets, then (if it looks like it) `HOST PROGRAM[PID]: TEXT`.
-fn dated(line: &[u8]) -> Option<Record<'_>> {
-    let (date, used) = stamp(line)?;
+fn dated<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+    let (date, used) = date(line, memory)?;
     let rest = line.get(used..)?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    let plain = Record {
+    let record = syslog(date, rest, memory);
+    Some(record.unwrap_or_else(|| Record {
         stamp: Some(date),
         style: Style::Dated,
         text: Cow::Borrowed(rest),
         ..Record::default()
-    };
-    Some(syslog(date, rest).unwrap_or(plain))
+    }))
 }
 
-fn syslog(date: super::Stamp, rest: &[u8]) -> Option<Record<'_>> {
-    let (host, rest) = word(rest)?;
-    let (program, pid, text) = tag(rest)?;
+fn syslog<'a>(date: Stamp, rest: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+    let seen = memory.as_ref().and_then(|headers| headers.seen.as_ref());
+    let known = seen.filter(|seen| bytes::has(rest, 0, &seen.bytes));
+    let (host, program, rest) = match known.and_then(|seen| Some((seen, seen.host?))) {
+        Some((seen, host)) => {
+            let end = seen.bytes.len() - 1;
+            (&rest[..host], &rest[host + 1..end], &rest[end..])
+        }
+        None => {
+            let (host, rest) = word(rest)?;
+            let (program, rest) = program(rest)?;
+            if rest.first() == Some(&b'[') {
+                learn(memory, |seen| {
+                    for part in [host, b" ", program, b"["] {
+                        seen.bytes.extend_from_slice(part);
+                    }
+                    seen.host = Some(host.len());
+                });
+            }
+            (host, program, rest)
+        }
+    };
+    let (pid, text) = pid(rest)?;
     let record =
         Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
     Some(inner_asterisk(record, text))
 }
 
-/// `PROGRAM[PID]: `, `PROGRAM: ` or `PROGRAM[PID] `. A program's name has no blank, quote or
-/// bracket in it.
-fn tag(rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let end = rest.iter().take(128).position(|b| matches!(b, b'[' | b':' | b' '))?;
-    let program = &rest[..end];
-    if program.is_empty() || program.iter().any(|b| matches!(b, b'"' | b'\'' | b'(' | b'<')) {
-        return None;
-    }
-    let (pid, rest) = match rest.get(end..)? {
-        [b'[', inner @ ..] => {
-            let close = inner.iter().take(12).position(|b| *b == b']')?;
-            let pid = &inner[..close];
-            if pid.is_empty() || !pid.iter().all(u8::is_ascii_digit) {
-                return None;
-            }
-            (pid, &inner[close + 1..])
-        }
+/// How far it is to the first byte of a kind, among so many.
+#[inline]
+fn find(text: &[u8], most: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    text[..text.len().min(most)].iter().position(|byte| wanted(*byte))
+}
+
+/// `PROGRAM[PID]: `, `PROGRAM: ` or `PROGRAM[PID] `: the first part. A program's name has no blank,
+/// quote or bracket in it.
+fn program(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = find(rest, 128, |b| matches!(b, b'[' | b':' | b' '))?;
+    let (program, rest) = rest.split_at(end);
+    let odd = |b: &u8| matches!(b, b'"' | b'\'' | b'(' | b'<');
+    (!program.is_empty() && !program.iter().any(odd)).then_some((program, rest))
+}
+
+/// The other parts: the process and the text.
+fn pid(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (pid, rest) = match rest {
+        [b'[', inner @ ..] => digits_in_brackets(inner)?,
         rest => (&[][..], rest),
     };
     let text = rest.strip_prefix(b":")?;
-    Some((program, pid, text.strip_prefix(b" ").unwrap_or(text)))
+    Some((pid, text.strip_prefix(b" ").unwrap_or(text)))
+}
+
+/// The digits before the bracket that closes, eleven at most, and what follows it.
+#[inline]
+fn digits_in_brackets(inner: &[u8]) -> Option<(&[u8], &[u8])> {
+    let close = find(inner, 12, |b| !b.is_ascii_digit())?;
+    if close == 0 || inner[close] != b']' {
+        return None;
+    }
+    Some((&inner[..close], &inner[close + 1..]))
 }
 
 /// The record of a journal entry, whose syslog header came as fields: what header of its own the
@@ -133,18 +173,33 @@ fn inner_asterisk<'a>(mut record: Record<'a>, text: &'a [u8]) -> Record<'a> {
     record
 }
 
+/// What follows a date in brackets.
+#[inline]
+pub(super) fn behind_brackets(text: &[u8], used: usize) -> Option<&[u8]> {
+    let rest = text.get(used..)?.strip_prefix(b"]")?;
+    Some(rest.strip_prefix(b" ").unwrap_or(rest))
+}
+
 /// `[DATE] LEVEL[lwp][C-xxxxxxxx] file.c: text`, or `[DATE] text` of something else.
-fn bracketed(line: &[u8]) -> Option<Record<'_>> {
-    let (date, used) = stamp(line.get(1..)?)?;
-    let rest = line.get(used + 1..)?.strip_prefix(b"]")?;
-    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+fn bracketed<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+    let text = line.get(1..)?;
+    let (date, used) = date(text, memory)?;
+    let rest = behind_brackets(text, used)?;
     let mut record = Record {
         stamp: Some(date),
         style: Style::Dated,
         text: Cow::Borrowed(rest),
         ..Record::default()
     };
-    if let Some(place) = place(rest) {
+    let place = match memory.as_ref().and_then(|headers| headers.place(rest)) {
+        Some(place) => Some(place),
+        None => {
+            let place = place(rest);
+            place.as_ref().into_iter().for_each(|place| remember(memory, rest, place));
+            place
+        }
+    };
+    if let Some(place) = place {
         record.style = Style::Asterisk;
         record.level = Cow::Borrowed(place.level);
         record.thread = Cow::Borrowed(place.thread);
@@ -154,31 +209,39 @@ fn bracketed(line: &[u8]) -> Option<Record<'_>> {
     Some(record)
 }
 
-struct Place<'a> {
-    level: &'a [u8],
-    thread: &'a [u8],
-    file: &'a [u8],
-    text: &'a [u8],
+/// Where in Asterisk a line was written, and what it says.
+pub(super) struct Place<'a> {
+    pub(super) level: &'a [u8],
+    pub(super) thread: &'a [u8],
+    pub(super) file: &'a [u8],
+    pub(super) text: &'a [u8],
 }
 
-const LEVELS: [&[u8]; 9] =
-    [b"SECURITY", b"NOTICE", b"VERBOSE", b"WARNING", b"ERROR", b"DEBUG", b"DTMF", b"FAX", b"TRACE"];
+/// The level that a text begins with.
+fn level(text: &[u8]) -> Option<&[u8]> {
+    let level: &[u8] = match text.first()? {
+        b'S' => b"SECURITY",
+        b'N' => b"NOTICE",
+        b'V' => b"VERBOSE",
+        b'W' => b"WARNING",
+        b'E' => b"ERROR",
+        b'D' if text.get(1) == Some(&b'E') => b"DEBUG",
+        b'D' => b"DTMF",
+        b'F' => b"FAX",
+        b'T' => b"TRACE",
+        _ => return None,
+    };
+    bytes::has(text, 0, level).then(|| &text[..level.len()])
+}
 
 /// `LEVEL[lwp]` with an optional `[C-call]` and colon, then where in Asterisk it was written:
 /// `file.c: `, `file.c:LINE function: ` or `file.c:LINE in function: ` (main/logger.c).
-fn place(text: &[u8]) -> Option<Place<'_>> {
-    let level = LEVELS
-        .into_iter()
-        .find(|level| text.starts_with(level) && text.get(level.len()) == Some(&b'['))?;
-    let rest = &text[level.len() + 1..];
-    let close = rest.iter().take(12).position(|b| *b == b']')?;
-    let thread = &rest[..close];
-    if thread.is_empty() || !thread.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let mut rest = &rest[close + 1..];
+pub(super) fn place(text: &[u8]) -> Option<Place<'_>> {
+    let level = level(text)?;
+    let rest = text[level.len()..].strip_prefix(b"[")?;
+    let (thread, mut rest) = digits_in_brackets(rest)?;
     if let Some(call) = rest.strip_prefix(b"[C-") {
-        let close = call.iter().take(16).position(|b| *b == b']')?;
+        let close = find(call, 16, |b| b == b']')?;
         rest = &call[close + 1..];
     }
     rest = rest.strip_prefix(b":").unwrap_or(rest);
@@ -186,11 +249,11 @@ fn place(text: &[u8]) -> Option<Place<'_>> {
     // The dialplan's Log() writes as `Ext. EXTENSION`.
     let (file, rest) = match rest.strip_prefix(b"Ext. ") {
         Some(said) => {
-            let colon = said.iter().take(128).position(|b| *b == b':')?;
+            let colon = find(said, 128, |b| b == b':')?;
             (&b"Ext."[..], &said[colon + 1..])
         }
         None => {
-            let end = rest.iter().take(128).position(|b| matches!(b, b':' | b' '))?;
+            let end = find(rest, 128, |b| matches!(b, b':' | b' '))?;
             (&rest[..end], rest.get(end..)?.strip_prefix(b":")?)
         }
     };
@@ -198,7 +261,7 @@ fn place(text: &[u8]) -> Option<Place<'_>> {
         b'0'..=b'9' => {
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
             let rest = rest[digits..].strip_prefix(b" ")?;
-            let colon = rest.iter().take(128).position(|b| *b == b':')?;
+            let colon = find(rest, 128, |b| b == b':')?;
             &rest[colon + 1..]
         }
         _ => rest,

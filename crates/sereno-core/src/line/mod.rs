@@ -6,10 +6,12 @@
 
 pub mod date;
 mod header;
+mod headers;
 mod json;
 
 pub use date::{Dates, Stamp, stamp};
 pub use header::{parse, within};
+pub use headers::Headers;
 
 use std::borrow::Cow;
 

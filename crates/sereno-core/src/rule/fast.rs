@@ -8,7 +8,11 @@
 //! Free text (`.*`, greedy) ends where what follows it begins last. When the walk does not
 //! arrive, nothing is known, and the engine decides. A property test (`tests`) holds both to the same answers.
 
-use memchr::memmem::{Finder, FinderRev};
+mod node;
+
+use crate::bytes;
+use memchr::memmem::FinderRev;
+use node::{Node, walk};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// How many places are tried for the ends of free text before the engine is asked.
@@ -33,20 +37,11 @@ pub(super) struct Walk {
 /// What follows free text: nodes that begin with a literal.
 #[derive(Debug)]
 struct Segment {
-    literal: Finder<'static>,
+    literal: Box<[u8]>,
+    /// The byte of the literal that is seldom found elsewhere, and where it stands.
+    rare: (u8, usize),
     backwards: FinderRev<'static>,
     nodes: Vec<Node>,
-}
-
-#[derive(Debug)]
-enum Node {
-    Literal(Box<[u8]>),
-    Class(Box<[bool; 256]>, u32, u32),
-    /// Every byte but one.
-    Until(u8, u32, u32),
-    Repeat(Vec<Node>, u32, u32),
-    Either(Vec<Vec<Node>>),
-    Group(usize, Vec<Node>),
 }
 
 impl Walk {
@@ -75,7 +70,7 @@ impl Walk {
                     close(before, std::mem::take(&mut current))?;
                     before = Some(group);
                 }
-                None => current.extend(nodes(part)?),
+                None => current.extend(node::nodes(part, &|part| free(part).is_some())?),
             }
         }
         close(before, current)?;
@@ -105,8 +100,8 @@ impl Walk {
                 // Free text to the end.
                 text.len()
             } else {
-                match segment.last(&text[from..end]) {
-                    Some(at) => from + at,
+                match segment.last(text, from, end) {
+                    Some(at) => at,
                     None => return false,
                 }
             };
@@ -114,7 +109,8 @@ impl Walk {
             if *tries == 0 {
                 return false;
             }
-            if let Some(after) = walk(&segment.nodes, text, start, spans)
+            let behind = segment.nodes.get(1..).unwrap_or_default();
+            if let Some(after) = walk(behind, text, start + segment.literal.len(), spans)
                 && self.follow(index + 1, text, after, spans, tries)
             {
                 if let Some(span) = group.and_then(|g| spans.get_mut(g)) {
@@ -126,34 +122,47 @@ impl Walk {
                 return false;
             }
             // The next one to the left may overlap this one.
-            end = start + segment.literal.needle().len() - 1;
+            end = start + segment.literal.len() - 1;
         }
     }
 }
 
 impl Segment {
     fn new(nodes: Vec<Node>) -> Option<Self> {
-        let needle: &[u8] = match nodes.first() {
-            Some(Node::Literal(literal)) => literal,
-            None => b"",
+        let literal: Box<[u8]> = match nodes.first() {
+            Some(Node::Literal(literal)) => literal.bytes.clone(),
+            None => Box::default(),
             Some(_) => return None,
         };
-        let (literal, backwards) = (Finder::new(needle).into_owned(), FinderRev::new(needle));
-        Some(Self { literal, backwards: backwards.into_owned(), nodes })
+        let rare = literal.iter().enumerate().min_by_key(|(_, byte)| frequency(**byte));
+        let rare = rare.map_or((0, 0), |(at, byte)| (*byte, at));
+        let backwards = FinderRev::new(&literal).into_owned();
+        Some(Self { literal, rare, backwards, nodes })
     }
 
-    /// Where its literal begins last.
-    fn last(&self, text: &[u8]) -> Option<usize> {
-        // Looking forward is many times quicker, and it rarely stands there more than once.
-        let mut last = self.literal.find(text)?;
-        for _ in 0..2 {
-            match self.literal.find(&text[last + 1..]) {
-                Some(more) => last += 1 + more,
-                None => return Some(last),
+    /// Where its literal begins last within a part of the text.
+    fn last(&self, text: &[u8], from: usize, end: usize) -> Option<usize> {
+        /// Places where only the rare byte stands, before the whole literal is looked for.
+        const WRONG: usize = 8;
+        let (byte, before) = self.rare;
+        let behind = self.literal.len() - before - 1;
+        let first = from + before;
+        let mut last = end.checked_sub(behind)?;
+        for _ in 0..WRONG {
+            let at = first + memchr::memrchr(byte, text.get(first..last)?)?;
+            if bytes::has(text, at - before, &self.literal) {
+                return Some(at - before);
             }
+            last = at;
         }
-        self.backwards.rfind(text)
+        self.backwards.rfind(text.get(from..last + behind)?).map(|at| from + at)
     }
+}
+
+/// How often a byte stands in log lines, about; what is not here is rare.
+fn frequency(byte: u8) -> usize {
+    const OFTEN: &[u8] = b" e0123456789atinosrdlcu.pm:h/\"'f,-=bgSTPIDACw";
+    OFTEN.iter().rev().position(|often| *often == byte).map_or(0, |place| place + 1)
 }
 
 /// Whether an expression begins with free text.
@@ -184,121 +193,4 @@ fn free(part: &Hir) -> Option<Option<usize>> {
         }
         _ => None,
     }
-}
-
-fn nodes(hir: &Hir) -> Option<Vec<Node>> {
-    Some(match hir.kind() {
-        HirKind::Empty => Vec::new(),
-        HirKind::Look(_) => return None,
-        HirKind::Literal(literal) => vec![Node::Literal(literal.0.clone())],
-        HirKind::Class(class) => vec![class_node(class, 1, 1)?],
-        HirKind::Repetition(repetition) => {
-            if !repetition.greedy || free(hir).is_some() {
-                return None;
-            }
-            let (min, max) = (repetition.min, repetition.max.unwrap_or(u32::MAX));
-            match repetition.sub.kind() {
-                HirKind::Class(class) => vec![class_node(class, min, max)?],
-                _ => vec![Node::Repeat(nodes(&repetition.sub)?, min, max)],
-            }
-        }
-        HirKind::Capture(capture) => {
-            let index = capture.index as usize;
-            if index >= GROUPS {
-                return None;
-            }
-            vec![Node::Group(index, nodes(&capture.sub)?)]
-        }
-        HirKind::Concat(parts) => {
-            let mut all = Vec::new();
-            for part in parts {
-                all.extend(nodes(part)?);
-            }
-            all
-        }
-        HirKind::Alternation(branches) => {
-            vec![Node::Either(branches.iter().map(nodes).collect::<Option<_>>()?)]
-        }
-    })
-}
-
-fn class_node(class: &Class, min: u32, max: u32) -> Option<Node> {
-    let Class::Bytes(class) = class else { return None };
-    let mut table = Box::new([false; 256]);
-    for range in class.ranges() {
-        for byte in range.start()..=range.end() {
-            table[usize::from(byte)] = true;
-        }
-    }
-    let mut others = (0..=u8::MAX).filter(|byte| !table[usize::from(*byte)]);
-    Some(match (others.next(), others.next()) {
-        (Some(only), None) => Node::Until(only, min, max),
-        _ => Node::Class(table, min, max),
-    })
-}
-
-/// Takes the first choice everywhere; `None` when that leads nowhere.
-fn walk(nodes: &[Node], text: &[u8], mut at: usize, spans: &mut Spans) -> Option<usize> {
-    for node in nodes {
-        at = match node {
-            Node::Literal(literal) => {
-                if !text.get(at..)?.starts_with(literal) {
-                    return None;
-                }
-                at + literal.len()
-            }
-            Node::Class(class, min, max) => {
-                let rest = text.get(at..)?;
-                let most = &rest[..rest.len().min(*max as usize)];
-                let run = most.iter().position(|b| !class[usize::from(*b)]).unwrap_or(most.len());
-                if run < *min as usize {
-                    return None;
-                }
-                at + run
-            }
-            Node::Until(byte, min, max) => {
-                let rest = text.get(at..)?;
-                let most = &rest[..rest.len().min(*max as usize)];
-                let run = memchr::memchr(*byte, most).unwrap_or(most.len());
-                if run < *min as usize {
-                    return None;
-                }
-                at + run
-            }
-            Node::Repeat(inner, min, max) => repeat(inner, (*min, *max), text, at, spans)?,
-            Node::Either(branches) => {
-                branches.iter().find_map(|branch| walk(branch, text, at, spans))?
-            }
-            Node::Group(index, inner) => {
-                let end = walk(inner, text, at, spans)?;
-                spans[*index] = (at, end);
-                end
-            }
-        };
-    }
-    Some(at)
-}
-
-fn repeat(
-    inner: &[Node],
-    (min, max): (u32, u32),
-    text: &[u8],
-    mut at: usize,
-    spans: &mut Spans,
-) -> Option<usize> {
-    let mut done = 0;
-    while done < max {
-        let before = *spans;
-        match walk(inner, text, at, spans) {
-            Some(next) if next > at => at = next,
-            Some(_) => break,
-            None => {
-                // What a try that failed had captured is no part of the match.
-                *spans = before;
-                break;
-            }
-        }
-        done += 1;
-    }
-    (done >= min).then_some(at)
 }

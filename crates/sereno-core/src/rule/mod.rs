@@ -18,6 +18,7 @@ pub(crate) mod starts;
 pub use pattern::{Found, Pattern};
 pub use prove::{Proof, prove};
 
+use crate::bytes;
 use crate::line::{Record, Style};
 use regex_automata::util::captures::Captures;
 use spec::{Format, Kind, RuleSpec};
@@ -118,7 +119,8 @@ impl Rule {
     pub fn cares(&self, record: &Record<'_>) -> bool {
         match self.format {
             Format::Syslog => {
-                record.style == Style::Syslog && self.programs.iter().any(|p| p == record.program)
+                record.style == Style::Syslog
+                    && self.programs.iter().any(|p| bytes::same(p, record.program))
             }
             // What has no level is no record of Asterisk's, but may be the end of one.
             Format::Asterisk => true,
@@ -132,26 +134,27 @@ impl Rule {
         record: &'t Record<'_>,
         memory: &mut Memory,
     ) -> Option<(&'r Pattern, Found<'t>)> {
-        self.matched(record, memory).1
+        let (index, found) = self.matched(record, &record.text, memory).1?;
+        Some((self.patterns.get(index)?, found))
     }
 
-    /// The same; and which patterns begin with the fixed text that this one begins with.
-    fn matched<'r, 't>(
-        &'r self,
-        record: &'t Record<'_>,
+    /// The place of the first pattern that matches the text of a record; and which patterns begin
+    /// with the fixed text that this one begins with.
+    fn matched<'t>(
+        &self,
+        record: &Record<'_>,
+        text: &'t [u8],
         memory: &mut Memory,
-    ) -> (Mask, Option<(&'r Pattern, Found<'t>)>) {
+    ) -> (Mask, Option<(usize, Found<'t>)>) {
         memory.0.resize_with(self.patterns.len(), Default::default);
         let headless = self.format == Format::Asterisk && record.level.is_empty();
-        let candidates = self.starts.of(&record.text);
+        let candidates = self.starts.of(text);
         let found = self.listed(candidates).find_map(|(index, pattern)| {
-            if headless && pattern.kind != Kind::Forgery
-                || !pattern.may_match(&record.file, &record.text)
-            {
+            if headless && pattern.kind != Kind::Forgery || !pattern.is_of(&record.file) {
                 return None;
             }
             let captures = &mut memory.0.get_mut(index)?.captures;
-            pattern.find(&record.text, captures).map(|found| (pattern, found))
+            pattern.find(text, captures).map(|found| (index, found))
         });
         (candidates & self.fixed, found)
     }

@@ -5,16 +5,17 @@ use super::literal;
 use super::partial::Partial;
 use super::sender::Sender;
 use super::spec::{Kind, PatternSpec, SessionKey, Step, Trust};
-use crate::addr::parse_addr;
+use crate::addr::parse_addr_within;
+use crate::bytes;
 use regex_automata::Anchored;
 use regex_automata::meta;
 use regex_automata::nfa::thompson::NFA;
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// What the placeholders stand for. `<user>` and `<text>` are whatever a stranger wrote, line
 /// breaks included; the fixed text around them decides where they end.
@@ -30,8 +31,53 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
     ("text", r"(?s-u:.)*"),
 ];
 
+/// What `<addr>` stands for, without its group.
+static ADDRESS: LazyLock<Option<Hir>> = LazyLock::new(|| {
+    let (_, expression) = PLACEHOLDERS.first()?;
+    match parse(expression).ok()?.into_kind() {
+        HirKind::Capture(capture) => Some(*capture.sub),
+        _ => None,
+    }
+});
+
+/// The syntax tree of what stands in an address's group.
+pub(super) fn address() -> Option<&'static Hir> {
+    ADDRESS.as_ref()
+}
+
+/// The syntax tree of an expression.
+fn parse(expression: &str) -> Result<Hir, String> {
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    parser.parse(expression).map_err(|e| e.to_string())
+}
+
 /// Bytes of a pattern's NFA at most; beyond it the pattern is refused.
 const SIZE_LIMIT: usize = 4 << 20;
+
+/// Of an expression with fewer states than this it is clear that its NFA is small enough: a state is
+/// no larger than 64 bytes beside what a class has, whose ranges count as states here.
+const FEW: usize = SIZE_LIMIT / 256;
+
+/// States of an expression's NFA, at most.
+fn states(hir: &Hir) -> usize {
+    let all = |parts: &[Hir]| parts.iter().map(states).fold(0, usize::saturating_add);
+    let own = match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len(),
+        // Beyond ASCII a range is several sequences of ranges.
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len().saturating_mul(64),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(repetition.min).max(1);
+            (states(&repetition.sub) + 2).saturating_mul(times as usize + 1)
+        }
+        HirKind::Capture(capture) => states(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            all(parts).saturating_add(parts.len())
+        }
+    };
+    own.saturating_add(2)
+}
 
 /// Bytes of an expression at most, placeholders expanded.
 const EXPRESSION_BYTES: usize = 16 << 10;
@@ -63,7 +109,7 @@ pub struct Pattern {
     pub(super) starts: Vec<Vec<u8>>,
     pub(super) required: Option<literal::Required>,
     finder: Option<memchr::memmem::Finder<'static>>,
-    once: Option<Vec<u8>>,
+    once: Option<memchr::memmem::Finder<'static>>,
     walk: Option<Walk>,
     engine: Engine,
     slots: Slots,
@@ -82,10 +128,10 @@ impl Engine {
     fn new(expanded: &str, hir: &Hir, walked: bool) -> Result<Self, String> {
         let expression = Arc::from(format!("^(?:{expanded})$"));
         let this = Self { expression, made: OnceLock::new() };
-        if walked {
+        if walked && states(hir) > FEW {
             let config = NFA::config().nfa_size_limit(Some(SIZE_LIMIT));
             NFA::compiler().configure(config).build_from_hir(hir).map_err(|e| e.to_string())?;
-        } else {
+        } else if !walked {
             let _ = this.made.set(Some(this.make()?));
         }
         Ok(this)
@@ -143,12 +189,7 @@ impl Pattern {
         if expanded.len() > EXPRESSION_BYTES {
             return Err(format!("the expression is longer than {EXPRESSION_BYTES} bytes"));
         }
-        let hir = regex_syntax::ParserBuilder::new()
-            .unicode(false)
-            .utf8(false)
-            .build()
-            .parse(&expanded)
-            .map_err(|e| e.to_string())?;
+        let hir = parse(&expanded)?;
         let walk = Walk::new(&hir);
         let engine = Engine::new(&expanded, &hir, walk.is_some())?;
         let group = |name: &str| group(&hir, name);
@@ -191,22 +232,21 @@ impl Pattern {
             starts: literal::starts(&hir),
             required,
             finder,
-            once: spec.once.as_ref().map(|text| text.as_bytes().to_vec()),
+            once: spec.once.as_ref().map(|text| memchr::memmem::Finder::new(text).into_owned()),
             walk,
             engine,
             slots,
         })
     }
 
-    /// Whether a text that begins well could match: the cheap questions first.
-    pub(super) fn may_match(&self, file: &[u8], text: &[u8]) -> bool {
-        (self.files.is_empty() || self.files.iter().any(|f| f == file))
-            && self.finder.as_ref().is_none_or(|finder| finder.find(text).is_some())
+    /// Whether it is about what this file writes.
+    pub(super) fn is_of(&self, file: &[u8]) -> bool {
+        self.files.is_empty() || self.files.iter().any(|f| bytes::same(f, file))
     }
 
     /// Whether a record of this file can be the beginning of the pattern's.
     pub(super) fn begins(&self, file: &[u8]) -> bool {
-        !self.ends && (self.files.is_empty() || self.files.iter().any(|f| f == file))
+        !self.ends && self.is_of(file)
     }
 
     /// Matches a whole text. An address that does not parse is no match.
@@ -216,13 +256,17 @@ impl Pattern {
         captures: &mut Option<Captures>,
     ) -> Option<Found<'t>> {
         // Asked first: a line that is ambiguous is not worth a match.
-        let once = |wanted: &Vec<u8>| memchr::memmem::find_iter(text, wanted).nth(1).is_none();
-        if !self.once.as_ref().is_none_or(once) {
+        let once = self.once.as_ref();
+        if once.is_some_and(|wanted| wanted.find_iter(text).nth(1).is_some()) {
             return None;
         }
         let mut spans = [fast::UNSET; fast::GROUPS];
         let walked = self.walk.as_ref().is_some_and(|walk| walk.find(text, &mut spans));
         if !walked {
+            // Where the walk does not arrive, a text without the literal is not worth the engine.
+            if self.finder.as_ref().is_some_and(|finder| finder.find(text).is_none()) {
+                return None;
+            }
             spans = [fast::UNSET; fast::GROUPS];
             self.engine(text, captures, &mut spans)?;
         }
@@ -230,16 +274,18 @@ impl Pattern {
             let (start, end) = *spans.get(slot?)?;
             text.get(start..end)
         };
-        let addr = match get(self.slots.addr) {
-            Some(text) => Some(parse_addr(text)?),
-            None => None,
+        let addr = match self.slots.addr.and_then(|slot| spans.get(slot)) {
+            Some((start, end)) if end <= &text.len() => {
+                Some(parse_addr_within(text, *start, *end)?)
+            }
+            _ => None,
         };
         Some(Found {
             addr,
-            port: get(self.slots.port).and_then(number),
+            port: get(self.slots.port).and_then(bytes::number),
             user: get(self.slots.user),
             session: get(self.slots.session),
-            times: get(self.slots.times).and_then(number).unwrap_or(1).max(1),
+            times: get(self.slots.times).and_then(bytes::number).unwrap_or(1).max(1),
             stream: get(self.slots.stream).is_some(),
         })
     }
@@ -248,7 +294,12 @@ impl Pattern {
     /// stranger's text stands before the address.
     pub(super) fn sender(&self, text: &[u8]) -> Option<Found<'static>> {
         let (addr, port) = self.sender.as_ref()?.find(text)?;
-        Some(Found { addr: Some(addr), port: port.and_then(number), times: 1, ..Found::default() })
+        Some(Found {
+            addr: Some(addr),
+            port: port.and_then(bytes::number),
+            times: 1,
+            ..Found::default()
+        })
     }
 
     /// Whether [`Pattern::sender`] can tell anything.
@@ -304,10 +355,6 @@ fn group(hir: &Hir, name: &str) -> Option<usize> {
         }
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
     }
-}
-
-fn number(digits: &[u8]) -> Option<u16> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Replaces the rule's own definitions, then the placeholders.

@@ -183,7 +183,7 @@ impl Shell {
             else {
                 continue;
             };
-            let moment = |(at, line): &(Time, Line<'static>)| Moment {
+            let moment = |(at, line): &(Time, Line<'_>)| Moment {
                 time: *at,
                 kind: "failure".to_owned(),
                 jail: Some(policy.name),
@@ -191,7 +191,7 @@ impl Shell {
                 text: line.to_string(),
                 ..Moment::default()
             };
-            timeline.extend(track.evidence().map(|line| (line.0, moment(line))));
+            timeline.extend(track.evidence().map(|line| (line.0, moment(&line))));
         }
         let timeline = in_order(timeline);
         Reply::Why { bans, timeline, observing: self.guard.hands.observing() }

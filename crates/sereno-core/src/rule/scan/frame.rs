@@ -1,6 +1,6 @@
 //! Where the records of Asterisk's text formats begin and end.
 
-use crate::line::{Record, Style, parse, without_colours};
+use crate::line::{Headers, Record, Style, parse, without_colours};
 use std::borrow::Cow;
 
 /// What Asterisk writes of one message at most: `format_log_message_ap` (main/logger.c) cuts it
@@ -35,7 +35,7 @@ pub(super) fn framed<'a>(record: Record<'a>, frame: Option<Style>, line: &'a [u8
 }
 
 /// Whether a line starts with a header of its own, as this log's lines do.
-fn has_header(line: &[u8], frame: Option<Style>) -> bool {
+fn has_header(line: &[u8], frame: Option<Style>, headers: &Headers) -> bool {
     let clean;
     let line = match line.first() {
         Some(0x1b) => {
@@ -46,7 +46,7 @@ fn has_header(line: &[u8], frame: Option<Style>) -> bool {
     };
     match line.first() {
         Some(b'[' | b'<' | b'{' | b'0'..=b'9' | b'A'..=b'Z') => {
-            let style = parse(line).style;
+            let style = headers.style(line);
             frame.map_or(style != Style::Bare, |frame| frame == style)
         }
         _ => false,
@@ -54,11 +54,16 @@ fn has_header(line: &[u8], frame: Option<Style>) -> bool {
 }
 
 /// Where the record starts to which the line at `start` belongs.
-pub(super) fn head_of_record(block: &[u8], start: usize, frame: Option<Style>) -> usize {
+pub(super) fn head_of_record(
+    block: &[u8],
+    start: usize,
+    frame: Option<Style>,
+    headers: &Headers,
+) -> usize {
     let mut head = start;
     while head > 0
         && start - head <= RECORD_BYTES
-        && !has_header(&block[head..line_end(block, head)], frame)
+        && !has_header(&block[head..line_end(block, head)], frame, headers)
     {
         head = memchr::memrchr(b'\n', &block[..head - 1]).map_or(0, |i| i + 1);
     }
@@ -67,11 +72,16 @@ pub(super) fn head_of_record(block: &[u8], start: usize, frame: Option<Style>) -
 
 /// Where the record ends whose (so far) last line ends at `end`: at the latest where it has too
 /// many bytes to be one.
-pub(super) fn end_of_record(block: &[u8], mut end: usize, frame: Option<Style>) -> usize {
+pub(super) fn end_of_record(
+    block: &[u8],
+    mut end: usize,
+    frame: Option<Style>,
+    headers: &Headers,
+) -> usize {
     let limit = end.saturating_add(RECORD_BYTES);
     while end <= limit && end + 1 < block.len() {
         let next_end = line_end(block, end + 1);
-        if has_header(&block[end + 1..next_end], frame) {
+        if has_header(&block[end + 1..next_end], frame, headers) {
             break;
         }
         end = next_end;
@@ -81,7 +91,12 @@ pub(super) fn end_of_record(block: &[u8], mut end: usize, frame: Option<Style>) 
 
 /// Where the record at `head` was cut off for its length, and the next one follows without a
 /// line break between them; `None` when it was not.
-pub(super) fn seam(block: &[u8], head: usize, frame: Option<Style>) -> Option<usize> {
+pub(super) fn seam(
+    block: &[u8],
+    head: usize,
+    frame: Option<Style>,
+    headers: &Headers,
+) -> Option<usize> {
     let line = &block[head..line_end(block, head)];
     let record = parse(line);
     if record.style != Style::Asterisk {
@@ -89,14 +104,15 @@ pub(super) fn seam(block: &[u8], head: usize, frame: Option<Style>) -> Option<us
     }
     let at = head + line.len() - record.text.len() + TEXT_BYTES;
     let inside = at.checked_sub(1).and_then(|before| block.get(before)) != Some(&b'\n');
-    (inside && at < block.len() && has_header(&block[at..line_end(block, at)], frame)).then_some(at)
+    (inside && at < block.len() && has_header(&block[at..line_end(block, at)], frame, headers))
+        .then_some(at)
 }
 
 /// Where the last record of the block starts.
-pub(super) fn last_record(block: &[u8], frame: Option<Style>) -> usize {
+pub(super) fn last_record(block: &[u8], frame: Option<Style>, headers: &Headers) -> usize {
     let body = block.strip_suffix(b"\n").unwrap_or(block);
     let start = memchr::memrchr(b'\n', body).map_or(0, |i| i + 1);
-    let head = head_of_record(block, start, frame);
+    let head = head_of_record(block, start, frame, headers);
     // A block that is one record, or one without an end in sight, is read as it is.
     if head == 0 || block.len() - head > RECORD_BYTES { block.len() } else { head }
 }

@@ -8,18 +8,21 @@
 //! inside was written by the stranger.
 
 mod candidate;
+mod ear;
 mod frame;
 mod stitch;
 mod streak;
 
+pub use ear::Ear;
 pub(super) use frame::RECORD_BYTES;
 
 use super::spec::Format;
 use super::{Found, Memory, Pattern, Rule};
-use crate::line::{Dates, Record, Style, within};
+use crate::line::{Dates, Headers, Record, Style, within};
 use crate::time::Time;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use candidate::Step;
+use ear::{Out, Waiting};
 use frame::{breaks, last_record};
 use std::sync::Arc;
 use streak::Streaks;
@@ -49,6 +52,8 @@ pub struct Hit<'a> {
     pub reach: u64,
     /// Whether it cannot be a part of another: an entry of the journal, or a line of JSON.
     pub alone: bool,
+    /// What joins it to the lines of its session, once somebody worked that out.
+    pub(in crate::rule) session: Option<u64>,
 }
 
 /// Bytes that are read in one block to find out whether records were cut: beyond it, those that
@@ -96,6 +101,7 @@ pub struct Scan {
     memories: Vec<Memory>,
     gate: Option<AhoCorasick>,
     multiline: bool,
+    headers: Headers,
     dates: Dates,
     counts: Counts,
     streaks: Streaks,
@@ -134,6 +140,7 @@ impl Scan {
             memories,
             gate,
             multiline,
+            headers: Headers::default(),
             dates,
             counts: Counts::default(),
             streaks: Streaks::default(),
@@ -173,8 +180,29 @@ impl Scan {
         now: Time,
         emit: &mut dyn FnMut(Hit<'_>),
     ) -> usize {
+        self.read_lines(block, behind, now, &mut Out::at_once(emit))
+    }
+
+    /// The same for somebody who wants to know what comes: hits are given in bursts.
+    pub fn read_ahead(
+        &mut self,
+        block: &[u8],
+        behind: Behind,
+        now: Time,
+        ear: &mut dyn Ear,
+    ) -> usize {
+        self.read_lines(block, behind, now, &mut Out::in_bursts(ear))
+    }
+
+    fn read_lines<'b>(
+        &mut self,
+        block: &'b [u8],
+        behind: Behind,
+        now: Time,
+        out: &mut Out<'b, '_>,
+    ) -> usize {
         let end = if behind == Behind::More && self.multiline {
-            last_record(block, self.frame)
+            last_record(block, self.frame, &self.headers)
         } else {
             block.len()
         };
@@ -189,7 +217,7 @@ impl Scan {
                 *number += breaks(&block[counted..start]);
                 counted = start;
             }
-            match self.candidate(block, start, behind, now, emit) {
+            match self.candidate(block, start, behind, now, out) {
                 Step::On(next) => at = next,
                 Step::Open(head) => {
                     // Its lines are counted when they are given again.
@@ -206,6 +234,7 @@ impl Scan {
             *number += breaks(&block[counted..used]);
         }
         self.position += used as u64;
+        out.flush(&self.rules);
         used
     }
 
@@ -218,17 +247,17 @@ impl Scan {
         }
         self.counts.candidates += 1;
         self.position += record.text.len() as u64;
-        self.matched(
-            &within(record),
-            Place {
-                line: &record.text,
-                when: Some(when),
-                position: self.position,
-                alone: true,
-                ..Place::default()
-            },
-            emit,
-        );
+        let place = Place {
+            line: &record.text,
+            when: Some(when),
+            position: self.position,
+            alone: true,
+            ..Place::default()
+        };
+        let record = within(record);
+        self.matched(&record, &record.text, place, &mut |rules, found| {
+            found.hit(rules, &record).into_iter().for_each(&mut *emit);
+        });
     }
 
     fn next_candidate(&self, block: &[u8], at: usize) -> Option<usize> {
@@ -238,11 +267,13 @@ impl Scan {
         }
     }
 
-    fn matched(
+    /// Matches the text of a record; says whether anything did.
+    fn matched<'t>(
         &mut self,
         record: &Record<'_>,
-        place: Place<'_>,
-        emit: &mut dyn FnMut(Hit<'_>),
+        text: &'t [u8],
+        place: Place<'t>,
+        take: &mut dyn FnMut(&[Arc<Rule>], Waiting<'t>),
     ) -> bool {
         let place = Place { number: self.number.unwrap_or(0), ..place };
         let (mut any, mut cared, mut kind) = (false, false, 0);
@@ -251,12 +282,12 @@ impl Scan {
                 continue;
             }
             cared = true;
-            let (begins, hit) = rule.matched(record, memory);
+            let (begins, hit) = rule.matched(record, text, memory);
             kind |= begins;
             if let Some((pattern, mut found)) = hit {
                 any = true;
                 found.times = found.times.saturating_mul(place.repeated.max(1));
-                emit(place.hit(index, pattern, found, record));
+                take(&self.rules, Waiting { rule: index, pattern, found, place });
             }
         }
         self.counts.hits += u64::from(any);
@@ -294,6 +325,19 @@ impl<'a> Place<'a> {
         record: &'a Record<'a>,
     ) -> Hit<'a> {
         let Self { line, when, position, number, stitched, reach, alone, .. } = self;
-        Hit { rule, pattern, found, record, when, line, number, position, stitched, reach, alone }
+        Hit {
+            rule,
+            pattern,
+            found,
+            record,
+            when,
+            line,
+            number,
+            position,
+            stitched,
+            reach,
+            alone,
+            session: None,
+        }
     }
 }

@@ -37,6 +37,12 @@ impl Streaks {
             return;
         }
         let at = match self.kinds.iter().position(|kind| kind.mask == mask) {
+            // Lines come in runs of a kind. What was written just now is not moved, for that would
+            // have to wait for the writing.
+            Some(at) if at > 0 => {
+                self.kinds.swap(at, at - 1);
+                at - 1
+            }
             Some(at) => at,
             None if self.kinds.len() < KINDS => {
                 self.kinds.push(Kind { mask, understood: 0, seen: 0 });
@@ -47,10 +53,6 @@ impl Streaks {
         if let Some(kind) = self.kinds.get_mut(at) {
             kind.understood = kind.understood << 1 | u128::from(understood);
             kind.seen = (kind.seen + 1).min(WINDOW);
-        }
-        // Lines come in runs of a kind.
-        if at > 0 {
-            self.kinds.swap(at, at - 1);
         }
     }
 

@@ -18,6 +18,7 @@ pub use verdict::{Line, Verdict};
 
 use super::scan::Hit;
 use super::spec::{Kind, SessionKey, Trust};
+use crate::bytes;
 use crate::cap::{Capped, Hashed};
 use crate::line::Style;
 use crate::time::Time;
@@ -28,7 +29,7 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
-use verdict::{spoofable, verdict};
+use verdict::{Accounts, spoofable, verdict};
 use warden::{Belief, Warden};
 
 /// Sessions remembered per source.
@@ -64,6 +65,9 @@ pub struct Desk {
     tallies: Capped<u64, Tally, Hashed>,
     challenges: Capped<u64, Challenge, Hashed>,
     shuffle: RandomState,
+    /// The host of the last line that had one, and its hash.
+    host: (Vec<u8>, u64),
+    accounts: Accounts,
     pairs: Capped<(IpAddr, u16), Pair>,
     held: VecDeque<Held>,
     /// Sessions of which a security event lost its address, and how many did.
@@ -96,10 +100,13 @@ struct Held {
 
 impl Default for Desk {
     fn default() -> Self {
+        let shuffle = RandomState::new();
         Self {
             tallies: Capped::new(SESSIONS),
             challenges: Capped::new(SESSIONS),
-            shuffle: RandomState::new(),
+            host: (Vec::new(), shuffle.hash_one((1u8, [0u8; 0].as_slice()))),
+            shuffle,
+            accounts: Accounts::default(),
             pairs: Capped::new(HELD),
             held: VecDeque::new(),
             cut: Capped::new(FRAMED),
@@ -133,6 +140,18 @@ impl Desk {
         [held, pair, challenge].into_iter().flatten().min()
     }
 
+    /// Hits of this rule come next: finds out what sessions they are of, and brings those near.
+    pub(crate) fn expect(&mut self, rule: usize, hits: &mut [Hit<'_>]) {
+        let mine = |hit: &&mut Hit<'_>| {
+            hit.rule == rule && hit.pattern.kind == Kind::Failure && !hit.stitched
+        };
+        for hit in hits.iter_mut().filter(mine) {
+            hit.session = Some(self.session_key(hit));
+        }
+        let keys = hits.iter().filter(|hit| hit.rule == rule);
+        self.tallies.expect(keys.filter_map(|hit| hit.session.as_ref()));
+    }
+
     /// Takes a hit that happened at `at`; gives what it amounts to.
     pub fn take(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         self.advance(at, out);
@@ -163,13 +182,18 @@ impl Desk {
         match hit.pattern.kind {
             Kind::Neutral if hit.pattern.trust == Trust::Voucher => self.cut_short(hit),
             Kind::Neutral | Kind::Forgery => {}
-            Kind::End => drop(self.tallies.remove(&session_key(&self.shuffle, hit))),
+            Kind::End => {
+                let key = self.session_key(hit);
+                self.tallies.remove(&key);
+            }
             Kind::Success => {
-                self.challenges.remove(&challenge_key(&self.shuffle, hit));
+                if !self.challenges.is_empty() {
+                    self.challenges.remove(&challenge_key(&self.shuffle, hit));
+                }
                 let claimed = hit.pattern.trust == Trust::Voucher;
                 if claimed && hit.found.addr.is_some_and(|addr| self.is_framed(addr, at)) {
                     self.kept.unvouched += 1;
-                } else if let Some(verdict) = verdict(hit, at, None) {
+                } else if let Some(verdict) = verdict(hit, at, None, &mut self.accounts) {
                     out(&verdict);
                 }
             }
@@ -251,19 +275,21 @@ impl Desk {
 
     fn tally<'a>(&mut self, hit: &Hit<'a>, at: Time) -> Option<Verdict<'a>> {
         if hit.pattern.session == SessionKey::None {
-            return verdict(hit, at, None);
+            return verdict(hit, at, None, &mut self.accounts);
         }
-        let (tally, _) = self.tallies.entry(session_key(&self.shuffle, hit));
+        let key = self.session_key(hit);
+        let (tally, _) = self.tallies.entry(key);
         tally.refresh(hit.found.addr, at);
         tally.add(hit.pattern.step, hit.found.times);
         let (weight, proved) = tally.due(hit.pattern.weight, spoofable(hit));
         let addr = tally.addr;
-        let verdict = (weight + proved > 0).then(|| verdict(hit, at, addr)).flatten();
+        let verdict =
+            (weight + proved > 0).then(|| verdict(hit, at, addr, &mut self.accounts)).flatten();
         verdict.map(|verdict| Verdict { weight, proved, ..verdict })
     }
 
     fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
-        let key = session_key(&self.shuffle, hit);
+        let key = self.session_key(hit);
         if let Some(tally) = self.tallies.get(&key)
             && tally.at_the_door()
         {
@@ -271,7 +297,10 @@ impl Desk {
             let heaviest = tally.heaviest;
             let (weight, _) = tally.due(heaviest, true);
             if weight > 0 {
-                out_some(verdict(hit, at, None).map(|v| Verdict { weight, ..v }), out);
+                out_some(
+                    verdict(hit, at, None, &mut self.accounts).map(|v| Verdict { weight, ..v }),
+                    out,
+                );
             }
             return;
         }
@@ -279,7 +308,7 @@ impl Desk {
         let call = hit.found.user.is_some_and(|user| user.starts_with(b"sip"));
         let (challenge, gone) = self.challenges.entry(challenge_key(&self.shuffle, hit));
         self.kept.overrun += u64::from(gone.is_some());
-        let Some(fresh) = verdict(hit, at, None) else { return };
+        let Some(fresh) = verdict(hit, at, None, &mut self.accounts) else { return };
         let fresh = Verdict { good: false, ..fresh }.to_owned();
         challenge.claimed = claimed;
         challenge.call = call;
@@ -372,15 +401,31 @@ fn out_some(verdict: Option<Verdict<'_>>, out: &mut dyn FnMut(&Verdict<'_>)) {
     }
 }
 
-/// What joins the lines of one attempt, as a number.
-fn session_key(shuffle: &RandomState, hit: &Hit<'_>) -> u64 {
-    let found = &hit.found;
-    match hit.pattern.session {
-        SessionKey::None => 0,
-        SessionKey::Process => shuffle.hash_one((1u8, hit.record.host, hit.record.pid)),
-        SessionKey::Peer => shuffle.hash_one((2u8, found.addr, found.port)),
-        SessionKey::Addr => shuffle.hash_one((3u8, found.addr)),
-        SessionKey::Field => shuffle.hash_one((4u8, found.addr, found.session)),
+impl Desk {
+    /// What joins the lines of one attempt, as a number.
+    fn session_key(&mut self, hit: &Hit<'_>) -> u64 {
+        if let Some(known) = hit.session {
+            return known;
+        }
+        let (shuffle, found) = (&self.shuffle, &hit.found);
+        match hit.pattern.session {
+            SessionKey::None => 0,
+            SessionKey::Process => {
+                // Of a log most lines are of one host.
+                if !bytes::same(&self.host.0, hit.record.host) {
+                    self.host =
+                        (hit.record.host.to_vec(), shuffle.hash_one((1u8, hit.record.host)));
+                }
+                let pid = hit.record.pid;
+                match pid.len() {
+                    0..=16 => shuffle.hash_one((self.host.1, bytes::sixteen(pid, 0))),
+                    _ => shuffle.hash_one((7u8, self.host.1, pid)),
+                }
+            }
+            SessionKey::Peer => shuffle.hash_one((2u8, found.addr, found.port)),
+            SessionKey::Addr => shuffle.hash_one((3u8, found.addr)),
+            SessionKey::Field => shuffle.hash_one((4u8, found.addr, found.session)),
+        }
     }
 }
 

@@ -124,7 +124,9 @@ impl Desk {
         match pair.twins.pop_front() {
             Some(verdict) => out(&verdict),
             None => {
-                pair.vouch(verdict(hit, at, None).map_or(0, |verdict| verdict.account));
+                pair.vouch(
+                    verdict(hit, at, None, &mut self.accounts).map_or(0, |verdict| verdict.account),
+                );
                 pair.since = at;
             }
         }
@@ -132,7 +134,7 @@ impl Desk {
 
     /// A line whose address is true and which waits for its security event.
     pub(super) fn twin(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
-        let Some(verdict) = verdict(hit, at, None) else { return };
+        let Some(verdict) = verdict(hit, at, None, &mut self.accounts) else { return };
         let (pair, gone) = self.pairs.entry((verdict.addr, hit.found.port.unwrap_or(0)));
         self.kept.overrun += u64::from(gone.is_some());
         if pair.vouchers.pop_front().is_some() {

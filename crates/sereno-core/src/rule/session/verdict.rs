@@ -1,6 +1,7 @@
 //! What a hit amounts to: who, when, how much, and the line that says so.
 
 use crate::addr::Prefix;
+use crate::bytes;
 use crate::ledger::Captures;
 use crate::rule::scan::Hit;
 use crate::rule::spec::{Kind, Trust};
@@ -69,15 +70,9 @@ impl<'a> Line<'a> {
         Line(Cow::Owned(self.0.to_vec()))
     }
 
-    /// Becomes a copy of another, in the room it has.
-    pub(crate) fn copy(&mut self, from: &Line<'_>) {
-        match &mut self.0 {
-            Cow::Owned(mine) => {
-                mine.clear();
-                mine.extend_from_slice(&from.0);
-            }
-            Cow::Borrowed(_) => self.0 = Cow::Owned(from.0.to_vec()),
-        }
+    /// Its bytes as they were written.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -101,7 +96,12 @@ impl<'de> Deserialize<'de> for Line<'static> {
 }
 
 /// The hit as a verdict; `None` when nobody can be named.
-pub(super) fn verdict<'a>(hit: &Hit<'a>, at: Time, known: Option<IpAddr>) -> Option<Verdict<'a>> {
+pub(super) fn verdict<'a>(
+    hit: &Hit<'a>,
+    at: Time,
+    known: Option<IpAddr>,
+    accounts: &mut Accounts,
+) -> Option<Verdict<'a>> {
     let addr = hit.found.addr.or(known)?;
     let user = hit.found.user.unwrap_or_default();
     Some(Verdict {
@@ -111,7 +111,7 @@ pub(super) fn verdict<'a>(hit: &Hit<'a>, at: Time, known: Option<IpAddr>) -> Opt
         good: hit.pattern.kind == Kind::Success,
         weight: u32::from(hit.pattern.weight) * u32::from(hit.found.times),
         proved: 0,
-        account: account(user),
+        account: accounts.of(user),
         spoofable: spoofable(hit),
         pattern: Arc::clone(&hit.pattern.id),
         line: Line::new(hit.line),
@@ -145,10 +145,56 @@ pub(crate) fn account(user: &[u8]) -> u64 {
     if name.is_empty() || name == b"<unknown>" { 0 } else { hash(&(name,)).max(1) }
 }
 
+/// The numbers of accounts that were tried lately: the same few are tried again and again, and to
+/// find a number costs less than to make it.
+#[derive(Debug)]
+pub(super) struct Accounts(Box<[(u128, u64); Self::MOST]>);
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self(Box::new([(0, 0); Self::MOST]))
+    }
+}
+
+impl Accounts {
+    const MOST: usize = 64;
+
+    /// The same as [`account`].
+    fn of(&mut self, user: &[u8]) -> u64 {
+        if !(1..16).contains(&user.len()) {
+            return account(user);
+        }
+        // The name, and its length in the last place.
+        let name = bytes::sixteen(user, 0) | (user.len() as u128) << 120;
+        let mixed = (name as u64 ^ (name >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let slot = &mut self.0[(mixed >> 32) as usize % Self::MOST];
+        if slot.0 != name {
+            *slot = (name, account(user));
+        }
+        slot.1
+    }
+}
+
 /// A hash that is the same after a restart. It tells accounts apart, it does not defend: no map
 /// is made of it.
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_that_are_remembered_are_the_same(users in proptest::collection::vec("[ab:\\x00]{0,3}|sip:[a-c]{0,20}@?", 0..200)) {
+            let mut accounts = Accounts::default();
+            for user in &users {
+                prop_assert_eq!(accounts.of(user.as_bytes()), account(user.as_bytes()));
+            }
+        }
+    }
 }
