@@ -73,7 +73,7 @@ pub enum GateCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Write the policy in force as a [gate] of a file: what was confirmed, whatever the files say.
+    /// Write the policy in force as the `[gate]` of a file: what was confirmed, whatever the files say.
     Save {
         /// Where to; - is standard output.
         #[arg(value_name = "FILE", default_value = "-")]
