@@ -38,4 +38,6 @@ pub struct Imported {
     pub policy: Policy,
     /// What there is to know of it, in the order of files and lines.
     pub remarks: Vec<Told>,
+    /// There was nothing about what comes in: the policy lets in everything, and is not to be used.
+    pub empty: bool,
 }

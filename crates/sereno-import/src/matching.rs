@@ -42,6 +42,8 @@ pub(crate) struct Match {
     pub(crate) limit: Option<u32>,
     /// Matches what goes over the rate or the limit, not what is within.
     pub(crate) over: bool,
+    /// `from` is everybody but somebody.
+    pub(crate) all_but: bool,
     /// Conditions that a policy does not have.
     pub(crate) odd: Vec<String>,
 }
@@ -60,6 +62,7 @@ impl Match {
             rate: None,
             limit: None,
             over: false,
+            all_but: false,
             odd: Vec::new(),
         }
     }
@@ -81,6 +84,7 @@ impl Match {
             rate: other.rate.or(self.rate),
             limit: other.limit.or(self.limit),
             over: self.over || other.over,
+            all_but: self.all_but || other.all_but,
             odd: [&self.odd[..], &other.odd[..]].concat(),
         };
         (both.states != 0).then_some(both)
@@ -105,7 +109,8 @@ impl Match {
 
     fn asks_as(&self, other: &Self) -> bool {
         let plain = |one: &Self| {
-            let mut one = Self { odd: Vec::new(), rate: None, limit: None, ..one.clone() };
+            let mut one =
+                Self { odd: Vec::new(), rate: None, limit: None, all_but: false, ..one.clone() };
             for list in [&mut one.from, &mut one.to].into_iter().flatten() {
                 list.sort_unstable_by_key(|prefix| (prefix.addr(), prefix.bits()));
                 list.dedup();

@@ -60,6 +60,11 @@ pub enum Remark {
     Target(String),
     /// A line for a shell, not for a firewall.
     Shell,
+    /// A rule in a function, under a condition or in a loop. Whether leaving it out opens something.
+    Conditional {
+        /// Whether it shut something.
+        opens: bool,
+    },
     /// A chain of bans that a program keeps.
     Bans(String),
     /// A word that nobody understands, or a value that is none.
@@ -122,6 +127,7 @@ impl Remark {
             | Self::Condition { .. }
             | Self::Target(_)
             | Self::Shell
+            | Self::Conditional { .. }
             | Self::Bans(_)
             | Self::Word(_)
             | Self::TooMany

@@ -61,6 +61,13 @@ fn who_is_listed_does_not_arrive() {
     assert!(hit("10.9.0.2", 22) && hit("10.9.1.3", 22) && hit("fd09:0:0:1::3", 22));
     assert!(!hit("10.9.1.2", 80) && !hit("10.9.0.3", 22));
     kernel.put_lists(TABLE, &roster, &[(name("bad"), &bad)]).unwrap();
+    // What stays the same of it is no hindrance, nor is a network around it.
+    for more in ["fd09:0:0:2::/64", "10.9.1.128/25", "10.9.0.0/16"] {
+        let bad = list(&["10.9.0.2", "10.9.1.0/24", "fd09:0:0:1::/64", more]);
+        kernel.put_list(TABLE, name("bad"), &bad).unwrap();
+        assert!(!hit("10.9.1.2", 80) && !hit("10.9.0.2", 80), "{more}");
+    }
+    kernel.put_list(TABLE, name("bad"), &bad).unwrap();
     assert!(kernel.listed(TABLE, &roster).unwrap()[0].1 > counted[0].1);
     assert!(hit("10.9.0.3", 22) && !hit("10.9.0.2", 22));
     net.nft(&["flush", "ruleset"], "");
@@ -158,7 +165,7 @@ fn a_million_fit_beside_bans() {
     kernel.install(&gate, Contents::bans(&holds), NOW).unwrap();
     keeper.put_lists(TABLE, &roster, &lists).unwrap();
     println!("100,000 bans and a list of 1,000,000: {:?}", start.elapsed());
-    assert!(start.elapsed() < Duration::from_secs(10), "a bound for a busy machine");
+    assert!(start.elapsed() < Duration::from_secs(90), "a bound for a busy machine");
     let start = Instant::now();
     keeper.put_list(TABLE, name("million"), &million).unwrap();
     println!("replaced: {:?}", start.elapsed());
@@ -168,7 +175,7 @@ fn a_million_fit_beside_bans() {
         kernel.apply(&gate, &[Change::Ban(hold(200_000 + n))], NOW).remove(0).unwrap();
     }
     println!("a ban beside them: {:?}", start.elapsed() / 10_000);
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(20));
     let start = Instant::now();
     keeper.remove_lists(TABLE).unwrap();
     println!("taken away: {:?}", start.elapsed());

@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         why: String,
     ) {
         let (place, text) = (scope.place(node), scope.text(node));
-        self.made.push(Made { rule, why, place, text, last: false });
+        self.made.push(Made { rule, why, place, text, last: false, all_but: false });
     }
 
     fn finish(mut self) -> Imported {
@@ -197,7 +197,8 @@ impl<'a> Reader<'a> {
         let rules = self.made.into_iter().map(|made| made.rule.written(&made.why)).collect();
         let policy =
             Policy { zones: self.zones, rules, ping: false, asymmetric: false, cut: false };
-        Imported { policy, remarks: self.notes.into_told() }
+        let empty = policy.rules.is_empty() && policy.zones.is_empty();
+        Imported { policy, remarks: self.notes.into_told(), empty }
     }
 }
 

@@ -70,7 +70,7 @@ impl Reader<'_> {
             return Err(Remark::Needed);
         }
         let (place, text) = (scope.place(node), scope.text(node));
-        Ok(Made { rule, why, place, text, last: false })
+        Ok(Made { rule, why, place, text, last: false, all_but: false })
     }
 }
 

@@ -45,7 +45,8 @@ pub(super) enum Kind {
 pub(super) fn lines(text: &str, source: usize, notes: &mut Notes) -> Vec<Said> {
     let page = text.lines().any(|line| bare(line, true) != line.trim())
         && !text.lines().any(|line| is_command(line.trim_start()));
-    let mut reader = Reader { source, variables: BTreeMap::new(), said: Vec::new(), notes };
+    let mut reader =
+        Reader { source, depth: 0, variables: BTreeMap::new(), said: Vec::new(), notes };
     let mut lines = text.lines().enumerate().peekable();
     while let Some((at, line)) = lines.next() {
         let mut whole = bare(line, page).to_owned();
@@ -105,6 +106,8 @@ fn family(program: &str) -> Option<Family> {
 
 struct Reader<'n> {
     source: usize,
+    /// Within so many functions, conditions and loops.
+    depth: usize,
     variables: BTreeMap<String, String>,
     said: Vec<Said>,
     notes: &'n mut Notes,
@@ -114,6 +117,17 @@ impl Reader<'_> {
     fn line(&mut self, number: usize, line: &str) {
         let place = Place { source: self.source, line: number };
         if line.is_empty() || line.starts_with('#') {
+            return;
+        }
+        let (before, blocks) = (self.depth, blocks(line));
+        self.depth = (before + blocks.0).saturating_sub(blocks.1);
+        let is_rule = line.split([';', ' ', '\t']).any(is_command);
+        if (before > 0 || blocks != (0, 0)) && !line.starts_with(['*', ':']) {
+            // Nobody knows here whether it is run.
+            if is_rule {
+                let opens = line.contains("DROP") || line.contains("REJECT");
+                self.notes.say(place, line, Remark::Conditional { opens });
+            }
             return;
         }
         let put = |kind| Said { place, text: line.to_owned(), kind };
@@ -178,6 +192,22 @@ impl Reader<'_> {
             self.notes.say(place, line, Remark::Shell);
             return;
         };
+        // What stands behind another program's word is done if that likes it.
+        let own = |words: &Vec<String>| {
+            let counted =
+                |word: &str| word.len() > 2 && word.starts_with('[') && word.ends_with(']');
+            words.first().is_none_or(|word| {
+                is_command(word) || word == "sudo" || word.starts_with('-') || counted(word)
+            })
+        };
+        let foreign = commands.iter().position(|words| !own(words));
+        let behind =
+            foreign.is_some_and(|at| commands[at..].iter().flatten().any(|w| is_command(w)));
+        if behind && line.contains("&&") {
+            let opens = line.contains("DROP") || line.contains("REJECT");
+            self.notes.say(place, line, Remark::Conditional { opens });
+            return;
+        }
         for mut words in commands {
             let first = words.first().map_or("", String::as_str);
             if first == "sudo" {
@@ -201,6 +231,36 @@ impl Reader<'_> {
             self.said.push(Said { place, text: line.to_owned(), kind });
         }
     }
+}
+
+/// How many functions, conditions and loops begin on a line, and how many end.
+fn blocks(line: &str) -> (usize, usize) {
+    let (mut begun, mut ended) = (0, 0);
+    for part in line.split([';', '&', '|']) {
+        let mut words = part.split_whitespace();
+        let mut first = words.next().unwrap_or_default();
+        while ["then", "do", "else", "!", "time"].contains(&first) {
+            first = words.next().unwrap_or_default();
+        }
+        let title = first.trim_end_matches('{').trim_end_matches("()");
+        let named = !title.is_empty()
+            && title.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        // The brace may stand on the next line, and begins it there.
+        let function = part.contains('{')
+            && (first == "function"
+                || named
+                    && (first.ends_with("()")
+                        || first.contains("(){")
+                        || words.clone().next() == Some("()")));
+        begun += usize::from(
+            function || ["if", "for", "while", "until", "case", "select", "{"].contains(&first),
+        );
+        ended += usize::from(["fi", "done", "esac", "}"].contains(&first));
+        // `name() {` and `{` on one line are one block; `}` may stand behind the last command.
+        ended +=
+            usize::from(first != "}" && part.trim_end().ends_with('}') && !part.contains("${"));
+    }
+    (begun, ended)
 }
 
 /// The commands of a line as words; `None` if it needs a shell.
@@ -300,6 +360,24 @@ mod tests {
                       iptables -A INPUT -s `cat lan` -j ACCEPT\niptables -A INPUT -s \"10.0.0.1\n";
         let told = words(script);
         let told: Vec<&str> = told.iter().map(|(_, what)| what.as_str()).collect();
-        assert_eq!(told, ["Word(\"$p\")", "Shell", "Shell", "Shell"]);
+        let conditional = "Conditional { opens: false }";
+        assert_eq!(told, [conditional, "Shell", "Shell", "Shell"]);
+    }
+
+    #[test]
+    fn nobody_runs_what_may_not_be_run() {
+        let script = "X=1\nstart() {\n  iptables -P INPUT DROP\n  iptables -A INPUT -j ACCEPT\n}\nflush_all(){ iptables -F; }\n\
+                      function stop\n{\niptables -F\n}\n[ -f /etc/open ] && iptables -A INPUT -p udp -j ACCEPT\n\
+                      if [ \"$X\" = 1 ]; then iptables -A INPUT -p tcp -j ACCEPT; fi\nif true; then\niptables -A INPUT -j DROP\nfi\n\
+                      case \"$1\" in\nstart)\niptables -A INPUT -p gre -j ACCEPT ;;\nesac\niptables -A INPUT -i lo -j ACCEPT\n";
+        let told = words(script);
+        let rules: Vec<&str> =
+            told.iter().map(|(_, what)| what.as_str()).filter(|w| w.starts_with('-')).collect();
+        assert_eq!(rules, ["-A|INPUT|-i|lo|-j|ACCEPT"], "{told:?}");
+        let lines = |wanted: &str| -> Vec<usize> {
+            told.iter().filter(|(_, what)| what == wanted).map(|(line, _)| *line).collect()
+        };
+        assert_eq!(lines("Conditional { opens: true }"), [3, 14]);
+        assert_eq!(lines("Conditional { opens: false }"), [4, 6, 9, 11, 12, 18]);
     }
 }

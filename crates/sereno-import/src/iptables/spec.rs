@@ -228,7 +228,10 @@ impl Reader<'_> {
         };
         match found {
             Some(all) if all.iter().any(|network| network.bits() == 0) => {}
-            Some(networks) if from => self.spec.matching.from = Some(networks),
+            Some(networks) if from => {
+                self.spec.matching.all_but = not;
+                self.spec.matching.from = Some(networks);
+            }
             Some(networks) => self.spec.matching.to = Some(networks),
             None => self.odd(if from { "-s" } else { "-d" }, not, text),
         }

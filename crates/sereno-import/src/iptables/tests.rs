@@ -148,6 +148,17 @@ fn what_a_policy_cannot_say_is_told() {
 }
 
 #[test]
+fn all_but_some_is_so_for_both_families() {
+    let imported = one(
+        "iptables -P INPUT DROP\niptables -A INPUT -p udp --dport 5060 ! -s 192.0.2.0/25 -j DROP\n\
+        iptables -A INPUT -p udp --dport 5060 -j ACCEPT\n",
+    );
+    assert!(imported.policy.rules[0].text.ends_with(" ::/0"), "{}", imported.policy.rules[0].text);
+    assert_eq!(imported.policy.rules[1].text, "allow udp/5060");
+    assert!(!imported.empty && one("echo hello\n").empty && one("*filter\nCOMMIT\n").empty);
+}
+
+#[test]
 fn rates_become_rates() {
     let imported = one(
         "iptables -P INPUT DROP\niptables -A INPUT -m state --state ESTABLISHED -j ACCEPT\n\

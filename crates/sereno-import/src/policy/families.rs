@@ -13,7 +13,7 @@ const MOST: usize = 2000;
 pub(super) fn merge(v4: Option<Vec<Made>>, v6: Option<Vec<Made>>) -> Vec<Made> {
     let (mut v4, mut v6) = match (v4, v6) {
         (Some(v4), Some(v6)) => (v4, v6),
-        (one, other) => return one.or(other).unwrap_or_default(),
+        (one, other) => return one.or(other).unwrap_or_default().into_iter().map(both).collect(),
     };
     // No line is for the world of one family: what only one of them refuses, both drop.
     let refuses =
@@ -40,6 +40,23 @@ pub(super) fn merge(v4: Option<Vec<Made>>, v6: Option<Vec<Made>>) -> Vec<Made> {
     merged.extend(v4.map(|(_, made)| of(made, IpAddr::V4(Ipv4Addr::UNSPECIFIED))));
     merged.extend(v6.map(|(_, made)| of(made, IpAddr::V6(Ipv6Addr::UNSPECIFIED))));
     merged
+}
+
+/// A rule of one family that is to hold for both: where it shuts out all but some, those of the other
+/// family are none of them.
+fn both(mut made: Made) -> Made {
+    let shuts = made.rule.deed != Deed::Allow && made.all_but;
+    if let Who::Those { networks, .. } = &mut made.rule.from
+        && shuts
+        && let Some(first) = networks.first()
+    {
+        let all = match first.addr() {
+            IpAddr::V4(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
+        networks.extend(Prefix::new(all, 0));
+    }
+    made
 }
 
 /// The rule for one family only.

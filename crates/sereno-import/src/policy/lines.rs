@@ -16,6 +16,8 @@ pub(crate) struct Made {
     pub(crate) text: String,
     /// It is about all that no other rule is about.
     pub(crate) last: bool,
+    /// It is about everybody but somebody, of one family.
+    pub(crate) all_but: bool,
 }
 
 /// ICMP and ICMPv6.
@@ -74,7 +76,7 @@ fn end(
     let place = last.map_or(Place { source: 0, line: 1 }, |entry| entry.place);
     let put = |deed, from| {
         let rule = plain(deed, vec![What::All], from);
-        Made { rule, why: String::new(), place, text: String::new(), last: true }
+        Made { rule, why: String::new(), place, text: String::new(), last: true, all_but: false }
     };
     match (rest, closed) {
         (Verdict::Accept, Some((on, entry, at))) if at + 1 == made.len() => {
@@ -225,6 +227,7 @@ fn rule(entry: &Entry, over: Option<&Entry>, notes: &mut Notes) -> Option<Made> 
         place: entry.place,
         text: entry.text.clone(),
         last: false,
+        all_but: matching.all_but,
     })
 }
 

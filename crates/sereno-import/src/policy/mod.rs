@@ -22,6 +22,7 @@ pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imp
         (None, Some(_)) => notes.say_of_all(Remark::V4Open),
         _ => {}
     }
+    let empty = v4.is_none() && v6.is_none();
     // Of rules that shut nothing, none would be left, and that would shut all.
     let nothing = || Way { entries: Vec::new(), rest: Verdict::Accept };
     let v4 = if v6.is_none() { v4.or_else(|| Some(nothing())) } else { v4 };
@@ -35,7 +36,7 @@ pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imp
     weak::look(&made, &mut notes);
     let rules = made.into_iter().map(|made| made.rule.written(&made.why)).collect();
     let policy = Policy { zones, rules, ping: false, asymmetric: false, cut: false };
-    Imported { policy, remarks: notes.into_told() }
+    Imported { policy, remarks: notes.into_told(), empty }
 }
 
 /// Who may do everything, as a zone: where nothing behind the rule could stop or slow him down.

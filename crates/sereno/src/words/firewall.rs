@@ -30,6 +30,12 @@ words! {
         | "el destino {name} ni deja entrar ni detiene, o su cadena no está en el archivo: queda fuera";
     remark_shell() = "this needs a shell, or is about something else than rules: left out"
         | "esto necesita un intérprete de comandos, o no trata de reglas: queda fuera";
+    remark_conditional() = "in a function, under a condition or in a loop: nobody knows here whether it is run; left out. To take over what is in force: iptables-save | sereno import iptables -"
+        | "en una función, bajo una condición o en un bucle: aquí no se sabe si se ejecuta; queda fuera. Para tomar lo que está en vigor: iptables-save | sereno import iptables -";
+    remark_conditional_opens() = "in a function, under a condition or in a loop: nobody knows here whether it is run; left out, so it SHUTS NOBODY OUT. To take over what is in force: iptables-save | sereno import iptables -"
+        | "en una función, bajo una condición o en un bucle: aquí no se sabe si se ejecuta; queda fuera, así que NO CIERRA A NADIE. Para tomar lo que está en vigor: iptables-save | sereno import iptables -";
+    import_empty() = "there are no rules for what comes in, or none that can be taken over; nothing is written. To take over what is in force: iptables-save | sereno import iptables -"
+        | "no hay reglas para lo que entra, o ninguna que se pueda tomar; no se escribe nada. Para tomar lo que está en vigor: iptables-save | sereno import iptables -";
     remark_bans(name) = "{name} holds the bans of another program; the jails of Sereno ban"
         | "{name} guarda los vetos de otro programa; vetan las jaulas de Sereno";
     remark_word(word) = "nobody understands {word} here: the line is left out" | "aquí no se entiende {word}: la línea queda fuera";

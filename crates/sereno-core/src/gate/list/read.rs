@@ -5,6 +5,10 @@
 
 use super::{List, ends};
 use crate::addr::{Prefix, parse_addr};
+use serde::Deserializer;
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 /// Networks wider than this are mistakes, or aim at everybody: bits that IPv4 and IPv6 networks have
@@ -88,7 +92,7 @@ pub fn read(text: &str, most: usize, local: bool) -> Result<(List, Skipped), Str
     let mut reader = Reader { ranges: Vec::new(), nobody, skipped, most, over: false };
     let start = text.trim_start();
     if start.starts_with('{') || start.starts_with('[') {
-        reader.json(text);
+        reader.json(text)?;
     } else {
         reader.lines(text);
     }
@@ -149,36 +153,14 @@ impl Reader {
         more
     }
 
-    /// JSON, whole or a value a line.
-    fn json(&mut self, text: &str) {
-        match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(value) => self.value(&value, true, 0),
-            Err(_) => {
-                for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-                    match serde_json::from_str::<serde_json::Value>(line) {
-                        Ok(value) => self.value(&value, true, 0),
-                        Err(_) => self.unknown(line),
-                    }
-                }
-            }
+    /// JSON: one value, or one after the other. Nothing of it is kept but addresses.
+    fn json(&mut self, text: &str) -> Result<(), String> {
+        let mut values = serde_json::Deserializer::from_str(text);
+        while values.end().is_err() {
+            let walk = Walk { reader: self, named: true, depth: 0 };
+            walk.deserialize(&mut values).map_err(|error| format!("broken JSON: {error}"))?;
         }
-    }
-
-    /// `named`: the key over it says that it is an address.
-    fn value(&mut self, value: &serde_json::Value, named: bool, depth: usize) {
-        use serde_json::Value;
-        match value {
-            _ if depth > DEEPEST || self.over => {}
-            Value::String(text) if named => self.one(text.trim()),
-            Value::Array(values) => values.iter().for_each(|one| self.value(one, named, depth + 1)),
-            Value::Object(map) => {
-                for (key, value) in map {
-                    let known = KEYS.contains(&key.as_str()) || key.ends_with("_prefix");
-                    self.value(value, known, depth + 1);
-                }
-            }
-            _ => {}
-        }
+        Ok(())
     }
 
     /// An address, a network, or a range.
@@ -203,6 +185,82 @@ impl Reader {
             self.skipped.first = text.chars().filter(|c| !c.is_control()).take(60).collect();
         }
         self.skipped.unknown += 1;
+    }
+}
+
+/// A value of JSON that is walked and not kept. `named`: the key over it says that it is an address.
+struct Walk<'r> {
+    reader: &'r mut Reader,
+    named: bool,
+    depth: usize,
+}
+
+impl Walk<'_> {
+    fn within(&mut self, named: bool) -> Walk<'_> {
+        Walk { reader: self.reader, named, depth: self.depth + 1 }
+    }
+
+    fn too_deep<E: de::Error>(&self) -> Result<(), E> {
+        if self.depth > DEEPEST { Err(E::custom("too deep")) } else { Ok(()) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of addresses")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        if self.named && !self.reader.over {
+            self.reader.one(text.trim());
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
+        self.too_deep()?;
+        let named = self.named;
+        while values.next_element_seed(self.within(named))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        self.too_deep()?;
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            let known = KEYS.contains(&key.as_ref()) || key.ends_with("_prefix");
+            map.next_value_seed(self.within(known))?;
+        }
+        Ok(())
     }
 }
 
@@ -297,6 +355,17 @@ mod tests {
             read("192.0.2.1\n192.0.2.3\n", 1, false).unwrap_err(),
             "there are more than 1 entries in it"
         );
+        // What breaks off is not half a list, and nobody's depth or size is ours.
+        for broken in
+            ["[\"192.0.2.1\", \"192.0.2.2", "{\"ip\": \"192.0.2.1\"} x", &"[".repeat(100_000), "[1"]
+        {
+            assert!(
+                read(broken, 10, false).unwrap_err().starts_with("broken JSON"),
+                "{broken:.40}"
+            );
+        }
+        let ones = format!("[{}\"192.0.2.1\"]", "1,".repeat(1_000_000));
+        assert_eq!(read(&ones, 10, false).unwrap().0.len(), 1);
         // Nothing is a list, too: nobody is bad today.
         assert_eq!(read("# none\n", 1, false), Ok((List::default(), Skipped::default())));
         let (list, skipped) =

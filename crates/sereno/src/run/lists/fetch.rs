@@ -64,6 +64,8 @@ pub(super) fn gather(conf: &ListConf, folder: &Path, web: bool) -> Got {
             Origin::File(path) => file(path, limit).map(|found| (found, None)),
             // All of them at once, above.
             Origin::Country(_) | Origin::System(_) => continue,
+            // Asking takes time, as the web does.
+            Origin::Name(_) if !web => Err(String::new()),
             Origin::Name(name) => look_up(name).map(|list| ((list, Skipped::default()), None)),
             Origin::Url(url) if web => match from_web(url, limit) {
                 Ok(found) => {

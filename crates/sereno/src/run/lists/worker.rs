@@ -43,6 +43,8 @@ pub(super) struct Worker {
     whole: bool,
     /// It was said that something is to be written.
     asked: bool,
+    /// It was, and that did not work.
+    failed: bool,
 }
 
 impl Worker {
@@ -60,6 +62,7 @@ impl Worker {
             lists: Vec::new(),
             whole: false,
             asked: false,
+            failed: false,
         }
     }
 
@@ -69,6 +72,7 @@ impl Worker {
         loop {
             let due = self.lists.iter().map(|kept| kept.due).chain([looked + LOOK]).min();
             let wait = due.map_or(LOOK, |due| due.saturating_duration_since(Instant::now()));
+            let wait = if self.asked { LOOK } else { wait };
             match self.orders.recv_timeout(wait) {
                 Ok(Order::Want(wanted)) => self.adopt(*wanted),
                 Ok(Order::Refresh(name)) => {
@@ -83,11 +87,10 @@ impl Worker {
                 looked = Instant::now();
                 self.look();
             }
-            let now = Instant::now();
-            for at in 0..self.lists.len() {
-                if self.lists[at].due <= now {
-                    self.renew(at, true);
-                }
+            // Who was told to stop listening to the kernel is not kept waiting.
+            let next = self.lists.iter().position(|kept| kept.due <= Instant::now());
+            if let Some(at) = next.filter(|_| !self.asked) {
+                self.renew(at, true);
             }
             self.ask();
         }
@@ -199,15 +202,15 @@ impl Worker {
                 self.renew(at, false);
             }
         }
-        if !self.wanted.enforce || self.lists.is_empty() {
+        let roster = roster(&self.wanted);
+        if !self.wanted.enforce || roster.lists.is_empty() {
             return;
         }
-        let roster = roster(&self.wanted);
         let table = self.wanted.table.clone();
         if let Some(kernel) = self.hold() {
             let there = kernel.has_lists(&table, &roster).unwrap_or(true);
             let counts = kernel.listed(&table, &roster).unwrap_or_default();
-            self.whole |= !there;
+            self.whole |= !there || self.failed;
             self.say(News::Counts(counts));
         }
     }
@@ -232,6 +235,7 @@ impl Worker {
     fn write(&mut self) {
         self.asked = false;
         let done = self.put();
+        self.failed = done.is_err();
         // What did not work is tried again when the kernel's table is looked at.
         self.whole = false;
         self.lists.iter_mut().for_each(|kept| kept.fresh = false);

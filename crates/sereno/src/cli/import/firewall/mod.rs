@@ -38,13 +38,16 @@ fn import(kind: FirewallKind, args: &FirewallArgs, out: &mut impl Write) -> Outc
     let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     let head = words::import_firewall_head(files::place(kind, &args.from, &names), kind.as_str());
     let text = page(&imported.policy, &head);
-    if !args.dry_run {
+    if !args.dry_run && !imported.empty {
         place(&text, &imported, args)?;
     }
     report::tell(
         &report::Done { kind, args, names: &names, imported: &imported, text: &text },
         out,
     )?;
+    if imported.empty {
+        return Err(Failure::refused(words::import_empty()));
+    }
     let left = imported.remarks.iter().any(|told| told.remark.grade() == Grade::Left);
     Ok(ExitCode::from(u8::from(left)))
 }

@@ -119,6 +119,8 @@ fn message(remark: &Remark) -> String {
         Remark::Condition { words, opens: true } => words::remark_condition_opens(words),
         Remark::Target(name) => words::remark_target(name),
         Remark::Shell => words::remark_shell(),
+        Remark::Conditional { opens: false } => words::remark_conditional(),
+        Remark::Conditional { opens: true } => words::remark_conditional_opens(),
         Remark::Bans(name) => words::remark_bans(name),
         Remark::Word(word) => words::remark_word(word),
         Remark::TooMany => words::remark_too_many(),
