@@ -21,6 +21,9 @@ pub(crate) mod state {
     pub(crate) const ANY: u8 = 31;
 }
 
+/// Networks that are compared with each other at most.
+const MOST: usize = 65_536;
+
 /// A range of ports.
 pub(crate) type Span = (u16, u16);
 
@@ -69,6 +72,14 @@ impl Match {
 
     /// What both are about; `None` if that is nothing.
     pub(crate) fn and(&self, other: &Self) -> Option<Self> {
+        let product = |a: &Option<Vec<Prefix>>, b: &Option<Vec<Prefix>>| {
+            a.as_ref().map_or(1, Vec::len).saturating_mul(b.as_ref().map_or(1, Vec::len))
+        };
+        if product(&self.from, &other.from).max(product(&self.to, &other.to)) > MOST {
+            // Lists of lists of lists: nobody means that.
+            let odd = [&self.odd[..], &["too many networks".to_owned()]].concat();
+            return Some(Self { odd, ..self.clone() });
+        }
         let both = Self {
             family: self.family,
             proto: same(self.proto, other.proto)?,
@@ -130,7 +141,7 @@ fn same<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
 }
 
 /// What is in both lists; `None` if that is nothing.
-fn meet<T: Copy>(
+fn meet<T: Copy + PartialEq>(
     a: Option<&[T]>,
     b: Option<&[T]>,
     both: impl Fn(T, T) -> Option<T>,
@@ -139,7 +150,13 @@ fn meet<T: Copy>(
         (Some(a), Some(b)) => {
             let met: Vec<T> =
                 a.iter().flat_map(|a| b.iter().filter_map(|b| both(*a, *b))).collect();
-            (!met.is_empty()).then_some(Some(met))
+            let mut once: Vec<T> = Vec::with_capacity(met.len());
+            for one in met {
+                if once.last() != Some(&one) {
+                    once.push(one);
+                }
+            }
+            (!once.is_empty()).then_some(Some(once))
         }
         (a, b) => Some(a.or(b).map(<[T]>::to_vec)),
     }

@@ -86,7 +86,7 @@ fn commented(text: &str) -> String {
         match &comment {
             Some(comment) if line.starts_with("-A") => {
                 out.push_str(" -m comment --comment '");
-                out.extend(comment.chars().filter(|c| *c != '\''));
+                out.extend(comment.chars().filter(|c| *c != '\'' && !c.is_control()));
                 out.push('\'');
             }
             _ => {}

@@ -41,6 +41,8 @@ impl Walk<'_> {
     /// Adds the entries of a chain for packets that are `given`.
     fn chain(&mut self, name: &str, given: &Match, depth: usize) {
         let set = self.set;
+        // Who left the chain, or went on in another for good, is not here any more.
+        let mut gone: Vec<Match> = Vec::new();
         for raw in set.chains.get(name).map_or(&[][..], |chain| &chain.rules) {
             self.steps += 1;
             if self.steps > MOST_STEPS || self.entries.len() >= MOST_ENTRIES {
@@ -49,8 +51,17 @@ impl Walk<'_> {
             }
             match spec::read(set.family, &raw.words) {
                 Ok(spec) => {
+                    let before = self.entries.len();
                     if self.rule(raw, &spec, given, depth) {
                         return;
+                    }
+                    for entry in &mut self.entries[before..] {
+                        if gone.iter().any(|gone| gone.and(&entry.matching).is_some()) {
+                            entry.matching.odd.push("RETURN, -g".to_owned());
+                        }
+                    }
+                    if spec.goes || spec.target.as_deref() == Some("RETURN") {
+                        gone.extend(given.and(&spec.matching));
                     }
                 }
                 Err(word) => self.notes.say(raw.place, &raw.text, Remark::Word(word)),
@@ -60,7 +71,13 @@ impl Walk<'_> {
 
     /// Adds the entries of a rule. Whether the chain ends with it.
     fn rule(&mut self, raw: &Raw, spec: &Spec, given: &Match, depth: usize) -> bool {
-        let Some(target) = spec.target.as_deref() else { return false };
+        let Some(target) = spec.target.as_deref() else {
+            if !spec.matching.odd.is_empty() {
+                let words = spec.matching.odd.join(", ");
+                self.notes.say(raw.place, &raw.text, Remark::Condition { words, opens: false });
+            }
+            return false;
+        };
         let Some(matching) = given.and(&spec.matching) else { return false };
         if let Some(verdict) = verdict(target) {
             self.entries.push(Entry {
@@ -76,6 +93,8 @@ impl Walk<'_> {
         }
         let remark = match target {
             "RETURN" if spec.matching.is_all() => return true,
+            // What stands behind is told, if it is about the same.
+            "RETURN" => return false,
             _ if BANS.iter().any(|start| target.starts_with(start)) => {
                 Remark::Bans(target.to_owned())
             }

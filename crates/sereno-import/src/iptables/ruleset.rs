@@ -105,7 +105,10 @@ pub(super) fn end(said: &[Said]) -> usize {
     let added = said.iter().rposition(|said| has(said, &["-A", "-I", "--append", "--insert"]));
     let behind = added.map_or(said.len(), |at| at + 1);
     let flush = said[behind..].iter().position(|said| has(said, &["-F", "--flush"]));
-    flush.map_or(said.len(), |at| behind + at)
+    let opens = said[behind..].iter().position(|said| has(said, &["-P"]) && has(said, &["ACCEPT"]));
+    // A policy that lets in is a part of it, if it stands before.
+    let begin = flush.map(|flush| opens.map_or(flush, |opens| opens.min(flush)));
+    begin.map_or(said.len(), |at| behind + at)
 }
 
 /// Rules of other tables stay where they are; that is said of those that do something.
@@ -190,11 +193,20 @@ impl Ruleset {
                 }
             }
             "-D" | "--delete" => {
+                let family = self.family;
                 let rules = self.chains.get_mut(&chain).map(|chain| &mut chain.rules);
-                if let Some(rules) = rules {
-                    let same = || rules.iter().position(|rule| rule.words == rest);
-                    let at = number.map(|n| n - 1).or_else(same).filter(|at| *at < rules.len());
-                    at.map(|at| rules.remove(at));
+                let meant = super::spec::read(family, rest).ok();
+                let is = |rule: &Raw| {
+                    let read = super::spec::read(family, &rule.words).ok();
+                    rule.words == rest || meant.is_some() && read == meant
+                };
+                let removed = rules.and_then(|rules| {
+                    let same = || rules.iter().position(is);
+                    let at = number.map(|n| n - 1).or_else(same).filter(|at| *at < rules.len())?;
+                    Some(rules.remove(at))
+                });
+                if removed.is_none() && chain == "INPUT" {
+                    notes.say(said.place, &said.text, Remark::Word("-D".to_owned()));
                 }
             }
             "-F" | "--flush" => self.flush(&chain),

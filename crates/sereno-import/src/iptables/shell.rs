@@ -50,10 +50,15 @@ pub(super) fn lines(text: &str, source: usize, notes: &mut Notes) -> Vec<Said> {
     let mut lines = text.lines().enumerate().peekable();
     while let Some((at, line)) = lines.next() {
         let mut whole = bare(line, page).to_owned();
-        while let Some(rest) = whole.strip_suffix('\\').map(str::to_owned) {
-            whole = rest;
+        while whole.ends_with('\\') {
+            whole.pop();
             let Some((_, next)) = lines.next() else { break };
-            whole = format!("{} {}", whole.trim_end(), next.trim());
+            whole.truncate(whole.trim_end().len());
+            whole.push(' ');
+            whole.push_str(next.trim());
+            if whole.len() > LONGEST {
+                break;
+            }
         }
         let goes_on = |next: &str| !next.trim().is_empty() && !next.trim_start().starts_with('#');
         if is_command(&whole)
@@ -151,11 +156,19 @@ impl Reader<'_> {
         if name.is_empty() || !name.chars().all(is_name) {
             return false;
         }
-        let words = split(value).unwrap_or_default();
-        if self.variables.len() < MOST_VARIABLES && words.len() == 1 && words[0].len() == 1 {
-            self.variables.insert(name.to_owned(), words[0][0].clone());
+        match split(value).as_deref() {
+            // A value, and nothing behind it.
+            Some([words]) if words.len() <= 1 && self.variables.len() < MOST_VARIABLES => {
+                let value = words.first().cloned().unwrap_or_default();
+                self.variables.insert(name.to_owned(), value);
+                true
+            }
+            plain => {
+                // What it is now only a shell knows.
+                self.variables.remove(name);
+                plain.is_none_or(|commands| commands.len() == 1)
+            }
         }
-        true
     }
 
     /// The line with its variables filled in; `None`, and told, if one is not known.
@@ -222,6 +235,11 @@ impl Reader<'_> {
             let kind = match family(first) {
                 Some(family) => Kind::Command(Some(family), words[1..].to_vec()),
                 None if first.starts_with('-') => Kind::Command(None, words),
+                None if first == "exit" || first == "return" => {
+                    // What stands behind is not run, or nobody knows.
+                    self.depth = self.depth.saturating_add(1);
+                    continue;
+                }
                 None if IDLE.contains(&first) => continue,
                 None => {
                     self.notes.say(place, line, Remark::Shell);

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// A rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spec {
     pub(super) matching: Match,
     /// `-j` or `-g`; `None` only counts.
@@ -26,6 +26,44 @@ pub(super) struct Spec {
     pub(super) like: Option<String>,
 }
 
+/// Modules whose options are read here.
+const MODULES: [&str; 17] = [
+    "tcp",
+    "udp",
+    "udplite",
+    "sctp",
+    "dccp",
+    "multiport",
+    "state",
+    "conntrack",
+    "comment",
+    "limit",
+    "hashlimit",
+    "recent",
+    "connlimit",
+    "iprange",
+    "icmp",
+    "icmp6",
+    "ipv6-icmp",
+];
+
+/// `--dport=22` and `-jDROP` as two words.
+fn apart(word: &str) -> Vec<String> {
+    let owned = |parts: [&str; 2]| parts.map(str::to_owned).to_vec();
+    match word.split_once('=') {
+        Some((option, value)) if option.starts_with("--") && !option.contains(' ') => {
+            owned([option, value])
+        }
+        _ if word.len() > 2
+            && word.is_char_boundary(2)
+            && ["-j", "-s", "-d", "-p", "-i", "-g"].contains(&&word[..2]) =>
+        {
+            owned([&word[..2], &word[2..]])
+        }
+        _ => vec![word.to_owned()],
+    }
+}
+
 /// Words of a rule that are read one after the other.
 struct Reader<'w> {
     words: std::slice::Iter<'w, String>,
@@ -34,7 +72,8 @@ struct Reader<'w> {
     recent: (Option<u64>, Option<u32>, bool),
     burst: Option<u32>,
     rate: Option<(u32, Duration)>,
-    by_source: bool,
+    /// `-m limit` stands there, with or without a number.
+    limits: bool,
 }
 
 /// Reads what stands behind the chain's name.
@@ -51,8 +90,9 @@ pub(super) fn read(family: Family, words: &[String]) -> Result<Spec, String> {
         like: None,
     };
     let recent = (None, None, false);
-    let words = words.iter();
-    let mut reader = Reader { words, spec, recent, burst: None, rate: None, by_source: false };
+    let apart: Vec<String> = words.iter().flat_map(|word| apart(word)).collect();
+    let words = apart.iter();
+    let mut reader = Reader { limits: false, words, spec, recent, burst: None, rate: None };
     while let Some(word) = reader.words.next() {
         let (not, option) =
             if word == "!" { (true, reader.value("!")?) } else { (false, word.clone()) };
@@ -103,7 +143,11 @@ impl Reader<'_> {
             }
             "-m" | "--match" => {
                 let name = self.value(option)?;
-                self.by_source |= name == "recent";
+                self.limits |= name == "limit";
+                // What others ask is known by their options, if they have any.
+                if !MODULES.contains(&name.as_str()) {
+                    self.odd("-m", not, &name);
+                }
             }
             "--state" | "--ctstate" => {
                 let (not, text) = self.either(option, not)?;
@@ -152,8 +196,10 @@ impl Reader<'_> {
             }
             "--seconds" => self.recent.0 = self.value(option)?.parse().ok(),
             "--hitcount" => self.recent.1 = self.value(option)?.parse().ok(),
-            "--update" | "--rcheck" => self.recent.2 = true,
-            "--set" | "--rsource" | "--remove" | "--rttl" | "--connlimit-saddr" => {}
+            "--update" | "--rcheck" if !not => self.recent.2 = true,
+            "--update" | "--rcheck" | "--remove" => self.odd(option, not, ""),
+            "--set" | "--rsource" | "--rttl" | "--connlimit-saddr" => {}
+            "--connlimit-mask" => self.spec.shared |= self.value(option)? == "0",
             "--name"
             | "--mask"
             | "--hashlimit-name"
@@ -162,7 +208,6 @@ impl Reader<'_> {
             | "--hashlimit-htable-expire"
             | "--hashlimit-htable-gcinterval"
             | "--hashlimit-srcmask"
-            | "--connlimit-mask"
             | "--reject-with"
             | "--log-prefix"
             | "--log-level"
@@ -228,11 +273,7 @@ impl Reader<'_> {
         };
         match found {
             Some(all) if all.iter().any(|network| network.bits() == 0) => {}
-            Some(networks) if from => {
-                self.spec.matching.all_but = not;
-                self.spec.matching.from = Some(networks);
-            }
-            Some(networks) => self.spec.matching.to = Some(networks),
+            Some(networks) => self.networks(from, networks, from && not),
             None => self.odd(if from { "-s" } else { "-d" }, not, text),
         }
     }
@@ -244,8 +285,7 @@ impl Reader<'_> {
         let found = networks(first, last);
         match not || found.is_empty() {
             true => self.odd(if from { "--src-range" } else { "--dst-range" }, not, text),
-            false if from => self.spec.matching.from = Some(found),
-            false => self.spec.matching.to = Some(found),
+            false => self.networks(from, found, false),
         }
         Ok(())
     }
@@ -262,8 +302,23 @@ impl Reader<'_> {
                 if first <= last { Ok((first, last)) } else { Err(part.to_owned()) }
             })
             .collect::<Result<_, String>>()?;
-        self.spec.matching.ports = Some(if not { other_ports(&spans) } else { spans });
+        let spans = if not { other_ports(&spans) } else { spans };
+        self.also(&Match { ports: Some(spans), ..Match::new(self.spec.matching.family) });
         Ok(())
+    }
+
+    /// Asks this besides; what cannot be true together is nobody's.
+    fn also(&mut self, other: &Match) {
+        match self.spec.matching.and(other) {
+            Some(both) => self.spec.matching = both,
+            None => self.odd("-", false, ""),
+        }
+    }
+
+    fn networks(&mut self, from: bool, networks: Vec<Prefix>, all_but: bool) {
+        let mut also = Match { all_but, ..Match::new(self.spec.matching.family) };
+        *(if from { &mut also.from } else { &mut also.to }) = Some(networks);
+        self.also(&also);
     }
 
     fn states(&mut self, text: &str, not: bool) {
@@ -316,6 +371,18 @@ impl Reader<'_> {
 
     /// What was said of rates, put together.
     fn counted(&mut self) {
+        if self.limits && self.rate.is_none() {
+            // As it is where nobody says.
+            self.rate = Some((3, Duration::from_secs(3600)));
+            self.spec.shared = true;
+        }
+        if self.recent.2 && (self.recent.0.is_none() || self.recent.1.is_none()) {
+            // Whether somebody was ever seen, or lately: a knock, or a trap.
+            self.odd("--rcheck", false, "");
+        }
+        if self.spec.matching.icmp.is_some() && !matches!(self.spec.matching.proto, Some(1 | 58)) {
+            self.odd("--icmp-type", false, "");
+        }
         if let Some((count, per)) = self.rate {
             let burst = self.burst.unwrap_or(5).max(1);
             self.spec.matching.rate = Some(Rate { count, per, burst });

@@ -127,8 +127,8 @@ fn what_a_policy_cannot_say_is_told() {
     let left = told(&imported, Grade::Left);
     let condition = |words: &str, opens| Remark::Condition { words: words.to_owned(), opens };
     for (line, remark) in [
-        (1, condition("--match-set bad src", true)),
-        (2, condition("--src-cc ES", false)),
+        (1, condition("-m set, --match-set bad src", true)),
+        (2, condition("-m geoip, --src-cc ES", false)),
         (3, condition("-s example.org", false)),
         (4, condition("-i eth+", false)),
         (5, condition("--tcp-flags ALL NONE", true)),
@@ -156,6 +156,74 @@ fn all_but_some_is_so_for_both_families() {
     assert!(imported.policy.rules[0].text.ends_with(" ::/0"), "{}", imported.policy.rules[0].text);
     assert_eq!(imported.policy.rules[1].text, "allow udp/5060");
     assert!(!imported.empty && one("echo hello\n").empty && one("*filter\nCOMMIT\n").empty);
+}
+
+/// What would let in more than the old rules did, had it been read carelessly.
+#[test]
+fn nothing_is_let_in_that_was_not() {
+    let shut = "iptables -P INPUT DROP\niptables -A INPUT -m state --state ESTABLISHED -j ACCEPT\n";
+    for rule in [
+        "-p tcp --dport 22 -m recent --rcheck --seconds 30 --name KNOCK --rsource -j ACCEPT",
+        "-m recent ! --rcheck --seconds 60 --name bad -j ACCEPT",
+        "-m socket -j ACCEPT",
+        "-m icmp --icmp-type 8 -j ACCEPT",
+        "-p udp --dport 22 -s 10.0.0.0/8 -m iprange --src-range 192.0.2.1-192.0.2.9 -j ACCEPT",
+    ] {
+        let imported = one(&format!("{shut}iptables -A INPUT {rule}\n"));
+        assert!(imported.policy.rules.is_empty() && imported.policy.zones.is_empty(), "{rule}");
+        assert_eq!(told(&imported, Grade::Left).len(), 1, "{rule}");
+    }
+    for (rules, wanted) in [
+        ("-m recent --rcheck --seconds 86400 --name scan -j DROP", &[][..]),
+        (
+            "-p tcp --dport 22 -jDROP\niptables -A INPUT -p tcp --dport=22:23 -j ACCEPT",
+            &["drop ssh", "allow tcp/22-23"],
+        ),
+        ("-p udp -m limit -j ACCEPT", &["allow udp rate 3/hour burst 5"]),
+        (
+            "-i eth1 -m hashlimit --hashlimit-upto 9/min --hashlimit-mode srcip --hashlimit-name x -j ACCEPT",
+            &["allow all on eth1 rate 9/minute burst 5"],
+        ),
+        (
+            "-p tcp --dport 1024:65535 -m multiport ! --dports 3306 -j ACCEPT",
+            &["allow tcp/1024-3305, tcp/3307-65535"],
+        ),
+        (
+            "-p tcp --dport 22 -m connlimit --connlimit-above 3 -j DROP\niptables -A INPUT -p tcp -s 192.0.2.1 --dport 22 -j ACCEPT\n\
+          iptables -A INPUT -p tcp --dport 22 -j ACCEPT",
+            &["allow ssh from 192.0.2.1 limit 3", "allow ssh limit 3"],
+        ),
+        ("-p tcp -m tcp --dport 23 -j ACCEPT\niptables -D INPUT -p tcp --dport 23 -j ACCEPT", &[]),
+        (
+            "-s 203.0.113.0/24 -g Q\niptables -A Q -p icmp -j ACCEPT\niptables -A INPUT -p tcp --dport 443 -j ACCEPT",
+            &["allow ip/1 from 203.0.113.0/24"],
+        ),
+        ("-j W\niptables -A W -s 203.0.113.0/24 -j RETURN\niptables -A W -p tcp -j ACCEPT", &[]),
+        ("-p tcp --dport 80 -j ACCEPT\nexit 0\niptables -A INPUT -j ACCEPT", &["allow http"]),
+        ("-p tcp --dport 80 -j ACCEPT\niptables -P INPUT ACCEPT\niptables -F", &["allow http"]),
+        (
+            "-p tcp --dport 80 -j ACCEPT\nX=1.2.3.4\nX=`cat f`\niptables -A INPUT -s $X -j ACCEPT",
+            &["allow http"],
+        ),
+        (
+            "-p tcp --dport 80 -j ACCEPT\nX=1; iptables -A INPUT -s 192.0.2.7 -j DROP",
+            &["allow http", "drop all from 192.0.2.7"],
+        ),
+    ] {
+        let imported =
+            one(&format!("{shut}iptables -N Q\niptables -N W\niptables -A INPUT {rules}\n"));
+        let found: Vec<&str> = self::rules(&imported);
+        assert_eq!(found, wanted, "{rules}\n{:?}", imported.remarks);
+        let lost = wanted.is_empty() && told(&imported, Grade::Left).is_empty();
+        assert!(!lost || rules.contains("-D INPUT"), "{rules}: nothing is said");
+    }
+    // Lists of lists of lists, and a line that never ends.
+    let many = "-s 128.0.0.0/1,".trim_end_matches(',').to_owned() + &",128.0.0.0/1".repeat(1200);
+    let deep = format!(
+        "iptables -N A\niptables -N B\niptables -A INPUT {many} -j A\niptables -A A {many} -j B\niptables -A B {many} -j ACCEPT\n"
+    );
+    one(&deep);
+    one(&"a\\\n".repeat(300_000));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(super) fn lines(way: Way, notes: &mut Notes) -> Vec<Made> {
     let Way { entries, mut rest } = way;
     replies(&entries, rest, notes);
     let mut seen: Vec<&Entry> = Vec::new();
-    let mut over: Vec<&Entry> = Vec::new();
+    let mut over: Vec<(&Entry, bool)> = Vec::new();
     let mut made: Vec<Made> = Vec::new();
     let mut closed = None;
     let mut ended = None;
@@ -39,7 +39,7 @@ pub(super) fn lines(way: Way, notes: &mut Notes) -> Vec<Made> {
             continue;
         }
         if entry.matching.over && entry.verdict != Verdict::Accept {
-            over.push(entry);
+            over.push((entry, false));
             continue;
         }
         if entry.matching.odd.is_empty() && !entry.matching.over {
@@ -54,10 +54,10 @@ pub(super) fn lines(way: Way, notes: &mut Notes) -> Vec<Made> {
             closed = Some((on.to_owned(), entry, made.len()));
             made.extend(rule(entry, None, notes));
         } else {
-            made.extend(rule(entry, take(&mut over, entry).as_ref(), notes));
+            made.extend(rule(entry, slowed(&mut over, entry).as_ref(), notes));
         }
     }
-    for entry in over {
+    for (entry, _) in over.into_iter().filter(|(_, used)| !used) {
         notes.say(entry.place, &entry.text, condition(entry));
     }
     end(rest, closed, entries.last(), &mut made, notes);
@@ -129,8 +129,8 @@ fn is_replies(entry: &Entry) -> bool {
     entry.verdict == Verdict::Accept && states & !going == 0 && states & state::ESTABLISHED != 0
 }
 
-/// The rates that an entry before this one set for what it lets in; used ones are taken out.
-fn take(over: &mut Vec<&Entry>, entry: &Entry) -> Option<Entry> {
+/// The rate that an entry before this one set for what it lets in.
+fn slowed(over: &mut [(&Entry, bool)], entry: &Entry) -> Option<Entry> {
     let about = |one: &Match| Match {
         rate: None,
         limit: None,
@@ -139,15 +139,15 @@ fn take(over: &mut Vec<&Entry>, entry: &Entry) -> Option<Entry> {
         ..one.clone()
     };
     let wanted = about(&entry.matching);
-    let is = |over: &&Entry| {
-        let limits = about(&over.matching);
-        over.matching.odd.is_empty() && limits.covers(&wanted) && limits.ports == wanted.ports
-    };
     if entry.verdict != Verdict::Accept {
         return None;
     }
-    let at = over.iter().position(is)?;
-    Some(over.remove(at).clone())
+    let (found, used) = over.iter_mut().find(|(over, _)| {
+        let limits = about(&over.matching);
+        over.matching.odd.is_empty() && limits.covers(&wanted) && limits.ports == wanted.ports
+    })?;
+    *used = true;
+    Some((*found).clone())
 }
 
 fn condition(entry: &Entry) -> Remark {
@@ -180,7 +180,7 @@ fn rule(entry: &Entry, over: Option<&Entry>, notes: &mut Notes) -> Option<Made> 
         return None;
     }
     // The kernel takes no such header (RFC 5095).
-    if matching.odd == ["--rt-type 0"] && !lets_in {
+    if matching.odd == ["-m rt", "--rt-type 0"] && !lets_in {
         return None;
     }
     let unseen = state::INVALID | state::UNTRACKED;

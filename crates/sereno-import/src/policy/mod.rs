@@ -47,6 +47,7 @@ fn trusted(made: &mut Vec<Made>, notes: &mut Notes) -> Vec<Zone> {
     while at < made.len() {
         let rule = &made[at].rule;
         let all = rule.what == [What::All] && rule.deed == Deed::Allow && rule.to.is_empty();
+        let all = all && rule.rate.is_none() && rule.limit.is_none();
         let free = !made[at..].iter().skip(1).any(|later| narrows(later, rule));
         match &rule.from {
             _ if !all || made[at].last || !free => at += 1,
