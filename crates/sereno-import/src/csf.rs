@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
             if said.is_empty() {
                 continue;
             }
-            match matching(said) {
+            match matching(said, verdict) {
                 Ok(matching) => {
                     let comment = text.split_once('#').map_or("", |(_, comment)| comment).trim();
                     let comment = comment.to_owned();
@@ -230,7 +230,7 @@ fn span(text: &str, between: char) -> Option<Span> {
 }
 
 /// A line of a list: a network, or its parts.
-fn matching(line: &str) -> Result<Match, Remark> {
+fn matching(line: &str, verdict: Verdict) -> Result<Match, Remark> {
     let unknown = |word: &str| Remark::Word(word.to_owned());
     if let Ok(network) = line.parse::<Prefix>() {
         return Ok(Match { from: Some(vec![network]), ..Match::new(Family::of(network)) });
@@ -257,7 +257,12 @@ fn matching(line: &str) -> Result<Match, Remark> {
                 let spans: Option<Vec<Span>> = value.split(',').map(|one| span(one, '_')).collect();
                 found.ports = Some(spans.ok_or_else(|| unknown(value))?);
             }
-            Some(_) => return Err(Remark::Condition { words: part.to_owned(), opens: false }),
+            Some(_) => {
+                return Err(Remark::Condition {
+                    words: part.to_owned(),
+                    opens: verdict != Verdict::Accept,
+                });
+            }
         }
     }
     if found.ports.is_some() && found.proto.is_none() {

@@ -37,6 +37,18 @@ pub fn firewalld(sources: &[Source<'_>]) -> Imported {
             }
         }
     }
+    for (at, folder, name, doc) in &docs {
+        // Rules beside the zones, which decide before them.
+        if ["policies", "firewalld"].contains(folder) && doc.root_element().has_children() {
+            let known = ["lockdown-whitelist"].contains(name);
+            let elements = doc.root_element().children().any(|node| node.is_element());
+            if elements && !known {
+                let place = Place { source: *at, line: 1 };
+                let words = format!("{name}.xml");
+                notes.say(place, name, Remark::Condition { words, opens: true });
+            }
+        }
+    }
     let default = sources
         .iter()
         .filter(|source| source.name.ends_with("firewalld.conf"))
@@ -65,6 +77,8 @@ struct Scope<'s> {
     text: &'s str,
     /// Whom its rules are about.
     from: Who,
+    /// Its networks, if it has nothing else: no interfaces, and it is not that of all others.
+    networks: Option<Vec<Prefix>>,
 }
 
 impl Scope<'_> {
@@ -84,7 +98,7 @@ impl<'a> Reader<'a> {
         let mut networks: Vec<Prefix> = Vec::new();
         let mut interfaces: Vec<String> = Vec::new();
         let text = doc.input_text();
-        let scope = Scope { source, text, from: Who::Anybody };
+        let scope = Scope { source, text, from: Who::Anybody, networks: None };
         for node in root.children().filter(Node::is_element) {
             match node.tag_name().name() {
                 "interface" => interfaces.extend(node.attribute("name").map(str::to_owned)),
@@ -102,10 +116,11 @@ impl<'a> Reader<'a> {
         }
         let open = root.attribute("target") == Some("ACCEPT");
         let title = if open { TRUSTED } else { name };
-        let Ok(title) = short(title).parse::<Name>() else {
+        let Ok(title) = self.title(title, open) else {
             self.notes.say(scope.place(root), name, Remark::Word(name.to_owned()));
             return;
         };
+        let alone = (interfaces.is_empty() && !is_default).then(|| networks.clone());
         let mut names = Vec::new();
         if is_default {
             names.extend(WORLD.parse::<Name>().ok());
@@ -122,8 +137,22 @@ impl<'a> Reader<'a> {
                 None => self.zones.push(Zone { name: title, networks, interfaces, open }),
             }
         }
-        let scope = Scope { from: Who::Those { zones: names, networks: Vec::new() }, ..scope };
+        let from = Who::Those { zones: names, networks: Vec::new() };
+        let scope = Scope { from, networks: alone, ..scope };
         self.rules(&scope, root, open, is_default);
+    }
+
+    /// What a zone is called in the policy, where no other is called so.
+    fn title(&self, name: &str, open: bool) -> Result<Name, String> {
+        let plain = short(name);
+        // One that is open is the trusted one; no other may be called so.
+        let taken = |text: &str| {
+            let known = self.zones.iter().any(|zone| zone.name.as_str() == text);
+            !open && (known || [TRUSTED, WORLD].contains(&text))
+        };
+        let mut names = (2..).map(|n| format!("{:.20}_{n}", plain));
+        let free = if taken(&plain) { names.find(|text| !taken(text)) } else { Some(plain) };
+        free.unwrap_or_default().parse()
     }
 
     fn rules(&mut self, scope: &Scope<'_>, root: Node<'_, '_>, open: bool, is_default: bool) {

@@ -82,7 +82,10 @@ impl<'a> Parts<'a> {
                 }
                 "destination" => {
                     let ends = ["ipv4", "ipv6"].into_iter().filter_map(|key| node.attribute(key));
-                    about.to.extend(ends.filter_map(|text| text.parse::<Prefix>().ok()));
+                    for text in ends {
+                        let to = text.parse::<Prefix>();
+                        about.to.push(to.map_err(|_| Remark::Word(text.to_owned()))?);
+                    }
                 }
                 _ => {}
             }

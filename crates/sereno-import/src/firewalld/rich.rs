@@ -4,7 +4,7 @@ use super::{Reader, Scope};
 use crate::policy::{Made, plain};
 use crate::remark::Remark;
 use roxmltree::Node;
-use sereno_core::gate::policy::{Deed, Rate, What, Who};
+use sereno_core::gate::policy::{Deed, Rate, WORLD, What, Who};
 use std::time::Duration;
 
 impl Reader<'_> {
@@ -20,6 +20,9 @@ impl Reader<'_> {
         };
         let opens = deed != Deed::Allow;
         let odd = |words: &str| Remark::Condition { words: words.to_owned(), opens };
+        if node.attribute("priority").is_some_and(|priority| priority != "0") {
+            return Err(odd("priority"));
+        }
         let mut rule = plain(deed, vec![What::All], scope.from.clone());
         let mut why = String::new();
         for part in node.children().filter(Node::is_element) {
@@ -55,16 +58,16 @@ impl Reader<'_> {
                 Some(rate(text).filter(|_| !opens).ok_or_else(|| odd(&format!("limit {text}")))?);
             self.notes.say(scope.place(node), &scope.text(node), Remark::PerSource);
         }
-        let family = match node.attribute("family") {
-            Some("ipv4") => Some("0.0.0.0/0"),
-            Some("ipv6") => Some("::/0"),
+        let four = match node.attribute("family") {
+            Some("ipv4") => Some(true),
+            Some("ipv6") => Some(false),
             _ => None,
         };
-        if let Some(all) = family.and_then(|all| all.parse().ok())
+        if let Some(four) = four
             && matches!(&rule.from, Who::Those { zones, .. } if !zones.is_empty())
             && rule.to.is_empty()
         {
-            rule.from = Who::Those { zones: Vec::new(), networks: vec![all] };
+            rule.from = of_family(scope, four).ok_or_else(|| odd("family"))?;
         }
         if rule.what.is_empty() {
             return Err(Remark::Needed);
@@ -72,6 +75,23 @@ impl Reader<'_> {
         let (place, text) = (scope.place(node), scope.text(node));
         Ok(Made { rule, why, place, text, last: false, all_but: false })
     }
+}
+
+/// Those of a zone who are of one family, if they can be named without it.
+fn of_family(scope: &Scope<'_>, four: bool) -> Option<Who> {
+    let networks = match &scope.networks {
+        Some(networks) => {
+            networks.iter().filter(|network| network.addr().is_ipv4() == four).copied().collect()
+        }
+        // Everybody, but only where the zone is nothing but that.
+        None => {
+            let Who::Those { zones, .. } = &scope.from else { return None };
+            let world = zones.iter().all(|zone| zone.as_str() == WORLD);
+            let all = if four { "0.0.0.0/0" } else { "::/0" };
+            world.then(|| all.parse().into_iter().collect::<Vec<_>>())?
+        }
+    };
+    (!networks.is_empty()).then_some(Who::Those { zones: Vec::new(), networks })
 }
 
 /// `2/m` and its like.

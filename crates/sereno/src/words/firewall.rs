@@ -38,7 +38,8 @@ words! {
         | "no hay reglas para lo que entra, o ninguna que se pueda tomar; no se escribe nada. Para tomar lo que está en vigor: iptables-save | sereno import iptables -";
     remark_bans(name) = "{name} holds the bans of another program; the jails of Sereno ban"
         | "{name} guarda los vetos de otro programa; vetan las jaulas de Sereno";
-    remark_word(word) = "nobody understands {word} here: the line is left out" | "aquí no se entiende {word}: la línea queda fuera";
+    remark_word(word) = "nobody understands {word} here: the line is left out; if it shut somebody out, it does so no more"
+        | "aquí no se entiende {word}: la línea queda fuera; si cerraba a alguien, ya no lo hace";
     remark_too_many() = "more rules, or jumps, than a policy may have: the rest is left out"
         | "más reglas, o saltos, de las que caben en una política: el resto queda fuera";
     remark_more(count) = "and {count} remarks more" | "y {count} observaciones más";

@@ -47,7 +47,7 @@ const UFW: [&str; 8] = [
 /// What csf keeps, below its folder.
 const CSF: [&str; 4] = ["csf.conf", "csf.allow", "csf.deny", "csf.ignore"];
 /// What firewalld keeps below its folder, and below that of its package.
-const FIREWALLD: [&str; 3] = ["zones", "services", "ipsets"];
+const FIREWALLD: [&str; 4] = ["zones", "services", "ipsets", "policies"];
 
 /// Reads all that there is of a firewall: what was named, or what is in its usual places.
 pub(super) fn gather(kind: FirewallKind, named: &[PathBuf]) -> Result<Vec<File>, Failure> {
@@ -63,7 +63,7 @@ pub(super) fn gather(kind: FirewallKind, named: &[PathBuf]) -> Result<Vec<File>,
             // Beside the folder of the machine that is looked at.
             let root = own.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
             let package = root.join("usr/lib/firewalld");
-            let mut paths = below(&own, &["firewalld.conf"]);
+            let mut paths = below(&own, &["firewalld.conf", "direct.xml"]);
             for folder in [own, package] {
                 paths.extend(FIREWALLD.iter().flat_map(|kind| listed(&folder.join(kind))));
             }

@@ -8,11 +8,10 @@ pub(in crate::cli) use page::page;
 
 use super::args::{FirewallArgs, FirewallKind};
 use super::toml;
-use crate::cli::args::ConfigArgs;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::init;
-use crate::{policy, words};
-use sereno_config::{Lang, Severity};
+use crate::words;
+use sereno_config::{Document, Lang, Severity};
 use sereno_core::gate::policy::Policy;
 use sereno_import::{Grade, Imported};
 use std::io::{self, Write};
@@ -52,17 +51,10 @@ fn import(kind: FirewallKind, args: &FirewallArgs, out: &mut impl Write) -> Outc
     Ok(ExitCode::from(u8::from(left)))
 }
 
-/// Writes the file, and reads it as the program will.
+/// Reads the text as the program will, and writes the file.
 fn place(text: &str, imported: &Imported, args: &FirewallArgs) -> Result<(), Failure> {
-    match init::put(&args.into, text.as_bytes(), args.force) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(Failure::refused(words::is_there(args.into.display())));
-        }
-        Err(error) => return Err(Failure::file(&args.into, &error)),
-    }
-    let config = ConfigArgs { config: Some(args.into.clone()), ..ConfigArgs::default() };
-    let read = policy::load(&config)?.outcome;
+    let name = args.into.display().to_string();
+    let read = sereno_config::read(&[Document { name, text: text.to_owned() }], &[]);
     if let Some(problem) = read.problems.iter().find(|one| one.severity == Severity::Error) {
         return Err(Failure::refused(words::import_reads_badly(problem)));
     }
@@ -71,8 +63,14 @@ fn place(text: &str, imported: &Imported, args: &FirewallArgs) -> Result<(), Fai
         policy.zones.sort_unstable_by_key(|zone| zone.name);
         policy
     };
-    match read.policy.gate.map(sorted) == Some(sorted(imported.policy.clone())) {
-        true => Ok(()),
-        false => Err(Failure::refused(words::import_reads_badly("[gate]"))),
+    if read.policy.gate.map(sorted) != Some(sorted(imported.policy.clone())) {
+        return Err(Failure::refused(words::import_reads_badly("[gate]")));
+    }
+    match init::put(&args.into, text.as_bytes(), args.force) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Failure::refused(words::is_there(args.into.display())))
+        }
+        Err(error) => Err(Failure::file(&args.into, &error)),
     }
 }

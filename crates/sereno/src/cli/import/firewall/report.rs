@@ -80,7 +80,7 @@ pub(super) fn tell(done: &Done<'_>, out: &mut impl Write) -> Result<(), Failure>
         for told in of {
             let line = line(told, names);
             if let (Some(file), Some(number)) = (line.file, line.line) {
-                writeln!(out, "  {file}:{number}: {}", paint::safe(line.text))?;
+                writeln!(out, "  {}:{number}: {}", paint::safe(file), paint::safe(line.text))?;
                 writeln!(out, "      {}", paint::safe(&line.message))?;
             } else {
                 writeln!(out, "  {}", paint::safe(&line.message))?;
