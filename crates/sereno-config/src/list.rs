@@ -152,14 +152,14 @@ fn options(draft: &mut Draft, file: &Written<'_>, value: &Value<'_>, notes: &mut
             }
             notes.error(file.doc, wrong);
         }
-        for origin in draft.conf.from.iter().filter(|_| name == "from") {
-            if let Origin::Url(url) = origin
-                && url.starts_with("http:")
-            {
-                let what = "whoever is on the way can put addresses into this list";
-                let remedy = "fetch it by https:// if it is published so";
-                notes.warn(file.doc, Wrong::new(value.span(), what).remedy(remedy));
-            }
+        let open =
+            |origin: &&Origin| matches!(origin, Origin::Url(url) if url.starts_with("http:"));
+        if name == "from"
+            && let Some(Origin::Url(url)) = draft.conf.from.iter().find(open)
+        {
+            let what = format!("whoever is on the way can put addresses into this list: {url}");
+            let remedy = "fetch it by https:// if it is published so";
+            notes.warn(file.doc, Wrong::new(value.span(), what).remedy(remedy));
         }
     }
 }

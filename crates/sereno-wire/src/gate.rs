@@ -90,8 +90,10 @@ pub struct ListStatus {
     pub ranges: u64,
     /// How many IPv4 addresses are in it.
     pub addresses: u64,
-    /// When the oldest of what comes from the web was fetched.
-    pub fetched: Option<Time>,
+    /// Whether something of it comes from the web.
+    pub far: bool,
+    /// When the oldest of what comes from the web was fetched (RFC 3339).
+    pub fetched: Option<String>,
     /// Lines that are no addresses.
     pub unknown: u64,
     /// Networks that were left out because they are too wide to be meant.

@@ -40,7 +40,8 @@ pub fn firewalld(sources: &[Source<'_>]) -> Imported {
     for (at, folder, name, doc) in &docs {
         // Rules beside the zones, which decide before them.
         if ["policies", "firewalld"].contains(folder) && doc.root_element().has_children() {
-            let known = ["lockdown-whitelist"].contains(name);
+            // The package brings one: what IPv6 needs.
+            let known = ["lockdown-whitelist", "allow-host-ipv6"].contains(name);
             let elements = doc.root_element().children().any(|node| node.is_element());
             if elements && !known {
                 let place = Place { source: *at, line: 1 };

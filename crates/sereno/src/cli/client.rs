@@ -3,8 +3,8 @@
 
 use super::args::{BanArgs, Json, UnbanArgs, WhyArgs};
 use super::failure::{Failure, NOBODY};
-use super::show;
 use super::talk::{Talk, unexpected};
+use super::{paint, show};
 use crate::words;
 use serde::Serialize;
 use serde_json::Value;
@@ -203,6 +203,27 @@ pub(super) fn done(reply: Reply, how: Json, out: &mut impl Write) -> Result<Exit
         json(out, &serde_json::json!({ "count": count, "notes": notes }))?;
     } else {
         show::done(count, &notes, out).map_err(Failure::io)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a command did, in its own words.
+pub(super) fn did(
+    reply: Reply,
+    words: &str,
+    how: Json,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    let Reply::Done { count, notes } = reply else { return Err(unexpected()) };
+    if how.json {
+        json(out, &serde_json::json!({ "count": count, "notes": notes }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for note in &notes {
+        writeln!(out, "{}", paint::safe(note))?;
+    }
+    if count > 0 && !words.is_empty() {
+        writeln!(out, "{words}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

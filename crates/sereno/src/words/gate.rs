@@ -45,6 +45,10 @@ words! {
     gate_no_panic() = "there is no panic" | "no hay ningún pánico";
     panic_console() = "this cuts off this very session (SSH_CONNECTION is set); say it on the console, or --force"
         | "esto corta esta misma sesión (hay SSH_CONNECTION); dígalo en la consola, o --force";
+    gate_done_kept() = "It holds now, after every restart too." | "Ya rige, también tras cada reinicio.";
+    gate_done_ended() = "The trial is over; all is as before." | "Terminó la prueba; todo vuelve a ser como antes.";
+    gate_done_open() = "There is no policy any more: open is what nothing else closes. `sereno gate revert` brings the one before back."
+        | "Ya no hay política: está abierto lo que nadie más cierra. `sereno gate revert` recupera la anterior.";
     gate_on_trial(seconds) = "On trial for {seconds} s. Open a second session, and say there\n\n  sereno gate confirm\n\nWithout that everything is as before by itself."
         | "A prueba durante {seconds} s. Abra otra sesión, y diga en ella\n\n  sereno gate confirm\n\nSin eso todo vuelve solo a ser como antes.";
     gate_in_force(since) = "In force since {since}:" | "En vigor desde {since}:";

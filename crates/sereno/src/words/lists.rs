@@ -16,9 +16,11 @@ words! {
     list_too_many(most) = "there are more than {most} entries in it" | "contiene más de {most} entradas";
     list_empty() = "there is no address in it" | "no contiene ninguna dirección";
     list_problem(name, why) = "list {name}: {why}" | "lista {name}: {why}";
-    list_unknown() = "there is no such list; `sereno lists` shows them" | "no hay tal lista; `sereno lists` las muestra";
+    list_unknown() = "there is no such list; `sereno lists show` tells which there are" | "no hay tal lista; `sereno lists show` dice cuáles hay";
     alarm_lists(why) = "the lists are not in force: {why}" | "las listas no están en vigor: {why}";
     alarm_list(name, why) = "list {name} is not complete or is old: {why}" | "la lista {name} no está completa o es vieja: {why}";
+    alarm_list_shuts(name, addr, count) = "list {name} shuts out {addr}, who got in well in the last days ({count} such addresses); if that is not meant, name them in ignoreip"
+        | "la lista {name} deja fuera a {addr}, que entró bien en los últimos días ({count} direcciones así); si no es lo que quiere, póngalas en ignoreip";
     lists_none() = "There are no lists; docs/guide/lists.md shows one." | "No hay listas; docs/guide/lists.md muestra una.";
     lists_name() = "list" | "lista";
     lists_deed() = "does" | "hace";
@@ -31,7 +33,9 @@ words! {
     lists_packets() = "packets" | "paquetes";
     lists_reading() = "being read" | "leyéndose";
     lists_not_in_force(fetched) = "{fetched}, not in force" | "{fetched}, sin vigor";
-    lists_here() = "from files" | "de archivos";
+    lists_never() = "never" | "nunca";
+    lists_asked() = "Being read and fetched; `sereno lists show` tells what came of it." | "Leyéndose y descargándose; `sereno lists show` dice qué resultó.";
+    lists_here() = "not from the web" | "no es de la web";
     lists_unknown(count) = "{count} are no addresses" | "{count} no son direcciones";
     lists_wide(count) = "{count} are too wide to be meant" | "{count} son demasiado amplias para ser en serio";
     lists_private(count) = "{count} are private, or nobody out there" | "{count} son privadas, o de nadie ahí fuera";

@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const PRIORITY: i32 = -120;
 /// A range of at most so many addresses is kept as single ones: they are found at once, in a list of
 /// any length.
-const FEW: u32 = 8;
+const FEW: u32 = 2;
 
 /// Addresses, as ranges of each family that neither overlap nor touch, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ mod file;
 mod show;
 mod top;
 
-use super::client::{done, json_status};
+use super::client::{did, json_status};
 use super::failure::{Failure, Outcome};
 use super::talk::{Talk, unexpected};
 use crate::cli::args::Json;
@@ -35,12 +35,16 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
             let on_trial = status(socket, *json)?.trying.is_some() && number.is_none();
             let ask = GateAsk::Revert { number: *number, seconds };
             if on_trial {
-                return order(socket, ask, *json, out);
+                return order(socket, ask, &words::gate_done_ended(), *json, out);
             }
             tried(socket, ask, seconds, *json, out)
         }
-        GateCommand::Confirm(how) => order(socket, GateAsk::Confirm, *how, out),
-        GateCommand::Flush(how) => order(socket, GateAsk::Flush, *how, out),
+        GateCommand::Confirm(how) => {
+            order(socket, GateAsk::Confirm, &words::gate_done_kept(), *how, out)
+        }
+        GateCommand::Flush(how) => {
+            order(socket, GateAsk::Flush, &words::gate_done_open(), *how, out)
+        }
         GateCommand::Show(how) => {
             let status = status(socket, *how)?;
             if how.json {
@@ -87,7 +91,7 @@ pub fn panic(socket: Option<&Path>, force: bool, how: Json, out: &mut impl Write
     if session().is_some() && !force {
         return Err(Failure::refused(words::panic_console()));
     }
-    order(socket, GateAsk::Panic { begins: true }, how, out)
+    order(socket, GateAsk::Panic { begins: true }, &words::policy_panic(), how, out)
 }
 
 /// Ends that.
@@ -95,7 +99,7 @@ pub fn panic(socket: Option<&Path>, force: bool, how: Json, out: &mut impl Write
 /// # Errors
 /// As [`run`].
 pub fn resume(socket: Option<&Path>, how: Json, out: &mut impl Write) -> Outcome {
-    order(socket, GateAsk::Panic { begins: false }, how, out)
+    order(socket, GateAsk::Panic { begins: false }, &words::policy_resumed(), how, out)
 }
 
 fn seconds(text: &str) -> Result<u64, Failure> {
@@ -121,8 +125,14 @@ fn status(socket: Option<&Path>, how: Json) -> Result<PolicyStatus, Failure> {
     }
 }
 
-fn order(socket: Option<&Path>, ask: GateAsk, how: Json, out: &mut impl Write) -> Outcome {
-    done(Talk::begin(socket, how)?.ask(Ask::Gate(ask))?, how, out)
+fn order(
+    socket: Option<&Path>,
+    ask: GateAsk,
+    said: &str,
+    how: Json,
+    out: &mut impl Write,
+) -> Outcome {
+    did(Talk::begin(socket, how)?.ask(Ask::Gate(ask))?, said, how, out)
 }
 
 /// As [`order`]; and says how to keep what is on trial then.
@@ -135,7 +145,7 @@ fn tried(
 ) -> Outcome {
     let reply = Talk::begin(socket, how)?.ask(Ask::Gate(ask))?;
     let on_trial = status(socket, how)?.trying.is_some();
-    let code = done(reply, how, out)?;
+    let code = did(reply, "", how, out)?;
     if on_trial && !how.json {
         writeln!(out, "{}", words::gate_on_trial(seconds))?;
     }

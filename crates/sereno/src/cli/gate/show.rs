@@ -19,6 +19,7 @@ pub(super) fn policy(status: &PolicyStatus, out: &mut impl Write) -> io::Result<
             writeln!(out, "{}", words::gate_in_force(moment(*since)))?;
             rules(policy, if trying { &[] } else { &status.counts }, out)?;
         }
+        None if status.panic.is_some() => {}
         None => writeln!(out, "{}", words::gate_all_open())?,
     }
     if let Some(Trying { policy, until }) = &status.trying {

@@ -3,7 +3,7 @@
 pub mod args;
 
 use super::args::Json;
-use super::client::{done, json_status};
+use super::client::{did, json_status};
 use super::failure::Outcome;
 use super::paint::{self, Column, Paint, moment, table};
 use super::talk::{Talk, unexpected};
@@ -49,11 +49,8 @@ pub fn run(socket: Option<&Path>, command: &ListsCommand, out: &mut impl Write) 
         ListsCommand::Refresh { name, json } => {
             let name = name.as_deref().map(str::parse).transpose();
             let name = name.map_err(super::failure::Failure::usage)?;
-            done(
-                Talk::begin(socket, *json)?.ask(Ask::Lists(ListAsk::Refresh { name }))?,
-                *json,
-                out,
-            )
+            let reply = Talk::begin(socket, *json)?.ask(Ask::Lists(ListAsk::Refresh { name }))?;
+            did(reply, &words::lists_asked(), *json, out)
         }
     }
 }
@@ -93,8 +90,10 @@ fn show(lists: &[ListStatus], out: &mut impl Write) -> io::Result<()> {
         Column::right(words::lists_packets()),
     ];
     let row = |list: &ListStatus| {
-        let fetched = match (list.read, list.fetched) {
+        let at = list.fetched.as_deref().and_then(|at| at.parse().ok());
+        let fetched = match (list.read, at) {
             (false, _) => words::lists_reading(),
+            (true, None) if list.far => words::lists_never(),
             (true, None) => words::lists_here(),
             (true, Some(at)) => moment(at),
         };

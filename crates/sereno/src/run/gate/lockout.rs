@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Who registered or logged in well within this is a phone, a trunk or a colleague.
-const LATELY: Duration = Duration::from_secs(7 * 86_400);
+pub(in crate::run) const LATELY: Duration = Duration::from_secs(7 * 86_400);
 /// How many of them are looked at, and how many are named.
 const LOOKED: usize = 2000;
 const NAMED: usize = 20;

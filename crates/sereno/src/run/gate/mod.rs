@@ -9,6 +9,8 @@ mod lockout;
 mod panic;
 mod stopped;
 
+pub(super) use lockout::LATELY;
+
 use super::Shell;
 use super::guard::Guard;
 use crate::words;

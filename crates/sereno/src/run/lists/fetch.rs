@@ -6,7 +6,7 @@ use sereno_config::{ListConf, Origin};
 use sereno_core::gate::list::{List, Skipped, Use, nobody, read};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,8 +16,9 @@ use std::time::{Duration, SystemTime};
 const LARGEST: u64 = 64 << 20;
 /// Addresses of a name at most.
 const ADDRESSES: usize = 64;
-/// What curl may take for one, in seconds, and to reach anybody at all.
-const PATIENCE: (&str, &str) = ("300", "20");
+/// What curl may take for one, in seconds; and to reach anybody at all, or while less than a kilobyte
+/// comes in a second.
+const PATIENCE: (&str, &str) = ("120", "15");
 /// The user that fetches, where that can be chosen: Debian's and Red Hat's nobody.
 const NOBODY: u32 = 65_534;
 /// What of the environment is passed on.
@@ -35,7 +36,9 @@ const PASSED: [&str; 8] = [
 /// What was read of a list.
 #[derive(Debug, Default)]
 pub(super) struct Got {
-    pub(super) list: List,
+    /// What each source says, and all countries and systems together behind them; `None` where it
+    /// could not be had.
+    pub(super) parts: Vec<Option<List>>,
     pub(super) skipped: Skipped,
     /// When the oldest of it was fetched.
     pub(super) at: Option<SystemTime>,
@@ -49,21 +52,16 @@ pub(super) struct Got {
 /// `folder`; `web` says whether the web is asked at all.
 pub(super) fn gather(conf: &ListConf, folder: &Path, web: bool) -> Got {
     let mut got = Got::default();
-    let mut ranges = Vec::new();
     let limit = Limit { most: conf.most, local: !matches!(conf.deed, Some((Use::Closes, _))) };
-    match place::networks(conf) {
-        Ok(list) => ranges.extend(limit.leave(&list).ranges()),
-        Err(why) => {
-            got.partial = true;
-            got.problems.push(why);
-        }
-    }
     for (number, origin) in conf.from.iter().enumerate() {
         let copy = folder.join(format!("{}.{number}", conf.name));
         let found = match origin {
             Origin::File(path) => file(path, limit).map(|found| (found, None)),
-            // All of them at once, above.
-            Origin::Country(_) | Origin::System(_) => continue,
+            // All of them at once, below.
+            Origin::Country(_) | Origin::System(_) => {
+                got.parts.push(Some(List::default()));
+                continue;
+            }
             // Asking takes time, as the web does.
             Origin::Name(_) if !web => Err(String::new()),
             Origin::Name(name) => look_up(name).map(|list| ((list, Skipped::default()), None)),
@@ -76,24 +74,27 @@ pub(super) fn gather(conf: &ListConf, folder: &Path, web: bool) -> Got {
                 }
                 Err(why) => {
                     got.problems.push(why);
-                    kept(&copy, url, limit).ok_or_else(String::new)
+                    kept(&copy, url).ok_or_else(String::new)
                 }
             },
-            Origin::Url(url) => kept(&copy, url, limit).ok_or_else(String::new),
+            Origin::Url(url) => kept(&copy, url).ok_or_else(String::new),
         };
         match found {
             Ok(((list, skipped), at)) => {
-                ranges.extend(list.ranges());
+                got.parts.push(Some(list));
                 add(&mut got.skipped, skipped);
                 got.at = [got.at, at].into_iter().flatten().min();
             }
             Err(why) => {
-                got.partial = true;
+                got.parts.push(None);
                 got.problems.extend(Some(why).filter(|why| !why.is_empty()));
             }
         }
     }
-    got.list = ranges.into_iter().collect();
+    let places = place::networks(conf).map(|list| limit.leave(&list));
+    got.problems.extend(places.as_ref().err().cloned());
+    got.parts.push(places.ok());
+    got.partial = got.parts.iter().any(Option::is_none);
     got
 }
 
@@ -150,12 +151,15 @@ fn whole(from: impl Read) -> io::Result<String> {
 
 fn file(path: &Path, limit: Limit) -> Result<Found, String> {
     let told = |why: String| format!("{}: {why}", path.display());
-    // A pipe would never end.
-    let plain = fs::metadata(path).map_err(|error| told(error.to_string()))?.is_file();
-    if !plain {
+    // A pipe would never end, and somebody may put one there at any moment.
+    let flags =
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    let open = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
+    let open = File::from(open.map_err(|error| told(error.to_string()))?);
+    if !open.metadata().is_ok_and(|about| about.is_file()) {
         return Err(told(words::list_no_file()));
     }
-    let text = File::open(path).and_then(whole).map_err(|error| told(error.to_string()))?;
+    let text = whole(open).map_err(|error| told(error.to_string()))?;
     limit.read(&text).map_err(told)
 }
 
@@ -168,9 +172,18 @@ pub(super) fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 /// Asks by curl: it speaks TLS with the machine's own certificates, and does so as nobody.
 fn from_web(url: &str, limit: Limit) -> Result<Found, String> {
     let told = |why: String| format!("{url}: {why}");
+    // Who was asked so that nobody could change the answer is not left for others.
+    let safe = url.starts_with("https:");
     let mut curl = Command::new("curl");
     curl.args(["-q", "--silent", "--show-error", "--fail", "--location", "--max-redirs", "5"])
-        .args(["--proto", "=https,http", "--max-time", PATIENCE.0, "--connect-timeout", PATIENCE.1])
+        .args([
+            "--proto",
+            "=https,http",
+            "--proto-redir",
+            if safe { "=https" } else { "=https,http" },
+        ])
+        .args(["--max-time", PATIENCE.0, "--connect-timeout", PATIENCE.1])
+        .args(["--speed-limit", "1000", "--speed-time", PATIENCE.1])
         .args(["--compressed", "--user-agent", "sereno", "--url", url])
         .env_clear()
         .envs(PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
@@ -215,10 +228,16 @@ fn keep(path: &Path, url: &str, list: &List) -> io::Result<()> {
 }
 
 /// The last good copy of what came from there, and when that was.
-fn kept(path: &Path, url: &str, limit: Limit) -> Option<(Found, Option<SystemTime>)> {
+fn kept(path: &Path, url: &str) -> Option<(Found, Option<SystemTime>)> {
     let text = File::open(path).and_then(whole).ok()?;
-    let ours = text.lines().next()?.strip_prefix("# ")? == url;
-    let (list, _) = limit.read(&text).ok().filter(|_| ours)?;
+    let mut lines = text.lines();
+    let ours = lines.next()?.strip_prefix("# ")? == url;
+    // What was taken then is taken now: networks that touch may be wide together.
+    let range = |line: &str| -> Option<(IpAddr, IpAddr)> {
+        let (first, last) = line.split_once('-')?;
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    let list: List = lines.map(range).collect::<Option<List>>().filter(|_| ours)?;
     let at = stamp(path).map(|(at, _)| at);
     Some(((list, Skipped::default()), at))
 }

@@ -9,9 +9,10 @@ mod place;
 mod worker;
 
 use super::doors::MARK;
+use super::gate::LATELY;
 use super::guard::Guard;
 use crate::words;
-use sereno_config::ListConf;
+use sereno_config::{ListConf, Origin};
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
 use sereno_core::gate::list::{List, Skipped, Use, networks};
@@ -88,6 +89,8 @@ pub(super) struct Lists {
     wanted: Option<Wanted>,
     known: BTreeMap<Name, (Arc<List>, Info)>,
     counts: BTreeMap<Name, u64>,
+    /// Who got in well lately and is shut out by a list: one of them, and how many.
+    shuts: BTreeMap<Name, (IpAddr, usize)>,
     /// Something is still to be written.
     pending: bool,
     /// Why the kernel does not have them.
@@ -107,6 +110,7 @@ impl Lists {
             wanted: None,
             known: BTreeMap::new(),
             counts: BTreeMap::new(),
+            shuts: BTreeMap::new(),
             pending: true,
             refused: None,
         }
@@ -165,6 +169,9 @@ impl Lists {
         if let Some(why) = &self.refused {
             alarms.push(("lists".to_owned(), words::alarm_lists(why)));
         }
+        for (name, (addr, count)) in &self.shuts {
+            alarms.push((format!("list shuts {name}"), words::alarm_list_shuts(name, addr, count)));
+        }
         for conf in &self.confs {
             let Some((_, info)) = self.known.get(&conf.name) else { continue };
             let old = info.at.is_some_and(|at| fetch::age(at) > conf.every * STALE);
@@ -182,7 +189,9 @@ impl Guard {
     /// Takes up the lists of the configuration; nothing is read yet.
     pub(super) fn take_up_lists(&mut self, confs: &[ListConf]) {
         self.lists.confs = confs.to_vec();
-        self.lists.known.retain(|name, _| confs.iter().any(|conf| conf.name == *name));
+        let named = |name: &Name| confs.iter().any(|conf| conf.name == *name);
+        self.lists.known.retain(|name, _| named(name));
+        self.lists.shuts.retain(|name, _| named(name));
         self.draw_mark();
     }
 
@@ -240,6 +249,7 @@ impl Guard {
                 News::Read(name, list, info) => {
                     let known = self.lists.known.get(&name);
                     self.lists.pending |= !known.is_some_and(|(old, _)| Arc::ptr_eq(old, &list));
+                    self.look_whom(name, &list, now);
                     let before = self.lists.known.insert(name, (list, *info));
                     let problems = &self.lists.known[&name].1.problems;
                     let told = before.map(|(_, info)| info.problems).unwrap_or_default();
@@ -258,6 +268,10 @@ impl Guard {
                 News::Wrote(done) => {
                     self.lists.refused = done.err();
                     self.lists.pending = false;
+                    // Whatever others did meanwhile is put right before anybody listens again.
+                    if self.hands.observing().is_none() {
+                        self.install(now);
+                    }
                     self.hands.hark();
                     let failed = self.register_kernel().err();
                     self.notes.extend(failed.map(|error| error.to_string()));
@@ -266,6 +280,22 @@ impl Guard {
                 }
             }
         }
+    }
+
+    /// Looks whom a list shuts out of those who got in well lately: phones, and colleagues.
+    fn look_whom(&mut self, name: Name, list: &List, now: Time) {
+        let conf = self.lists.confs.iter().find(|conf| conf.name == name);
+        let closes = conf.is_some_and(|conf| matches!(conf.deed, Some((Use::Closes, _))));
+        let jails = self.engine.jails().map(|(policy, _)| policy.name).collect::<Vec<_>>();
+        let known = jails.iter().filter_map(|jail| self.engine.jail(*jail));
+        let known = known.flat_map(|jail| jail.greeted_since(now.minus(LATELY)));
+        let mut shut: Vec<IpAddr> = known.filter(|addr| closes && list.contains(*addr)).collect();
+        shut.sort_unstable();
+        shut.dedup();
+        match shut.first() {
+            Some(first) => self.lists.shuts.insert(name, (*first, shut.len())),
+            None => self.lists.shuts.remove(&name),
+        };
     }
 
     /// What is asked about lists.
@@ -290,13 +320,14 @@ impl Guard {
             let info = known.map(|(_, info)| info.clone()).unwrap_or_default();
             ListStatus {
                 name: conf.name,
+                far: conf.from.iter().any(|origin| matches!(origin, Origin::Url(_))),
                 to: conf.deed.as_ref().map(|(to, _)| *to),
                 ports: conf.deed.as_ref().map(|(_, ports)| ports.to_string()).unwrap_or_default(),
                 friends: conf.friends,
                 read: known.is_some(),
                 ranges: info.ranges as u64,
                 addresses: info.addresses,
-                fetched: info.at.map(time),
+                fetched: info.at.map(|at| time(at).to_string()),
                 unknown: info.skipped.unknown as u64,
                 wide: info.skipped.wide as u64,
                 private: info.skipped.nobody as u64,

@@ -19,7 +19,8 @@ const AGAIN: Duration = Duration::from_secs(1800);
 /// A list, and what is known of it.
 struct Kept {
     conf: ListConf,
-    /// As it was read.
+    /// What each source said last, and all of it together.
+    parts: Vec<List>,
     read: List,
     /// Without those whom nothing may shut out.
     list: Arc<List>,
@@ -89,7 +90,8 @@ impl Worker {
             }
             // Who was told to stop listening to the kernel is not kept waiting.
             let next = self.lists.iter().position(|kept| kept.due <= Instant::now());
-            if let Some(at) = next.filter(|_| !self.asked) {
+            // Nor is what is here already: the web takes its time.
+            if let Some(at) = next.filter(|_| !self.asked && !self.is_fresh()) {
                 self.renew(at, true);
             }
             self.ask();
@@ -126,6 +128,7 @@ impl Worker {
             self.whole = true;
             self.lists.push(Kept {
                 conf,
+                parts: Vec::new(),
                 read: List::default(),
                 list: Arc::default(),
                 info: Info::default(),
@@ -167,10 +170,14 @@ impl Worker {
             partial: got.partial,
             ..Info::default()
         };
-        // A source that is gone takes nothing out of force that was there.
-        if !got.partial || kept.read.is_empty() {
-            kept.read = got.list;
+        // A source that is gone takes nothing out of force that it said before.
+        kept.parts.resize(got.parts.len(), List::default());
+        for (old, new) in kept.parts.iter_mut().zip(got.parts) {
+            if let Some(new) = new {
+                *old = new;
+            }
         }
+        kept.read = kept.parts.iter().flat_map(List::ranges).collect();
         self.spare(at);
     }
 
@@ -222,10 +229,14 @@ impl Worker {
         self.kernel.as_mut()
     }
 
+    /// Whether there is something to write.
+    fn is_fresh(&self) -> bool {
+        self.wanted.enforce && (self.whole || self.lists.iter().any(|kept| kept.fresh))
+    }
+
     /// Says that something is to be written, once.
     fn ask(&mut self) {
-        let fresh = self.whole || self.lists.iter().any(|kept| kept.fresh);
-        if fresh && self.wanted.enforce && !self.asked {
+        if self.is_fresh() && !self.asked {
             self.asked = true;
             self.say(News::Ready);
         }
