@@ -58,11 +58,7 @@ impl Reader<'_> {
                 Some(rate(text).filter(|_| !opens).ok_or_else(|| odd(&format!("limit {text}")))?);
             self.notes.say(scope.place(node), &scope.text(node), Remark::PerSource);
         }
-        let four = match node.attribute("family") {
-            Some("ipv4") => Some(true),
-            Some("ipv6") => Some(false),
-            _ => None,
-        };
+        let four = four(node);
         if let Some(four) = four
             && matches!(&rule.from, Who::Those { zones, .. } if !zones.is_empty())
             && rule.to.is_empty()
@@ -74,6 +70,15 @@ impl Reader<'_> {
         }
         let (place, text) = (scope.place(node), scope.text(node));
         Ok(Made { rule, why, place, text, last: false, all_but: false })
+    }
+}
+
+/// Whether a rule is of IPv4; `None` if it is of both families.
+fn four(node: Node<'_, '_>) -> Option<bool> {
+    match node.attribute("family")? {
+        "ipv4" => Some(true),
+        "ipv6" => Some(false),
+        _ => None,
     }
 }
 

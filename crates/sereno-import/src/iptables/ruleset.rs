@@ -192,23 +192,7 @@ impl Ruleset {
                     }
                 }
             }
-            "-D" | "--delete" => {
-                let family = self.family;
-                let rules = self.chains.get_mut(&chain).map(|chain| &mut chain.rules);
-                let meant = super::spec::read(family, rest).ok();
-                let is = |rule: &Raw| {
-                    let read = super::spec::read(family, &rule.words).ok();
-                    rule.words == rest || meant.is_some() && read == meant
-                };
-                let removed = rules.and_then(|rules| {
-                    let same = || rules.iter().position(is);
-                    let at = number.map(|n| n - 1).or_else(same).filter(|at| *at < rules.len())?;
-                    Some(rules.remove(at))
-                });
-                if removed.is_none() && chain == "INPUT" {
-                    notes.say(said.place, &said.text, Remark::Word("-D".to_owned()));
-                }
-            }
+            "-D" | "--delete" => self.delete(said, &chain, rest, number, notes),
             "-F" | "--flush" => self.flush(&chain),
             "-P" | "--policy" => {
                 let policy = rest.first().and_then(|word| verdict(word));
@@ -224,6 +208,32 @@ impl Ruleset {
             "-X" | "--delete-chain" => drop(self.chains.remove(&chain)),
             // Shows or counts.
             _ => {}
+        }
+    }
+
+    /// Takes a rule away: by its number, or one that means the same.
+    fn delete(
+        &mut self,
+        said: &Said,
+        chain: &str,
+        rest: &[String],
+        number: Option<usize>,
+        notes: &mut Notes,
+    ) {
+        let family = self.family;
+        let meant = super::spec::read(family, rest).ok();
+        let is = |rule: &Raw| {
+            let read = super::spec::read(family, &rule.words).ok();
+            rule.words == rest || meant.is_some() && read == meant
+        };
+        let rules = self.chains.get_mut(chain).map(|chain| &mut chain.rules);
+        let removed = rules.and_then(|rules| {
+            let same = || rules.iter().position(is);
+            let at = number.map(|n| n - 1).or_else(same).filter(|at| *at < rules.len())?;
+            Some(rules.remove(at))
+        });
+        if removed.is_none() && chain == "INPUT" {
+            notes.say(said.place, &said.text, Remark::Word("-D".to_owned()));
         }
     }
 

@@ -210,16 +210,8 @@ fn rule(entry: &Entry, over: Option<&Entry>, notes: &mut Notes) -> Option<Made> 
     let mut rule = plain(deed, what, from);
     rule.on = matching.on.iter().cloned().collect();
     rule.to = matching.to.clone().unwrap_or_default();
-    let slowed = [Some(entry), over];
-    for one in slowed.into_iter().flatten() {
-        rule.rate = rule.rate.or(one.matching.rate);
-        rule.limit = rule.limit.or(one.matching.limit);
-        if one.shared && one.matching.rate.is_some() {
-            notes.say(one.place, &one.text, Remark::PerSource);
-        }
-        if let Some(like) = &one.like {
-            notes.say(one.place, &one.text, Remark::Rate(like.clone()));
-        }
+    for one in [Some(entry), over].into_iter().flatten() {
+        slow(&mut rule, entry, one, notes);
     }
     Some(Made {
         rule,
@@ -229,6 +221,18 @@ fn rule(entry: &Entry, over: Option<&Entry>, notes: &mut Notes) -> Option<Made> 
         last: false,
         all_but: matching.all_but,
     })
+}
+
+/// Has a rule let in no more than an entry says.
+fn slow(rule: &mut Rule, entry: &Entry, one: &Entry, notes: &mut Notes) {
+    rule.rate = rule.rate.or(one.matching.rate);
+    rule.limit = rule.limit.or(one.matching.limit);
+    if one.shared && (one.matching.rate.is_some() || one.matching.limit.is_some()) {
+        notes.say(entry.place, &entry.text, Remark::PerSource);
+    }
+    if let Some(like) = &one.like {
+        notes.say(one.place, &one.text, Remark::Rate(like.clone()));
+    }
 }
 
 /// A rule with nothing but these.
