@@ -178,6 +178,33 @@ class Policies(house.HouseCase):
             self.assertIn("cut off", self.gate(porter, "apply", "--force"))
             self.assert_new()
 
+    def test_a_phone_that_logged_in_is_cut_off_by_no_port(self):
+        """Of a telephone that registered lately nobody knows by which port: none of them may close unasked."""
+        phone, log = "203.0.113.50", f"{self.work}/full"
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        good = (f'[{stamp}] SECURITY[77] res_security_log.c: SecurityEvent="SuccessfulAuth",EventTV="{time.strftime("%Y-%m-%dT%H:%M:%S")}.000+0000",'
+                f'Severity="Informational",Service="PJSIP",EventVersion="1",AccountID="100",SessionID="x{{}}",'
+                f'LocalAddress="IPV4/UDP/198.51.100.24/5060",RemoteAddress="IPV4/UDP/{phone}/5060",UsingPassword="1"\n')  # fmt: skip
+        self.write("full", "")
+        porter = self.guarding('"allow https"', options=f'[jail.asterisk]\nlogpath = ["{log}"]\n')
+        with open(log, "a", encoding="ascii") as out:
+            out.writelines(good.format(n) for n in range(2))
+        known = lambda: json.loads(porter.ask("status", "--json").stdout)["jails"][0]["successes"] >= 2
+        self.assertTrue(house.fixture.await_true(known, 10), porter.said())
+        self.assertIn(f"{phone} at", self.gate(porter, "apply", code=1))
+        self.rewrite('"allow iax2, tcp/5060, tcp/5061"')
+        self.assertIn(f"{phone} at udp/5060", self.gate(porter, "apply", code=1))
+        self.rewrite('"allow iax2, sip, sips"')
+        self.gate(porter, "apply", "--for", f"{TRIAL}s")
+
+    def test_reached_from_networks_that_lines_name(self):
+        porter = self.guarding('"allow ssh from 203.0.113.9 2001:db8:bad::/64"', '"allow tcp/8088 from 203.0.113.0/24"')
+        reached = {one["port"]: one for one in json.loads(self.gate(porter, "diff", "--json"))["listeners"]}
+        self.assertEqual((reached[22]["zones"], reached[22]["networks"]), (["trusted"], ["203.0.113.9", "2001:db8:bad::/64"]))
+        self.assertEqual((reached[8088]["zones"], reached[8088]["networks"]), (["trusted"], ["203.0.113.9", "203.0.113.0/24"]))
+        self.rewrite('"allow shs"')
+        self.assertIn("did you mean ssh", self.gate(porter, "diff", code=1))
+
     def test_what_is_explained_is_what_happens(self):
         porter = self.guarding(WEB, '"allow tcp/8088 from 203.0.113.0/24"')
         self.gate(porter, "apply")

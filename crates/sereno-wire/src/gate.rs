@@ -1,6 +1,7 @@
 //! What clients may ask of the policy: who may reach what.
 
 use serde::{Deserialize, Serialize};
+use sereno_core::addr::Prefix;
 use sereno_core::gate::list::Use;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{Name, Proto};
@@ -189,6 +190,8 @@ pub struct Reached {
     pub program: String,
     /// The zones from which he is reached.
     pub zones: Vec<Name>,
+    /// Networks besides, that a line lets in.
+    pub networks: Vec<Prefix>,
     /// Whether the world should not reach him.
     pub delicate: bool,
 }

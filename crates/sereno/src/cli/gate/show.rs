@@ -97,7 +97,9 @@ pub(super) fn reachable(found: &Reachable, out: &mut impl Write) -> io::Result<(
         Column::left("", paint::BAD),
     ];
     let row = |one: &Reached| {
-        let zones: Vec<String> = one.zones.iter().map(ToString::to_string).collect();
+        let zones = one.zones.iter().map(ToString::to_string);
+        let zones: Vec<String> =
+            zones.chain(one.networks.iter().map(ToString::to_string)).collect();
         let zones = if zones.is_empty() { words::diff_closed() } else { zones.join(", ") };
         let at = if one.addr.is_unspecified() { String::new() } else { format!(" {}", one.addr) };
         let bad = if is_bad(one) { words::diff_bad() } else { String::new() };

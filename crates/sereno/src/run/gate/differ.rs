@@ -4,7 +4,7 @@ use super::approach::Ground;
 use crate::run::guard::Guard;
 use sereno_config::facts::Listener;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::policy::{Deed, Policy, What, is_delicate};
+use sereno_core::gate::policy::{Deed, Policy, WORLD, What, Who, is_delicate};
 use sereno_core::gate::walk::Model;
 use sereno_core::gate::{Contents, Draft, Family, Gate, Name, PortRange};
 use sereno_core::time::Time;
@@ -21,6 +21,8 @@ const STRANGERS: [&str; 6] = [
     "2001:db8:8000::1",
     "2001:db8:f000::1",
 ];
+/// Networks of lines that are told for each port at most.
+const NAMED: usize = 20;
 /// Of ranges wider than this it is usual that nobody listens on a port just now.
 const WIDE: u16 = 100;
 
@@ -51,22 +53,41 @@ fn reached(
     one: &Listener,
     now: Time,
 ) -> Reached {
-    let enters = |zone: &Name| {
-        families(one.addr).iter().any(|family| {
-            let (from, on) = from(policy, *zone, *family);
-            let to = (!one.addr.is_unspecified()).then_some(one.addr);
-            let probe = Probe { proto: Some(one.proto), from, port: one.port, to, on };
-            gate.walk(&ground.seen(&probe, now)).stopped.is_none()
-        })
+    let let_in = |(from, on): (IpAddr, Option<String>)| {
+        let to = (!one.addr.is_unspecified()).then_some(one.addr);
+        let probe = Probe { proto: Some(one.proto), from, port: one.port, to, on };
+        gate.walk(&ground.seen(&probe, now)).stopped.is_none()
+    };
+    let families = families(one.addr);
+    let enters = |zone: &Name| families.iter().any(|family| let_in(from(policy, *zone, *family)));
+    let zones: Vec<Name> = policy.names().filter(enters).collect();
+    // Whom a line names, where not everybody is let in.
+    let alone = |network: &Prefix| {
+        families.contains(&Family::of(*network)) && let_in((network.addr(), None))
+    };
+    let networks: Vec<Prefix> = match zones.iter().any(|zone| zone.as_str() == WORLD) {
+        true => Vec::new(),
+        false => named(policy, Deed::Allow).filter(alone).take(NAMED).collect(),
     };
     Reached {
         proto: one.proto,
         port: one.port,
         addr: one.addr,
         program: one.program.clone(),
-        zones: policy.names().filter(enters).collect(),
+        zones,
+        networks,
         delicate: is_delicate(one.proto, one.port),
     }
+}
+
+/// The networks that lines of a deed name, but those that are everybody.
+fn named(policy: &Policy, deed: Deed) -> impl Iterator<Item = Prefix> + '_ {
+    let rules = policy.rules.iter().filter(move |rule| rule.deed == deed);
+    let networks = rules.flat_map(|rule| match &rule.from {
+        Who::Those { networks, .. } => networks.as_slice(),
+        Who::Anybody => &[],
+    });
+    networks.filter(|network| network.bits() > 0).copied()
 }
 
 /// Who listens at `::` usually listens at `0.0.0.0` as well.
@@ -86,11 +107,15 @@ fn from(policy: &Policy, zone: Name, family: Family) -> (IpAddr, Option<String>)
         return (network.addr(), None);
     }
     let on = zone.and_then(|zone| zone.interfaces.first().cloned());
-    let taken = |addr: &IpAddr| {
-        policy.zones.iter().flat_map(|zone| &zone.networks).any(|network| network.contains(*addr))
-    };
-    let all = STRANGERS.iter().filter_map(|text| text.parse().ok());
-    let own = all.filter(|addr| Family::of(Prefix::host(*addr)) == family);
+    let zones = policy.zones.iter().flat_map(|zone| &zone.networks).copied();
+    let rules = [Deed::Allow, Deed::Drop, Deed::Reject].into_iter().flat_map(|d| named(policy, d));
+    let known: Vec<Prefix> = zones.chain(rules).collect();
+    let taken = |addr: &IpAddr| known.iter().any(|network| network.contains(*addr));
+    let usual = STRANGERS.iter().filter_map(|text| text.parse().ok());
+    let others = (1..=223_u8).flat_map(|n| {
+        [IpAddr::from([n, 1, 2, 3]), IpAddr::from([0x2a00 | u16::from(n), 0, 0, 0, 0, 0, 0, 1])]
+    });
+    let own = usual.chain(others).filter(|addr| Family::of(Prefix::host(*addr)) == family);
     let mut free = own.filter(|addr| !taken(addr));
     (free.next().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), on)
 }

@@ -4,9 +4,10 @@ use super::Trial;
 use super::approach::Ground;
 use crate::run::guard::Guard;
 use crate::words;
+use sereno_config::facts::Facts;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::walk::Model;
-use sereno_core::gate::{Contents, Draft, Gate, PortRange, Proto};
+use sereno_core::gate::{Contents, Draft, Gate, PortRange, Ports, Proto};
 use sereno_core::time::Time;
 use sereno_wire::gate::Probe;
 use std::net::IpAddr;
@@ -19,11 +20,16 @@ pub(in crate::run) const LATELY: Duration = Duration::from_secs(7 * 86_400);
 const LOOKED: usize = 2000;
 const NAMED: usize = 20;
 
+/// Ports of telephones (SIP, SIP over TLS, IAX2).
+const PHONES: [&str; 4] = ["udp/5060", "tcp/5060", "tcp/5061", "udp/4569"];
+
 /// Somebody who comes here.
 struct Comer {
     from: IpAddr,
     /// The ways in he may use: one that is left is enough.
     ways: Vec<Probe>,
+    /// Ways of which nobody knows which he uses: none may be lost.
+    all: Vec<Probe>,
     /// What he is, in words.
     who: String,
 }
@@ -46,13 +52,20 @@ impl Guard {
             |gate: &Model, probe: &Probe| gate.walk(&ground.seen(probe, now)).stopped.is_none();
         let mut cut: Vec<(IpAddr, String)> = Vec::new();
         for comer in self.who_comes(trial, now).into_iter().take(LOOKED) {
-            let (from, ways) = (comer.from, comer.ways.iter().filter(|probe| enters(&old, probe)));
-            let ways: Vec<&Probe> = ways.collect();
-            let known = cut.iter().any(|(addr, _)| *addr == from);
-            if known || ways.is_empty() || ways.iter().any(|probe| enters(&new, probe)) {
+            let from = comer.from;
+            let enter = |ways: &[Probe]| -> Vec<Probe> {
+                ways.iter().filter(|probe| enters(&old, probe)).cloned().collect()
+            };
+            let (mut lost, mut all) = (enter(&comer.ways), enter(&comer.all));
+            if lost.iter().any(|probe| enters(&new, probe)) {
+                lost.clear();
+            }
+            all.retain(|probe| !enters(&new, probe));
+            lost.append(&mut all);
+            if lost.is_empty() || cut.iter().any(|(addr, _)| *addr == from) {
                 continue;
             }
-            let ports = ways.iter().filter_map(|probe| Some((probe.proto?, probe.port)));
+            let ports = lost.iter().filter_map(|probe| Some((probe.proto?, probe.port)));
             let ports = ports.map(|(proto, port)| format!("{}/{port}", proto.as_str()));
             let ports = ports.collect::<Vec<_>>().join(", ");
             cut.push((from, words::gate_cuts_who(comer.who, from, ports)));
@@ -65,21 +78,22 @@ impl Guard {
     /// Who comes here, those first who matter most.
     fn who_comes(&self, trial: &Trial, now: Time) -> Vec<Comer> {
         let facts = crate::discover::gather(Path::new("/"));
-        let ssh = facts.sshd.map(|sshd| sshd.ports).unwrap_or_default();
+        let ssh = facts.sshd.as_ref().map(|sshd| sshd.ports.clone()).unwrap_or_default();
         let logs_in = |from: IpAddr| ssh.iter().map(move |port| tcp(from, *port));
         let mut who = Vec::new();
         if let Some((from, to)) = trial.session {
             let ways = vec![Probe { to: Some(to.ip()), ..tcp(from.ip(), to.port()) }];
-            who.push(Comer { from: from.ip(), ways, who: words::gate_this_session() });
+            let (from, all) = (from.ip(), Vec::new());
+            who.push(Comer { from, ways, all, who: words::gate_this_session() });
         }
         let sessions = facts.sessions.iter();
         who.extend(sessions.map(|from| Comer {
             from: *from,
             ways: logs_in(*from).collect(),
+            all: Vec::new(),
             who: words::gate_logged_in(),
         }));
-        let phones: Vec<PortRange> =
-            facts.asterisk.iter().flat_map(|a| &a.ports).filter_map(|p| p.parse().ok()).collect();
+        let phones = phones_listen(&facts);
         let calls = |from: IpAddr| phones.iter().map(move |range| at(from, *range));
         let friends = trial.friends.iter().map(|friend| friend.prefix);
         let friends = friends.filter(|friend| friend.bits() > 0 && !friend.addr().is_loopback());
@@ -87,28 +101,57 @@ impl Guard {
             let from = friend.addr();
             Comer {
                 from,
-                ways: logs_in(from).chain(calls(from)).collect(),
+                ways: logs_in(from).collect(),
+                all: calls(from).collect(),
                 who: words::gate_friend(),
             }
         }));
-        for (jail, _) in self.engine.jails() {
-            let Some(jail) = self.engine.jail(jail.name) else { continue };
-            let is_ssh = jail.policy().rule == "sshd";
-            for from in jail.greeted_since(now.minus(LATELY)) {
-                let ways = if is_ssh { logs_in(from).collect() } else { calls(from).collect() };
-                who.push(Comer { from, ways, who: words::gate_known() });
-            }
-        }
+        self.greeted(&ssh, &phones, now, &mut who);
         let listening = crate::discover::listening(Path::new("/"));
         let streams = crate::discover::streams(Path::new("/")).into_iter();
         let served = streams.filter(|stream| listening.contains(&stream.to));
         who.extend(served.map(|stream| Comer {
             from: stream.from,
             ways: vec![tcp(stream.from, stream.to)],
+            all: Vec::new(),
             who: words::gate_connected(),
         }));
         who
     }
+
+    /// Those whom jails saw succeed lately.
+    fn greeted(&self, ssh: &[u16], phones: &[PortRange], now: Time, who: &mut Vec<Comer>) {
+        // Asterisk's files may be elsewhere, as in a container: then its ports are those that are usual.
+        let guessed: Vec<PortRange> = PHONES.iter().filter_map(|text| text.parse().ok()).collect();
+        for (jail, _) in self.engine.jails() {
+            let Some(jail) = self.engine.jail(jail.name) else { continue };
+            let policy = jail.policy();
+            let ports: &[PortRange] = match (policy.rule.as_str(), &policy.ports) {
+                ("asterisk", _) if !phones.is_empty() => phones,
+                ("asterisk", _) => &guessed,
+                (_, Ports::Only(ranges)) => ranges,
+                (_, Ports::All) => &[],
+            };
+            for from in jail.greeted_since(now.minus(LATELY)) {
+                let (ways, all) = match policy.rule.as_str() {
+                    "sshd" => (ssh.iter().map(|port| tcp(from, *port)).collect(), Vec::new()),
+                    _ => (Vec::new(), ports.iter().map(|range| at(from, *range)).collect()),
+                };
+                who.push(Comer { from, ways, all, who: words::gate_known() });
+            }
+        }
+    }
+}
+
+/// The ports at which Asterisk's telephones are served; none where its files are not seen.
+fn phones_listen(facts: &Facts) -> Vec<PortRange> {
+    let seen = facts.asterisk.iter().flat_map(|a| &a.ports).filter_map(|p| p.parse().ok());
+    let mut phones: Vec<PortRange> = seen.collect();
+    if !phones.is_empty() {
+        // Whoever calls without it hears nothing.
+        phones.extend(crate::discover::rtp(Path::new("/")));
+    }
+    phones
 }
 
 fn tcp(from: IpAddr, port: u16) -> Probe {

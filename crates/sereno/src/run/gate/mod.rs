@@ -136,7 +136,11 @@ impl Shell {
 
     /// Of the policy of the files, if they have one, else of that in force.
     fn gate_diff(&mut self, now: Time) -> Reply {
-        let files = self.wanted().ok();
+        let files = match self.wanted() {
+            Ok(policy) => Some(policy),
+            Err(why) if why == words::gate_unwritten() => None,
+            Err(why) => return Reply::Refused { why },
+        };
         let policy = files.as_ref().or(self.guard.warden.accepted());
         match self.guard.reachable(policy, files.is_some(), now) {
             Ok(reachable) => Reply::Reachable(Box::new(reachable)),
