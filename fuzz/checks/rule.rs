@@ -180,7 +180,8 @@ impl Court {
         let shown = verdict.line.to_string();
         assert!(!shown.contains(char::is_control), "{shown:?} may write on the terminal");
         if verdict.good {
-            return self.jail.success(verdict);
+            self.jail.success(verdict);
+            return;
         }
         self.counted += u64::from(verdict.weight);
         for trip in self.jail.failure(verdict) {

@@ -2,11 +2,12 @@
 """Sends packets made by hand, many at a time, from the namespace it runs in; prints what it sent as JSON.
 
     flood.py --mac MAC --to ADDR --port LIST|all|random [--source ADDR|random] [--udp BYTES] [--flags N]
-             [--rate N] [--seconds N] [--rounds N] [--shuffle] [--each]
+             [--rate N] [--seconds N] [--rounds N] [--shuffle] [--each] [--sip METHOD] [--via PORT] [--sources N]
 
 LIST is sent in its order, `all` is 1 to 65535 (in any order with --shuffle, another in each round). A `random`
 source is a new one for each packet (some repeat after a hundred million); with --each, for each round of the
-ports. Without --rounds it goes on until --seconds are over, or SIGINT. Checksums are right.
+ports. With --sources so many are made up, and come again and again. --sip sends requests of SIP over UDP, each of
+another user; --via names the port to which the answer shall go. Without --rounds it goes on until --seconds are over, or SIGINT. Checksums are right.
 """
 
 import argparse
@@ -40,6 +41,9 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--shuffle", action="store_true")
     parser.add_argument("--each", action="store_true")
+    parser.add_argument("--sip")
+    parser.add_argument("--via", type=int)
+    parser.add_argument("--sources", type=int, default=0)
     return parser.parse_args()
 
 
@@ -51,6 +55,7 @@ class Packets:
         mac = lambda text: bytes.fromhex(text.replace(":", ""))
         self.ether = mac(args.mac) + mac(link[0]["address"]) + b"\x08\x00"
         self.to, self.flags, self.udp = socket.inet_aton(args.to), args.flags, args.udp
+        self.sip, self.via, self.host = args.sip, args.via, args.to
         self.sent = random.getrandbits(20)
 
     def source(self):
@@ -58,8 +63,25 @@ class Packets:
         self.sent += 1
         return struct.pack(">I", (FIRST << 16) + self.sent * 0x9E3779B1 % ((LAST + 1 - FIRST) << 16))
 
+    def request(self, source):
+        """A request of SIP (RFC 3261), of the same length for every source."""
+        letters = lambda count: "".join(random.choices("0123456789abcdef", k=count))
+        address = socket.inet_ntoa(source)
+        via = f"{address}:{self.via}" if self.via else f"{address};rport"
+        user = random.randrange(1000, 10000)
+        lines = [f"{self.sip} sip:{self.host} SIP/2.0", f"Via: SIP/2.0/UDP {via};branch=z9hG4bK{letters(12)}",
+                 f"From: <sip:{user}@{self.host}>;tag={letters(8)}", f"To: <sip:{user}@{self.host}>",
+                 f"Call-ID: {letters(16)}", f"CSeq: 1 {self.sip}", f"Contact: <sip:{user}@{address}:5060>",
+                 "Max-Forwards: 70", "Expires: 60", "Content-Length: 0"]  # fmt: skip
+        text = "\r\n".join(lines)
+        return (text + "\r\nSubject: " + "x" * (500 - len(text)) + "\r\n\r\n").encode()
+
     def frame(self, source, port):
-        if self.udp is None:
+        if self.sip:
+            data = self.request(source)
+            head = struct.pack(">HHHH", random.randrange(1024, 65536), port, 8 + len(data), 0) + data
+            kind, place = 17, 6
+        elif self.udp is None:
             head = struct.pack(">HHIIBBHHH", random.randrange(1024, 65536), port, random.getrandbits(32), 0, 0x50,
                                self.flags, 64240, 0, 0)  # fmt: skip
             kind, place = 6, 16
@@ -150,7 +172,10 @@ def main():
     # A short list is repeated so that one call has enough to send.
     again = 1 if args.rounds or each else max(1, 4096 // len(ports))
     make = lambda: packets.source() if spoofed else socket.inet_aton(args.source)
-    if each:
+    if args.sources:
+        some = [make() for _ in range(args.sources)]
+        frames = [packets.frame(source, port) for source in some for port in ports]
+    elif each:
         again = args.rounds if args.rounds else 4096
         frames = [packets.frame(source, port) for source in (make() for _ in range(again)) for port in ports]
         args.rounds = min(args.rounds, 1)
@@ -169,7 +194,7 @@ def main():
             batch.order(random.sample(range(batch.count), batch.count))
         pour(sock, batch, pace, over)
         rounds += 1
-        if spoofed and not args.rounds:
+        if spoofed and not args.rounds and not args.sources:
             batch.move()
     span = time.monotonic() - pace.begun
     print(json.dumps({"sent": pace.sent, "seconds": span, "rate": pace.sent / span, "rounds": rounds}))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
-use sereno_core::gate::Proto;
+use sereno_core::gate::{PortRange, Proto};
 use std::net::IpAddr;
 
 /// Everything a suggestion is made of.
@@ -68,6 +68,20 @@ pub struct Asterisk {
     pub ports: Vec<String>,
     /// What keeps attacks out of its log.
     pub notes: Vec<AsteriskNote>,
+}
+
+impl Asterisk {
+    /// The ports of its telephones: the manager has one of TCP too, while SIP is spoken over TCP where it
+    /// is over UDP, and with TLS mostly at 5061.
+    #[must_use]
+    pub fn phones(&self) -> Vec<PortRange> {
+        let all: Vec<PortRange> = self.ports.iter().filter_map(|port| port.parse().ok()).collect();
+        let is_phone = |range: &&PortRange| {
+            let udp = PortRange::new(Proto::Udp, range.first(), range.last());
+            range.first() == 5061 || udp.is_some_and(|udp| all.contains(&udp))
+        };
+        all.iter().filter(is_phone).copied().collect()
+    }
 }
 
 /// What Asterisk's entries in the journal are found by.

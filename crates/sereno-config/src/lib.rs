@@ -9,6 +9,7 @@ mod amount;
 mod door;
 pub mod facts;
 mod filter_file;
+mod flood;
 pub mod fwknop;
 mod gate;
 pub mod invited;
@@ -30,7 +31,7 @@ mod written;
 
 pub use machine::Machine;
 pub use policy::{
-    DoorConf, FilterRule, JailConf, ListConf, Origin, Policy, Settings, SourceConf, Way,
+    DoorConf, FilterRule, FloodConf, JailConf, ListConf, Origin, Policy, Settings, SourceConf, Way,
 };
 pub use problem::{Problem, Severity};
 pub use rules::{shipped_rule, shipped_rules};
@@ -106,6 +107,7 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
     let jails = jail::jails(&files, &found, &mut notes);
     let doors = door::doors(&files, &mut notes);
     let gate = gate::gate(&files, &dates.zone, &mut notes);
+    let flood = flood::flood(&files, &mut notes);
     let lists = list::lists(&files, &mut notes);
     let (rules, rule_texts) = found.good.into_iter().map(|good| (good.rule, good.texts)).unzip();
     let filter_rules = found.filters;
@@ -121,6 +123,7 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
         rule_texts,
         doors,
         lists,
+        flood,
         gate,
         jails,
         filter_rules,

@@ -29,6 +29,8 @@ pub struct Policy {
     pub doors: Vec<DoorConf>,
     /// The lists that shut out, in the order of the files.
     pub lists: Vec<ListConf>,
+    /// `[flood]`: how much may come to the ports of telephones; `None`: that is not measured.
+    pub flood: Option<FloodConf>,
     /// `[gate]`: who may reach what on this machine; `None` if the files do not say.
     pub gate: Option<sereno_core::gate::policy::Policy>,
     /// The jails that are enabled, sorted by name.
@@ -59,8 +61,18 @@ impl PartialEq for Policy {
             && self.jails == other.jails
             && self.doors == other.doors
             && self.gate == other.gate
+            && self.flood == other.flood
             && self.lists == other.lists
     }
+}
+
+/// `[flood]`: how much may come to the ports of telephones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FloodConf {
+    /// What the gate measures; friends are not among it.
+    pub flood: sereno_core::gate::Flood,
+    /// For how long who logged in well is known.
+    pub memory: Duration,
 }
 
 /// A rule that is made of fail2ban's expressions.

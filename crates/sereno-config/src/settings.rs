@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 /// The keys at the top of a file.
-const TOP: [&str; 8] = ["ignoreip", "sereno", "import", "defaults", "jail", "door", "list", "gate"];
+const TOP: [&str; 9] =
+    ["ignoreip", "sereno", "import", "defaults", "jail", "door", "list", "flood", "gate"];
 
 /// The options of `[sereno]`, each with a right value.
 const OPTIONS: [(&str, &str); 8] = [

@@ -183,6 +183,12 @@ fn jail_asterisk(asterisk: &Asterisk, page: &mut Page) {
             &format!("Escucha en {ports}; un bloqueo cierra todos los puertos: un atacante los prueba todos."),
         );
     }
+    jail_of(asterisk, page);
+    flood(asterisk, page);
+}
+
+/// The jail of its log.
+fn jail_of(asterisk: &Asterisk, page: &mut Page) {
     let chosen = choose(asterisk);
     advice(asterisk, chosen, page);
     match chosen {
@@ -200,6 +206,26 @@ fn jail_asterisk(asterisk: &Asterisk, page: &mut Page) {
         }
     }
     page.line("ports = \"all\"\nmaxretry = 4\nfindtime = \"10m\"\nbantime = \"5h\"");
+}
+
+/// How much may come to its telephone ports; those that are not usual are named.
+fn flood(asterisk: &Asterisk, page: &mut Page) {
+    page.line("");
+    page.say(
+        "What strangers may send to the ports of telephones. Whoever registered well, whom this\n\
+         exchange calls and who is a friend has a measure of his own: no flood takes it from him.",
+        "Lo que pueden enviar los desconocidos a los puertos de los teléfonos. Quien se registró bien, a\n\
+         quien esta central llama y quien es amigo tiene su propia medida: ninguna avalancha se la quita.",
+    );
+    page.line("[flood]");
+    let usual = crate::flood::usual().flood.ports;
+    let phones = asterisk.phones().into_iter();
+    let own: Vec<String> =
+        phones.filter(|range| !usual.contains(range)).map(|range| format!("\"{range}\"")).collect();
+    if !own.is_empty() {
+        page.line(&format!("ports = [\"sip\", \"sips\", \"iax2\", {}]", own.join(", ")));
+    }
+    page.line("stranger = \"10/second burst 100\"\nstrangers = \"200/second burst 250\"");
 }
 
 /// Says which logs are left out.

@@ -6,7 +6,7 @@ mod shipped;
 
 use jiff::tz::TimeZone;
 use sereno_core::engine::{Action, Clock, Engine, Input, SourceHealth, SourceId};
-use sereno_core::gate::Name;
+use sereno_core::gate::{Name, Through};
 use sereno_core::jail::{Friends, JailPolicy};
 use sereno_core::line::{Dates, Record, Style};
 use sereno_core::rule::Rule;
@@ -317,4 +317,30 @@ fn a_good_account_excuses_only_what_may_have_been_faked() {
         event(38, "ChallengeResponseFailed", "<unknown>", "c1", "PJSIP UDP/203.0.113.9", "");
     let answered = format!("{faked}{answer}");
     assert_eq!(Guard::new(4).read(&answered).bans(), ["203.0.113.9"], "a challenge was answered");
+}
+
+#[test]
+fn who_logs_in_well_is_known_at_the_gate_and_told_of_once_an_hour() {
+    let known = |log: &str, span: Option<u64>| {
+        let mut guard = Guard::new(3);
+        guard.engine.greet(span.map(Duration::from_secs));
+        let passes = guard.read(log).actions.into_iter().filter_map(|action| match action {
+            Action::Open(pass) => Some((pass.to, pass.addr.to_string(), pass.until.unwrap())),
+            _ => None,
+        });
+        passes.collect::<Vec<_>>()
+    };
+    let log = [success(38, "PJSIP UDP/203.0.113.9"), success(39, "PJSIP UDP/203.0.113.9")].concat();
+    let log = log + &success(39, "PJSIP UDP/203.0.113.8") + &iax(40, "203.0.113.7");
+    let [(to, first, until), (_, second, _)] = &known(&log, Some(60))[..] else { panic!() };
+    assert_eq!(
+        (*to, first.as_str(), second.as_str()),
+        (Through::Known, "203.0.113.9", "203.0.113.8")
+    );
+    let [(_, _, later), _] = &known(&log, Some(100))[..] else { panic!() };
+    assert_eq!(later.since(*until), Duration::from_secs(40));
+    assert!(known(&log, None).is_empty());
+    // What a stranger writes into his name makes nobody known.
+    let forged = success(39, "PJSIP UDP/203.0.113.66");
+    assert!(known(&token(38, "203.0.113.9", &format!("x\n{forged}")), Some(60)).is_empty());
 }

@@ -40,10 +40,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, NFT_REG_1);
             look_up(a, set, 0);
         }
-        Part::From(prefix) => {
-            source(a, Source { family: Family::of(*prefix), bits: prefix.bits() });
-            compare(a, NFT_CMP_EQ, octets(prefix.addr()).as_slice());
-        }
+        Part::From(prefix) => within(a, *prefix, source),
         Part::FromAnyOf(from, set) => {
             source(a, *from);
             look_up(a, set, 0);
@@ -62,6 +59,10 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
         }
         Part::Remember(from, set, span) => {
             source(a, *from);
+            remember(a, set, *span);
+        }
+        Part::RememberTo(to, set, span) => {
+            destination(a, *to);
             remember(a, set, *span);
         }
         Part::Count(counter) => count(a, counter),
@@ -245,6 +246,23 @@ fn source(a: &mut Attributes<'_>, from: Source) {
     address(a, from.family);
     if from.bits != from.family.width() {
         masked(a, from);
+    }
+}
+
+/// The address that is loaded by `load` is in this network.
+fn within(a: &mut Attributes<'_>, network: Prefix, load: fn(&mut Attributes<'_>, Source)) {
+    load(a, Source { family: Family::of(network), bits: network.bits() });
+    compare(a, NFT_CMP_EQ, octets(network.addr()).as_slice());
+}
+
+/// Loads the masked destination address, of this family only.
+fn destination(a: &mut Attributes<'_>, to: Source) {
+    let (_, offset, len) = place(to.family);
+    family(a, to.family);
+    // It stands right behind the source.
+    payload(a, NFT_PAYLOAD_NETWORK_HEADER, offset + len, len, NFT_REG_1);
+    if to.bits != to.family.width() {
+        masked(a, to);
     }
 }
 

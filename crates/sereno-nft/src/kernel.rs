@@ -138,8 +138,8 @@ impl Kernel {
     ///
     /// # Errors
     /// When the kernel refuses it; then what was in force still is. If
-    /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`] or [`Refusal::is_about_policy`], the gate
-    /// without that may be fine.
+    /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`], [`Refusal::is_about_policy`] or
+    /// [`Refusal::is_about_flood`], the gate without that may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,
@@ -168,6 +168,8 @@ impl Kernel {
         put_plan(batch, table, &gate.nat_plan(), &counts, &mut id, |_| None);
         let policy = batch.count();
         put_plan(batch, table, &gate.policy_plan(), &counts, &mut id, |_| None);
+        let flood = batch.count();
+        put_plan(batch, table, &gate.flood_plan(), &counts, &mut id, |_| None);
         let members = batch.count();
         let older = gate.older(contents.streams);
         for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {
@@ -186,7 +188,8 @@ impl Kernel {
         let transactions = parts.len();
         for part in parts {
             self.exchange.carry_out(part, |at| match at {
-                Some(at) if (policy..members).contains(&at) => Doing::InstallPolicy,
+                Some(at) if (flood..members).contains(&at) => Doing::InstallFlood,
+                Some(at) if (policy..flood).contains(&at) => Doing::InstallPolicy,
                 Some(at) if (nat..policy).contains(&at) => Doing::InstallNat,
                 Some(at) if (doors..together).contains(&at) => Doing::InstallDoors,
                 _ => Doing::Install,
@@ -296,6 +299,8 @@ impl Kernel {
         let mut pending: Vec<(usize, Step)> = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
             match change.step(gate, now) {
+                // Nobody has to be known where nothing is measured.
+                Ok(step) if step.keys.is_empty() => results.push(Ok(())),
                 Ok(step) => {
                     pending.push((index, step));
                     results.push(Ok(()));
@@ -376,7 +381,7 @@ impl Kernel {
         Ok(holds)
     }
 
-    /// All who are let in without translation, with the time each has left counted from `now`.
+    /// All who are let in without translation, but not who is only known, with the time each has left counted from `now`.
     ///
     /// # Errors
     /// When the kernel refuses, or the table or a set is missing.

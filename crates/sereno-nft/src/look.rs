@@ -8,7 +8,7 @@ use crate::numbers::*;
 use crate::structure::{Counts, rule_counts, set_names};
 use crate::words::{Doing, Refusal};
 use sereno_core::gate::plan::Plan;
-use sereno_core::gate::{Gate, Name};
+use sereno_core::gate::{Gate, Name, Reason, flood_reason};
 use std::collections::BTreeMap;
 
 impl Kernel {
@@ -95,6 +95,17 @@ impl Kernel {
                 (plain(name), packets)
             })
             .collect())
+    }
+
+    /// Packets that were too many, by whose measure was full.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say.
+    pub fn measured(&mut self, gate: &Gate) -> Result<Vec<(Reason, u64)>, Refusal> {
+        let counts = self.counts(gate.table()).map_err(|why| why.refusal(Doing::Look))?;
+        let names = gate.flood_plan().counters.into_iter();
+        let of = |name: &str| counts.get(name).map_or(0, |(packets, _)| *packets);
+        Ok(names.filter_map(|name| Some((flood_reason(&name)?, of(&name)))).collect())
     }
 
     /// Packets and bytes that met each closed opening so far, in the gate's order.

@@ -21,6 +21,8 @@ pub enum Doing {
     InstallNat,
     /// Installing the policy of the gate. Without it the rest may be fine.
     InstallPolicy,
+    /// Installing what measures floods. Without it the rest may be fine.
+    InstallFlood,
     /// Installing lists, or one of them.
     InstallLists,
     /// Banning a prefix in a scope.
@@ -62,6 +64,7 @@ impl fmt::Display for Doing {
             Self::InstallLists => f.write_str("cannot install the lists"),
             Self::InstallDoors => f.write_str("cannot install the doors"),
             Self::InstallPolicy => f.write_str("cannot install the policy of the gate"),
+            Self::InstallFlood => f.write_str("cannot install what measures floods"),
             Self::InstallNat => f.write_str("cannot install the translation for doors"),
             Self::Let(to, addr) => write!(f, "cannot open {to} to {addr}"),
             Self::Close(to, addr) => write!(f, "cannot close {to} to {addr}"),
@@ -134,6 +137,13 @@ impl Refusal {
     #[must_use]
     pub fn is_about_policy(&self) -> bool {
         self.doing == Doing::InstallPolicy
+    }
+
+    /// Whether only what measures floods was refused: the gate without it may be fine,
+    /// [`sereno_core::gate::Gate::without_flood`].
+    #[must_use]
+    pub fn is_about_flood(&self) -> bool {
+        self.doing == Doing::InstallFlood
     }
 
     /// Whether the process lacks the right to change the firewall.
@@ -233,6 +243,10 @@ fn reason_of_doors(doing: Doing, errno: i32, whole: bool) -> Option<&'static str
             "this kernel lacks a part of nf_tables that a policy needs; load the modules nft_ct, \
              nft_fib_inet, nft_limit, nft_connlimit and nft_reject_inet, outside of the container if \
              this is one",
+        ),
+        Doing::InstallFlood if lacking.contains(&errno) => Some(
+            "this kernel lacks a part of nf_tables that measuring needs; load the modules nft_ct and \
+             nft_limit, outside of the container if this is one, or leave [flood] out",
         ),
         Doing::InstallDoors if lacking.contains(&errno) => Some(
             "this kernel lacks a part of nf_tables that doors need; load the modules nft_ct, \

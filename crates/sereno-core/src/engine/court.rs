@@ -4,7 +4,7 @@
 use super::asked::Asked;
 use super::{ALL_PORTS, Action, Lifted, Notice, scope};
 use crate::addr::Prefix;
-use crate::gate::Name;
+use crate::gate::{Name, Pass, Through};
 use crate::jail::{Because, Friends, Jail, JailPolicy, Trip};
 use crate::ledger::{Ban, Captures, Ledger, Recollection};
 use crate::rule::session::{Line, Verdict};
@@ -35,6 +35,8 @@ pub(super) struct Court {
     pub(super) asked: BTreeMap<(Name, Prefix), Asked>,
     /// Whether somebody wants [`Action::Saw`].
     pub(super) watched: bool,
+    /// For how long who logged in well is known at the gate; `None`: nobody has to be.
+    pub(super) greets: Option<Duration>,
     /// Whether bans are carried out; otherwise the banned go on talking, and that is no news.
     pub(super) enforced: bool,
     /// Of whom it was said that he is banned and still talks.
@@ -58,6 +60,7 @@ impl Court {
             waiting: BTreeMap::new(),
             asked: BTreeMap::new(),
             watched: false,
+            greets: None,
             enforced: false,
             talking: BTreeSet::new(),
             dice: seed | 1,
@@ -89,7 +92,14 @@ impl Court {
             actions.push(Action::Saw { jail: name, verdict: verdict.to_owned() });
         }
         if verdict.good {
-            return jail.success(verdict);
+            if jail.success(verdict)
+                && let Some(span) = self.greets
+            {
+                let until = Some(verdict.at.plus(span));
+                let (to, addr) = (Through::Known, verdict.addr);
+                actions.push(Action::Open(Pass { to, addr, until }));
+            }
+            return;
         }
         if jail.policy().ignore.iter().any(|prefix| prefix.contains(verdict.addr)) {
             return;

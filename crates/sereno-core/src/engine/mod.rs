@@ -258,6 +258,11 @@ impl Engine {
             || source.filters.jails().any(named)
     }
 
+    /// Has the gate be told of who logs in well, for so long each; `None`: it need not know.
+    pub fn greet(&mut self, span: Option<Duration>) {
+        self.court.greets = span;
+    }
+
     /// Whether [`Action::Saw`] is wanted.
     pub fn watch(&mut self, watched: bool) {
         self.court.watched = watched;

@@ -149,6 +149,9 @@ pub enum Through {
     Dnat(Dnat),
     /// Everywhere behind this machine.
     Forward(Forward),
+    /// Where all others get in too; but what he sends is measured as that of somebody known
+    /// ([`crate::gate::Flood`]).
+    Known,
 }
 
 impl fmt::Display for Through {
@@ -159,6 +162,7 @@ impl fmt::Display for Through {
             Self::Port(proto, port) => write!(f, "{}/{port}", proto.as_str()),
             Self::Dnat(dnat) => dnat.fmt(f),
             Self::Forward(forward) => forward.fmt(f),
+            Self::Known => f.write_str("known"),
         }
     }
 }
@@ -316,6 +320,8 @@ impl Gate {
                 Ok(vec![(single(family), Member::Single(addr, proto, port))])
             }
             Through::Port(proto, port) => Err(Misplaced::Single(proto, port)),
+            // Where nothing is measured nobody has to be known.
+            Through::Known => Ok(self.knows(addr).into_iter().collect()),
             Through::Dnat(_) | Through::Forward(_) => {
                 let (IpAddr::V4(addr), Some(nat)) = (addr, &self.doorway().nat) else {
                     return Err(Misplaced::Nat(to));
@@ -348,6 +354,14 @@ impl Gate {
     pub fn without_policy(&self) -> Self {
         let mut draft = self.0.clone();
         (draft.policy, draft.trying) = (None, None);
+        Self(draft)
+    }
+
+    /// The gate without measures of floods: what is left when a kernel cannot do that part.
+    #[must_use]
+    pub fn without_flood(&self) -> Self {
+        let mut draft = self.0.clone();
+        draft.flood = None;
         Self(draft)
     }
 

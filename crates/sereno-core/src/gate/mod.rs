@@ -14,6 +14,7 @@
 
 mod contents;
 mod doorway;
+mod flood;
 mod hold;
 pub mod list;
 mod name;
@@ -29,13 +30,14 @@ pub mod walk;
 pub use contents::{Admitted, Contents};
 pub use doorway::is_interface;
 pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
+pub use flood::Flood;
 pub use hold::{Hold, Left, Misplaced, Placed};
 pub use name::{NAME_MAX, Name};
 pub use nat::{Dnat, Forward, Nat, Snat, is_host};
 pub use older::Stream;
-pub use plan::policy_reason;
+pub use plan::{flood_reason, policy_reason};
 pub use ports::{PortRange, Ports, Proto};
-pub use reason::{Judgement, Reason, reasons};
+pub use reason::{Excess, Judgement, Reason, reasons};
 pub use render::render;
 
 use crate::addr::Prefix;
@@ -192,6 +194,9 @@ pub struct Draft {
     /// What it does for doors.
     #[serde(default, skip_serializing_if = "Doorway::is_empty")]
     pub doorway: Doorway,
+    /// How much may come to the ports of telephones; `None`: it is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flood: Option<Flood>,
     /// Who may reach what; `None` leaves that to others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
@@ -212,6 +217,7 @@ impl Draft {
             v4_lengths: vec![32, 24],
             v6_lengths: vec![128, 64, 56, 48],
             doorway: Doorway::default(),
+            flood: None,
             policy: None,
             trying: None,
         }
@@ -314,6 +320,7 @@ impl TryFrom<Draft> for Gate {
         tidy(&mut draft.v4_lengths, Family::V4)?;
         tidy(&mut draft.v6_lengths, Family::V6)?;
         draft.doorway.check()?;
+        draft.flood.as_ref().map_or(Ok(()), Flood::check)?;
         draft.policy.iter().chain(&draft.trying).try_for_each(Policy::check)?;
         Ok(Self(draft))
     }

@@ -2,11 +2,13 @@
 //! netlink crate as messages; the layout itself is decided here and in `plan/doors.rs` only.
 
 mod doors;
+mod flood;
 mod nat;
 mod policy;
 mod test;
 
 pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
+pub use flood::flood_reason;
 pub use nat::Translate;
 pub use policy::memory;
 pub use policy::policy_reason;
@@ -106,6 +108,8 @@ pub enum Part {
     Answer,
     /// Puts the masked source into the set for so long. The rule ends here if there is no room.
     Remember(Source, String, Duration),
+    /// Puts the masked destination into the set for so long. The rule ends here if there is no room.
+    RememberTo(Source, String, Duration),
     /// Counts it in the counter object of that name.
     Count(String),
     /// Sets these bits of its mark.
@@ -147,6 +151,10 @@ impl Source {
         Self { family, bits: family.width() }
     }
 }
+
+/// Who is counted together: somebody with an IPv6 network of his own is one, not 2^64.
+pub(super) const SOURCES: [Source; 2] =
+    [Source { family: Family::V4, bits: 32 }, Source { family: Family::V6, bits: 64 }];
 
 /// What the members of a set are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,9 +231,9 @@ pub struct Plan {
 impl Gate {
     /// The whole gate, in the order in which its parts are written.
     #[must_use]
-    pub fn plans(&self) -> [Plan; 5] {
+    pub fn plans(&self) -> [Plan; 6] {
         let [bans, doors, nat] = [self.ban_plan(), self.door_plan(), self.nat_plan()];
-        [bans, self.older_plan(), doors, nat, self.policy_plan()]
+        [bans, self.older_plan(), doors, nat, self.policy_plan(), self.flood_plan()]
     }
 
     /// What stops those who are banned.

@@ -1,6 +1,6 @@
 //! Why a packet is stopped or gets in: a walk, told by what people wrote.
 
-use super::plan::policy_reason;
+use super::plan::{flood_reason, policy_reason};
 use super::walk::Walk;
 use super::{Gate, Name};
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,37 @@ pub enum Reason {
     Rest(Name),
     /// Connection tracking can make nothing of it.
     Invalid,
+    /// More came than may.
+    Flood(Excess),
     /// What networks need, or what is under way.
     Needed,
+}
+
+/// Whose measure is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Excess {
+    /// That of one source that is known.
+    Known,
+    /// That of one source that is not.
+    Source,
+    /// That of all who are not known.
+    Strangers,
+}
+
+impl Excess {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Known, Self::Source, Self::Strangers];
+
+    /// The counter object: packets and bytes that were too many.
+    #[must_use]
+    pub fn counter(self) -> &'static str {
+        match self {
+            Self::Known => "flood_known",
+            Self::Source => "flood_source",
+            Self::Strangers => "flood_strangers",
+        }
+    }
 }
 
 /// What became of a packet, and why.
@@ -62,6 +91,9 @@ fn by_counter(gate: &Gate, counter: &str) -> Option<Reason> {
     let openings = &gate.doorway().openings;
     if let Some(opening) = openings.iter().find(|opening| opening.counter() == counter) {
         return Some(Reason::Closed(opening.name));
+    }
+    if let Some(reason) = flood_reason(counter) {
+        return Some(reason);
     }
     let tried = counter.strip_prefix("try_");
     let policy = if tried.is_some() { gate.trying() } else { gate.policy() }?;

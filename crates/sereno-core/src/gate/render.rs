@@ -4,6 +4,7 @@ use super::contents::fill;
 use super::plan::{
     Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, Translate, memory,
 };
+use super::policy::Rate;
 use super::{Contents, Family, Gate, Left, Member, PortRange, Snat, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
@@ -207,6 +208,10 @@ fn part(part: &Part) -> String {
         Part::Remember(from, set, span) => {
             format!("update @{set} {{ {} timeout {} }}", source(*from), span_text(*span))
         }
+        Part::RememberTo(to, set, span) => {
+            let key = source(*to).replace("saddr", "daddr");
+            format!("update @{set} {{ {key} timeout {} }}", span_text(*span))
+        }
         Part::Count(counter) => format!("counter name \"{counter}\""),
         Part::Mark(bits) => format!("meta mark set meta mark | {bits:#010x}"),
         Part::Unmark(bits) => format!("meta mark set meta mark & {:#010x}", !bits),
@@ -236,6 +241,10 @@ fn asked(test: &Test) -> String {
         Test::Marked(bits) => format!("meta mark & {bits:#010x} == {bits:#010x}"),
         Test::Before(time) => format!("meta time < \"{}\"", date(*time)),
         Test::ToLoopback => "oif \"lo\"".to_owned(),
+        Test::Begun => "ct direction original".to_owned(),
+        Test::Request => "@th,64,32 != 0x5349502f".to_owned(),
+        Test::MiniFrame => "@th,64,8 & 0x80 == 0".to_owned(),
+        Test::Rush(rate) => limit(rate),
         Test::New => "ct state new".to_owned(),
         Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
         Test::Stream(family, set) => {
@@ -247,18 +256,21 @@ fn asked(test: &Test) -> String {
         Test::Invalid => "ct state invalid".to_owned(),
         Test::Over(from, set, rate) => {
             format!(
-                "update @{set} {{ {} timeout {} limit rate over {}/{} burst {} packets }}",
+                "update @{set} {{ {} timeout {} {} }}",
                 source(*from),
                 span_text(memory(rate)),
-                rate.count,
-                unit(rate.per),
-                rate.burst
+                limit(rate)
             )
         }
         Test::Crowded(from, set, most) => {
             format!("add @{set} {{ {} ct count over {most} }}", source(*from))
         }
     }
+}
+
+fn limit(rate: &Rate) -> String {
+    let unit = unit(rate.per);
+    format!("limit rate over {}/{unit} burst {} packets", rate.count, rate.burst)
 }
 
 fn translate(part: &Translate) -> String {

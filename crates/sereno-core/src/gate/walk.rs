@@ -263,6 +263,8 @@ impl Walker<'_> {
             Part::Fresh => matches!(seen.state, State::New | State::Untracked),
             Part::Known => seen.state == State::Established,
             Part::Answer => seen.reply,
+            // What goes out is not walked.
+            Part::RememberTo(..) => false,
             Part::Remember(from, ..) => self.is_of(from.family),
             Part::Count(_)
             | Part::Mark(_)
@@ -305,6 +307,9 @@ impl Walker<'_> {
             Test::Before(time) => seen.at.secs() < time.secs(),
             // What goes out is not walked.
             Test::ToLoopback => false,
+            Test::Begun => !seen.reply,
+            // What is in a packet is not walked.
+            Test::Request | Test::MiniFrame => false,
             Test::New => seen.state == State::New,
             Test::MidStream => self.is(Proto::Tcp) && !seen.syn,
             Test::Stream(family, set) => {
@@ -319,7 +324,7 @@ impl Walker<'_> {
             Test::Going => matches!(seen.state, State::Established | State::Related),
             Test::Invalid => seen.state == State::Invalid,
             // Those before it are not walked.
-            Test::Over(..) | Test::Crowded(..) => false,
+            Test::Over(..) | Test::Crowded(..) | Test::Rush(_) => false,
         }
     }
 

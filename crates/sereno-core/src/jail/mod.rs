@@ -178,6 +178,8 @@ const KNOWN: usize = 16_384;
 const HOMES: usize = 64;
 /// Failures on an own account, as a multiple of `maxretry`, until patience ends.
 const PATIENCE_FACTOR: u32 = 25;
+/// How often it is said of an address that somebody logged in there.
+const TOLD: Duration = Duration::from_secs(3600);
 
 /// A jail at work.
 #[derive(Debug)]
@@ -208,13 +210,21 @@ pub struct Known {
     /// On the list of changes.
     #[serde(skip)]
     listed: bool,
+    /// When it was last said that he is known.
+    #[serde(skip)]
+    told: Time,
 }
 
 impl Jail {
     /// From where somebody logged in well since then.
     pub fn greeted_since(&self, then: Time) -> impl Iterator<Item = IpAddr> {
-        let lately = move |known: &Known| known.accounts.iter().any(|(_, at)| *at >= then);
-        self.known.iter().filter(move |(_, known)| lately(known)).map(|(addr, _)| *addr)
+        self.greetings().filter(move |(_, at)| *at >= then).map(|(addr, _)| addr)
+    }
+
+    /// From where somebody logged in well, and when last.
+    pub fn greetings(&self) -> impl Iterator<Item = (IpAddr, Time)> {
+        let last = |known: &Known| known.accounts.iter().map(|(_, at)| *at).max();
+        self.known.iter().filter_map(move |(addr, known)| Some((*addr, last(known)?)))
     }
 
     /// A jail that has seen nothing yet.
@@ -264,8 +274,9 @@ impl Jail {
         self.strangers.busy(now.minus(self.policy.findtime))
     }
 
-    /// Somebody logged in. His mistakes on the same account are forgiven; those on others are not.
-    pub fn success(&mut self, verdict: &Verdict<'_>) {
+    /// Somebody logged in. His mistakes on the same account are forgiven; those on others are not. Says
+    /// whether it said so of nobody at this address for a while.
+    pub fn success(&mut self, verdict: &Verdict<'_>) -> bool {
         self.counts.successes += 1;
         let stranger = self.policy.accused(verdict);
         if let Some(track) = self.strangers.get(stranger) {
@@ -281,12 +292,17 @@ impl Jail {
             known.accounts.remove(0);
         }
         known.accounts.push((verdict.account, verdict.at));
+        let news = verdict.at.since(known.told) > TOLD;
+        if news {
+            known.told = verdict.at;
+        }
         if !std::mem::replace(&mut known.listed, true) {
             self.greeted.push(verdict.addr);
             if self.greeted.len() > 2 * KNOWN {
                 self.greeted.retain(|addr| self.known.peek(addr).is_some());
             }
         }
+        news
     }
 
     /// An account is at home at one more address; at the one it left longest ago no more.

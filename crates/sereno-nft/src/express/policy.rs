@@ -1,16 +1,18 @@
 //! What the base policy asks of a packet.
 
 use super::{
-    address, bits, compare, expression, family, look_up, mask, meta, payload, place, source, state,
+    address, bits, compare, destination, expression, family, look_up, mask, meta, payload, source,
+    state,
 };
 use crate::encode::Attributes;
-use crate::members::octets;
 use crate::numbers::*;
-use sereno_core::addr::Prefix;
 use sereno_core::gate::Family;
 use sereno_core::gate::plan::{Source, Test, memory};
 use sereno_core::gate::policy::Rate;
 use sereno_core::time::Time;
+
+/// Where what UDP carries begins, in its header (RFC 768).
+const DATA: u32 = 8;
 
 /// Writes a test.
 pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
@@ -22,12 +24,10 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
         }
         Test::On(name) => {
             meta(a, NFT_META_IIFNAME);
-            let mut field = [0; IFNAMSIZ];
-            field.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-            compare(a, NFT_CMP_EQ, &field);
+            compare(a, NFT_CMP_EQ, &interface(name));
         }
         Test::WayBack => way_back(a),
-        Test::ToAddr(prefix) => to(a, *prefix),
+        Test::ToAddr(prefix) => super::within(a, *prefix, destination),
         Test::Number(number) => {
             meta(a, NFT_META_L4PROTO);
             compare(a, NFT_CMP_EQ, &[*number]);
@@ -50,6 +50,16 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
             meta(a, NFT_META_OIF);
             compare(a, NFT_CMP_EQ, &1u32.to_ne_bytes());
         }
+        Test::Begun => {
+            super::track(a, NFT_CT_DIRECTION);
+            compare(a, NFT_CMP_EQ, &[IP_CT_DIR_ORIGINAL]);
+        }
+        Test::Request => {
+            payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, DATA, 4, NFT_REG_1);
+            compare(a, NFT_CMP_NEQ, b"SIP/");
+        }
+        Test::MiniFrame => mini_frame(a),
+        Test::Rush(rate) => expression(a, "limit", |a| limit(a, rate)),
         Test::New => state(a, STATE_NEW),
         Test::MidStream => super::opening(a, NFT_CMP_NEQ),
         Test::Stream(of, set) => stream(a, *of, set),
@@ -65,6 +75,20 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
     }
 }
 
+/// The first bit is set in full frames.
+fn mini_frame(a: &mut Attributes<'_>) {
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, DATA, 1, NFT_REG_1);
+    mask(a, &[0x80], &[0]);
+    compare(a, NFT_CMP_EQ, &[0]);
+}
+
+/// A name as the kernel compares it: all of its field.
+fn interface(name: &str) -> [u8; IFNAMSIZ] {
+    let mut field = [0; IFNAMSIZ];
+    field.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+    field
+}
+
 /// An answer would leave by the interface it came from.
 fn way_back(a: &mut Attributes<'_>) {
     expression(a, "fib", |a| {
@@ -73,18 +97,6 @@ fn way_back(a: &mut Attributes<'_>) {
         a.u32(NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
     });
     compare(a, NFT_CMP_EQ, &[1, 0, 0, 0]);
-}
-
-fn to(a: &mut Attributes<'_>, prefix: Prefix) {
-    let of = Family::of(prefix);
-    let (_, from, len) = place(of);
-    family(a, of);
-    // The destination stands right behind the source.
-    payload(a, NFT_PAYLOAD_NETWORK_HEADER, from + len, len, NFT_REG_1);
-    if !prefix.is_host() {
-        super::masked(a, Source { family: of, bits: prefix.bits() });
-    }
-    compare(a, NFT_CMP_EQ, octets(prefix.addr()).as_slice());
 }
 
 /// Loads the type of a message of ICMP (RFC 792) or ICMPv6 (RFC 4443).
@@ -136,15 +148,18 @@ fn over(a: &mut Attributes<'_>, from: Source, set: &str, rate: &Rate) {
         a.u64(NFTA_DYNSET_TIMEOUT, u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
         a.nest(NFTA_DYNSET_EXPR, |a| {
             a.text(NFTA_EXPR_NAME, "limit");
-            a.nest(NFTA_EXPR_DATA, |a| {
-                a.u64(NFTA_LIMIT_RATE, rate.count.into());
-                a.u64(NFTA_LIMIT_UNIT, rate.per.as_secs());
-                a.u32(NFTA_LIMIT_BURST, rate.burst);
-                a.u32(NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
-                a.u32(NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
-            });
+            a.nest(NFTA_EXPR_DATA, |a| limit(a, rate));
         });
     });
+}
+
+/// Holds for what comes besides the rate.
+fn limit(a: &mut Attributes<'_>, rate: &Rate) {
+    a.u64(NFTA_LIMIT_RATE, rate.count.into());
+    a.u64(NFTA_LIMIT_UNIT, rate.per.as_secs());
+    a.u32(NFTA_LIMIT_BURST, rate.burst);
+    a.u32(NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+    a.u32(NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
 }
 
 fn crowded(a: &mut Attributes<'_>, from: Source, set: &str, most: u32) {

@@ -106,7 +106,6 @@ impl Modules {
     }
 }
 
-/// The ports that the channels and the manager are told to use.
 /// The ports of media: `rtp.conf`, or what Asterisk takes without it.
 #[must_use]
 pub fn rtp(root: &Path) -> Option<PortRange> {
@@ -119,6 +118,7 @@ pub fn rtp(root: &Path) -> Option<PortRange> {
     PortRange::new(Proto::Udp, first, last)
 }
 
+/// The ports that the channels and the manager are told to use.
 fn ports(root: &Path, modules: &Modules) -> Vec<String> {
     let mut ports = BTreeSet::new();
     let mut add = |proto: &str, port: u16| ports.insert(format!("{proto}/{port}"));

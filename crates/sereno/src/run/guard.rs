@@ -64,6 +64,8 @@ pub struct Guard {
     pub attendance: Attendance,
     /// Who may reach what.
     pub(super) warden: Warden,
+    /// For how long who logged in well is known at the gate; `None`: nobody has to be.
+    pub(super) memory: Option<Duration>,
     /// Lists of addresses.
     pub(super) lists: Lists,
     /// Errors in the files at the start, by file: what they are about is not in force.
@@ -131,6 +133,7 @@ impl Guard {
             house: None,
             attendance: Attendance::new(wake.clone()),
             warden: Warden::default(),
+            memory: None,
             lists: Lists::new(wake.clone()),
             flaws: BTreeMap::new(),
             deeds: Deeds::new(wake),
@@ -202,10 +205,11 @@ impl Guard {
 
     /// Puts the whole gate in place with the bans in force.
     pub fn install(&mut self, now: Time) {
+        self.draw_flood();
         let held = self.engine.ledger().bans().filter(|ban| self.closes(ban));
         let holds = held.map(|ban| ban.hold()).collect();
         let passes = self.engine.porter().into_iter().flat_map(Porter::entries);
-        let passes = passes.map(|entry| entry.pass).collect();
+        let passes = passes.map(|entry| entry.pass).chain(self.familiar(now)).collect();
         let hits = self.engine.porter().map(Porter::heard).unwrap_or_default();
         let order = Order::Install { gate: Box::new(self.draft.clone()), holds, passes, hits };
         let reports = self.hands.carry(&[order], now);

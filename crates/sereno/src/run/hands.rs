@@ -6,7 +6,7 @@ use crate::discover::streams;
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
-use sereno_core::gate::{Contents, Draft, Gate, Name, Nat};
+use sereno_core::gate::{Contents, Draft, Gate, Name, Nat, Reason};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel, Refusal, Watch};
@@ -32,6 +32,8 @@ pub struct Hands {
     untranslated: Option<String>,
     /// Why the policy is left out of it.
     lawless: Option<String>,
+    /// Why what measures floods is left out of it.
+    unmeasured: Option<String>,
     /// The kernel's notices are not wanted just now.
     deaf: bool,
 }
@@ -79,6 +81,7 @@ impl Hands {
             shut: None,
             untranslated: None,
             lawless: None,
+            unmeasured: None,
             deaf: false,
         }
     }
@@ -142,45 +145,7 @@ impl Hands {
         let welcome: Vec<_> = welcome.copied().collect();
         let streams = if gate.spares_streams() { streams(Path::new("/")) } else { Vec::new() };
         let contents = Contents { holds: &welcome, streams: &streams, ..contents };
-        (self.shut, self.untranslated, self.lawless) = (None, None, None);
-        let report = match &mut self.grip {
-            Err(_) => Report::Observed,
-            Ok(grip) => {
-                if let Some(old) = self.gate.as_ref().filter(|old| old.policy() != gate.policy()) {
-                    grip.kernel.forget(old.policy_plan().counters);
-                }
-                let mut done = grip.kernel.install(&gate, contents, now);
-                if let Err(refusal) = &done
-                    && refusal.is_about_policy()
-                {
-                    // The banned are stopped all the same.
-                    self.lawless = Some(refusal.to_string());
-                    gate = gate.without_policy();
-                    done = grip.kernel.install(&gate, contents, now);
-                }
-                if let Err(refusal) = &done
-                    && refusal.is_about_nat()
-                {
-                    // Doors that do not translate can do without.
-                    self.untranslated = Some(refusal.to_string());
-                    gate = gate.without_nat();
-                    done = grip.kernel.install(&gate, contents, now);
-                }
-                if let Err(refusal) = &done
-                    && refusal.is_about_doors()
-                {
-                    // A kernel that cannot do what doors need can still stop the banned.
-                    let shut = refusal.to_string();
-                    let plain = gate.without_doorway();
-                    done = grip.kernel.install(&plain, contents, now);
-                    if done.is_ok() {
-                        gate = plain;
-                        self.shut = Some(shut);
-                    }
-                }
-                done.map_or_else(|refusal| refused(&refusal), |_| Report::Done)
-            }
-        };
+        let report = self.place(&mut gate, contents, now);
         if let Ok(grip) = &mut self.grip
             && grip.watch.is_none()
             && !self.deaf
@@ -196,6 +161,38 @@ impl Hands {
             let _ = grip.kernel.remove(&old);
         }
         report
+    }
+
+    /// Has the kernel take the gate, without the parts that it cannot do: the banned are stopped all the
+    /// same.
+    fn place(&mut self, gate: &mut Gate, contents: Contents<'_>, now: Time) -> Report {
+        (self.shut, self.untranslated) = (None, None);
+        (self.lawless, self.unmeasured) = (None, None);
+        let Ok(grip) = &mut self.grip else { return Report::Observed };
+        if let Some(old) = self.gate.as_ref().filter(|old| old.policy() != gate.policy()) {
+            grip.kernel.forget(old.policy_plan().counters);
+        }
+        // Each part is left out once at most.
+        for _ in 0..4 {
+            let Err(refusal) = grip.kernel.install(gate, contents, now) else {
+                return Report::Done;
+            };
+            let (left_out, plain) = if refusal.is_about_flood() {
+                (&mut self.unmeasured, gate.without_flood())
+            } else if refusal.is_about_policy() {
+                (&mut self.lawless, gate.without_policy())
+            } else if refusal.is_about_nat() {
+                (&mut self.untranslated, gate.without_nat())
+            } else if refusal.is_about_doors() {
+                (&mut self.shut, gate.without_doorway())
+            } else {
+                return refused(&refusal);
+            };
+            *left_out = Some(refusal.to_string());
+            *gate = plain;
+        }
+        let done = grip.kernel.install(gate, contents, now);
+        done.map_or_else(|refusal| refused(&refusal), |_| Report::Done)
     }
 
     fn change(&mut self, batch: &[Order], now: Time, reports: &mut Vec<Report>) {
@@ -286,6 +283,18 @@ impl Hands {
     pub fn policy_counts(&mut self) -> Vec<(String, u64)> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
         grip.kernel.policy_counts(gate).unwrap_or_default()
+    }
+
+    /// Packets that were too many, by whose measure was full.
+    pub fn measured(&mut self) -> Vec<(Reason, u64)> {
+        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
+        grip.kernel.measured(gate).unwrap_or_default()
+    }
+
+    /// Why floods are not measured, where they should be.
+    #[must_use]
+    pub fn unmeasured(&self) -> Option<&str> {
+        self.unmeasured.as_deref()
     }
 
     /// Why the gate does nothing for doors, where it should.

@@ -2,6 +2,7 @@
 
 use super::guard::{Guard, LOOK_EVERY, PURGE_EVERY};
 use crate::words;
+use sereno_core::addr::Prefix;
 use sereno_core::engine::Input;
 use sereno_core::time::Time;
 use std::collections::BTreeMap;
@@ -74,8 +75,10 @@ impl Guard {
         let sessions = crate::discover::friends();
         let known = self.engine.friends();
         if let Some(friends) = super::setup::merged_friends(known, sessions, listed) {
+            let before: Vec<Prefix> = known.list().iter().map(|friend| friend.prefix).collect();
             self.hands.befriend(friends.clone());
             self.engine.handle(Input::Friends(friends), now, &mut self.actions);
+            self.know_friends(&before, now);
             self.carry_out(now);
         }
     }

@@ -8,6 +8,7 @@ pub mod deeds;
 pub mod doors;
 pub mod fail2ban;
 mod faults;
+mod floods;
 mod gate;
 pub mod guard;
 pub mod hands;

@@ -71,6 +71,7 @@ pub fn build(
     guard.warden = Warden::recall(&places.cursors);
     guard.take_up_lists(&policy.lists);
     guard.draw_policy();
+    guard.take_up_flood(policy.flood.as_ref());
     guard.install(now);
     guard.listen_at_doors();
     guard.take_up_deeds(now);
@@ -129,6 +130,7 @@ pub fn rebuild(
     guard.draw_doors(policy.settings.ears);
     guard.take_up_lists(&policy.lists);
     guard.draw_policy();
+    guard.take_up_flood(policy.flood.as_ref());
     super::fail2ban::renew(guard, now);
     guard.install(now);
     guard.listen_at_doors();

@@ -69,6 +69,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(bare);
     let lawless = guard.hands.lawless().map(words::alarm_lawless);
     all.extend(lawless.map(|text| Alarm::new("policy", text)));
+    let unmeasured = guard.hands.unmeasured().map(words::alarm_unmeasured);
+    all.extend(unmeasured.map(|text| Alarm::new("flood", text)));
     let panic = guard.warden.panics().then(words::policy_panic);
     all.extend(panic.map(|text| Alarm::new("panic", text)));
     let open = guard.warden.is_flushed().then(words::alarm_policy_open);

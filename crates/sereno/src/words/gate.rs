@@ -30,6 +30,10 @@ words! {
         | "en vigor, pero no se pudo anotar y se pierde en el próximo arranque: {why}";
     alarm_lawless(why) = "the policy of the gate is not in force: {why}"
         | "la política del cortafuegos no está en vigor: {why}";
+    alarm_unmeasured(why) = "floods are not measured: {why}" | "no se miden las avalanchas: {why}";
+    reason_flood_known() = "too much of one address that is known" | "demasiado de una dirección conocida";
+    reason_flood_source() = "too much of one stranger" | "demasiado de un desconocido";
+    reason_flood_strangers() = "too much of all strangers together" | "demasiado de todos los desconocidos juntos";
     alarm_policy_open() = "the gate was opened by `sereno gate flush` and has no policy; `sereno gate revert` brings the one before back"
         | "`sereno gate flush` abrió el cortafuegos y no hay política; `sereno gate revert` recupera la anterior";
     policy_on_trial(until) = "a new policy of the gate is on trial {until}"

@@ -39,7 +39,7 @@ impl Porter {
     pub(super) fn stands(&self, to: Through) -> bool {
         match to {
             Through::Opening(name) => self.openings.iter().any(|one| one.name == name),
-            Through::Port(..) => true,
+            Through::Port(..) | Through::Known => true,
             Through::Dnat(dnat) => self.nat.as_ref().is_some_and(|nat| nat.allows(&dnat)),
             Through::Forward(forward) => {
                 self.nat.as_ref().is_some_and(|nat| nat.forwards.contains(&forward))

@@ -4,7 +4,7 @@
 //! the bans. `doors` hangs before destination NAT, so that ports published for containers are
 //! doors too.
 
-use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, nat};
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Source, Test, nat};
 use crate::gate::doorway::single;
 use crate::gate::{Ears, Family, Gate, Member, Opening, Proto, Verdict, older};
 use std::time::Duration;
@@ -200,10 +200,6 @@ fn hear(plan: &mut Plan, ears: &Ears) {
     }
     plan.chains.push(knocks(ears));
 }
-
-/// Who is followed: somebody with an IPv6 network of his own is one, not 2^64.
-const SOURCES: [Source; 2] =
-    [Source { family: Family::V4, bits: 32 }, Source { family: Family::V6, bits: 64 }];
 
 fn followed(source: Source) -> String {
     format!("knocking_{}", source.family.as_str())

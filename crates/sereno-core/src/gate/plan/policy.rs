@@ -4,7 +4,7 @@
 //! is under way goes through first, being the most; what begins something goes to the chain of its
 //! zone, which has the rules that can be about it, in their order.
 
-use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test};
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Test};
 use crate::addr::Prefix;
 use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, What, Who};
 use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Reason, Verdict, older};
@@ -310,6 +310,10 @@ fn family(part: &Part) -> Option<Family> {
         | Test::FromPorts(_)
         | Test::ToLoopback
         | Test::New
+        | Test::Begun
+        | Test::Request
+        | Test::MiniFrame
+        | Test::Rush(_)
         | Test::MidStream
         | Test::Going
         | Test::Invalid => None,
@@ -333,10 +337,6 @@ fn leases() -> [Rule; 2] {
     let six = near.map(Part::From).into_iter().chain(to(546));
     [four.chain([Part::Accept]).collect(), six.chain([Part::Accept]).collect()]
 }
-
-/// Who is counted together: somebody with an IPv6 network of his own is one, not 2^64.
-const SOURCES: [Source; 2] =
-    [Source { family: Family::V4, bits: 32 }, Source { family: Family::V6, bits: 64 }];
 
 /// Tests of what a line is about.
 fn about(what: What) -> Vec<Option<Part>> {

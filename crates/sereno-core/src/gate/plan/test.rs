@@ -33,6 +33,12 @@ pub enum Test {
     ToLoopback,
     /// Connection tracking takes it for a beginning.
     New,
+    /// It goes the way in which what it belongs to began.
+    Begun,
+    /// It is no answer of SIP (RFC 3261, 7.2), if it is of SIP.
+    Request,
+    /// It is a mini frame of IAX2 (RFC 5456, 8.1.2), if it is of IAX2: voice, mostly.
+    MiniFrame,
     /// It is TCP, and does not begin a connection.
     MidStream,
     /// It is TCP of a connection in the set.
@@ -48,6 +54,8 @@ pub enum Test {
     /// Its masked source begins more than this. The set has the counts; the rule ends here if there
     /// is no room in it.
     Over(Source, String, Rate),
+    /// More than this come to this test.
+    Rush(Rate),
     /// Its masked source has more connections than this.
     Crowded(Source, String, u32),
 }

@@ -134,6 +134,19 @@ impl Rule {
     }
 }
 
+impl Rate {
+    /// Reads what stands behind `rate` in a line: `10/minute`, `10/minute burst 20`.
+    ///
+    /// # Errors
+    /// The first word that cannot be understood, with what to write.
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
+        let words = words(text);
+        let none = || Wrong::whole("there is no rate here", "write one, such as 10/minute");
+        let (first, rest) = words.split_first().ok_or_else(none)?;
+        rate(*first, rest)
+    }
+}
+
 /// The words before any `#`; commas part them too.
 fn words(line: &str) -> Vec<Word<'_>> {
     let line = line.split('#').next().unwrap_or(line);

@@ -2,8 +2,8 @@
 
 use crate::cli::paint::{self, Column, Paint, moment, table};
 use crate::words;
-use sereno_core::gate::Reason;
 use sereno_core::gate::policy::{Policy, WORLD, Zone};
+use sereno_core::gate::{Excess, Reason};
 use sereno_wire::gate::{Accepted, PolicyStatus, Reachable, Reached, Trying};
 use std::io::{self, Write, stdout};
 
@@ -125,6 +125,9 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::Rule(number, text) => words::reason_rule(number, paint::safe(text)),
         Reason::Rest(zone) => words::reason_rest(zone),
         Reason::Invalid => words::gate_invalid(),
+        Reason::Flood(Excess::Known) => words::reason_flood_known(),
+        Reason::Flood(Excess::Source) => words::reason_flood_source(),
+        Reason::Flood(Excess::Strangers) => words::reason_flood_strangers(),
         Reason::Needed => words::reason_needed(),
     }
 }

@@ -37,14 +37,14 @@ fn door(policy: &DoorPolicy, signed: bool, porter: &Porter) -> DoorStatus {
     let entry = |entry: &sereno_core::engine::Entry| EntryStatus {
         addr: entry.pass.addr,
         port: match entry.pass.to {
-            Through::Opening(_) => None,
+            Through::Opening(_) | Through::Known => None,
             Through::Port(proto, port) | Through::Dnat(Dnat { proto, port, .. }) => {
                 Some(format!("{}/{port}", proto.as_str()))
             }
             Through::Forward(_) => Some("all".to_owned()),
         },
         to: match entry.pass.to {
-            Through::Opening(_) | Through::Port(..) => None,
+            Through::Opening(_) | Through::Port(..) | Through::Known => None,
             Through::Dnat(dnat) => Some(dnat.to.to_string()),
             Through::Forward(forward) => forward.to.map(|to| to.to_string()),
         },

@@ -4,7 +4,7 @@ use super::Trial;
 use super::approach::Ground;
 use crate::run::guard::Guard;
 use crate::words;
-use sereno_config::facts::Facts;
+use sereno_config::facts::{Asterisk, Facts};
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::walk::Model;
 use sereno_core::gate::{Contents, Draft, Gate, PortRange, Ports, Proto};
@@ -145,8 +145,7 @@ impl Guard {
 
 /// The ports at which Asterisk's telephones are served; none where its files are not seen.
 fn phones_listen(facts: &Facts) -> Vec<PortRange> {
-    let seen = facts.asterisk.iter().flat_map(|a| &a.ports).filter_map(|p| p.parse().ok());
-    let mut phones: Vec<PortRange> = seen.collect();
+    let mut phones = facts.asterisk.as_ref().map(Asterisk::phones).unwrap_or_default();
     if !phones.is_empty() {
         // Whoever calls without it hears nothing.
         phones.extend(crate::discover::rtp(Path::new("/")));

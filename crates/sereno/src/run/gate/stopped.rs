@@ -11,7 +11,8 @@ impl Guard {
         let bans = self.hands.dropped().into_iter().map(|(scope, n)| (Reason::Ban(scope), n));
         let doors = self.hands.closed().into_iter().map(|(door, n)| (Reason::Closed(door), n));
         let lists = self.lists.stopped().into_iter().map(|(list, n)| (Reason::List(list), n));
-        let all: Vec<(Reason, u64)> = bans.chain(doors).chain(lists).collect();
+        let floods = self.hands.measured();
+        let all: Vec<(Reason, u64)> = bans.chain(doors).chain(lists).chain(floods).collect();
         let counts = self.hands.policy_counts();
         let policy = self.draft.trying.as_ref().or(self.draft.policy.as_ref());
         let of_policy = policy.into_iter().flat_map(|policy| {

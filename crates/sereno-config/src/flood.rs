@@ -1,0 +1,153 @@
+//! `[flood]`: how much may come to the ports of telephones. Of several files, later ones have the last
+//! word on each option.
+
+use crate::near;
+use crate::policy::FloodConf;
+use crate::problem::{Notes, Wrong};
+use crate::quoted::Said;
+use crate::value::{self, Read, Value};
+use crate::written::Written;
+use sereno_core::gate::policy::{Rate, Services, What};
+use sereno_core::gate::{Flood, PortRange, Proto};
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
+
+/// The options of `[flood]`, each with a right value.
+const OPTIONS: [(&str, &str); 7] = [
+    ("enabled", "true"),
+    ("ports", "[\"sip\", \"sips\", \"iax2\"]"),
+    ("voice", "[\"iax2\"]"),
+    ("stranger", "\"10/second burst 100\""),
+    ("strangers", "\"200/second burst 250\""),
+    ("known", "\"300/second burst 3000\""),
+    ("memory", "\"30d\""),
+];
+
+/// What holds before any file has spoken: about what 50 telephones behind one address send when they all
+/// begin at once, what an exchange answers without an effort, and what a trunk of 30 calls a second sends.
+pub(crate) fn usual() -> FloodConf {
+    let rate = |count, burst| Rate { count, per: Duration::from_secs(1), burst };
+    let flood = Flood {
+        ports: ports(["sip", "sips", "iax2"]),
+        voice: ports(["iax2"]),
+        stranger: rate(10, 100),
+        strangers: rate(200, 250),
+        known: rate(300, 3000),
+        friends: Vec::new(),
+    };
+    FloodConf { flood, memory: Duration::from_secs(30 * 86_400) }
+}
+
+fn ports<const N: usize>(names: [&str; N]) -> Vec<PortRange> {
+    names.into_iter().filter_map(ranges).flatten().collect()
+}
+
+/// The ports that a word means, if it means ports only.
+fn ranges(word: &str) -> Option<Vec<PortRange>> {
+    let range = |what| match what {
+        What::Ports(range) => Some(range),
+        What::All | What::Protocol(_) | What::Ping => None,
+    };
+    Services::default().find(word)?.into_iter().map(range).collect()
+}
+
+/// Reads `[flood]` of all files; `None` if none has it, or it is not enabled.
+pub(crate) fn flood(files: &[Written<'_>], notes: &mut Notes) -> Option<FloodConf> {
+    let before = notes.errors();
+    let (mut conf, mut enabled) = (None, true);
+    for file in files {
+        let Some(table) = file.section("flood", notes) else { continue };
+        options(conf.get_or_insert_with(usual), &mut enabled, file, table, notes);
+    }
+    conf.filter(|_| enabled && notes.errors() == before)
+}
+
+fn options(
+    conf: &mut FloodConf,
+    enabled: &mut bool,
+    file: &Written<'_>,
+    table: &DeTable<'_>,
+    notes: &mut Notes,
+) {
+    for (key, value) in table {
+        let name: &str = key.get_ref();
+        let Some((_, example)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
+            let names = OPTIONS.map(|(option, _)| option);
+            let wrong = Wrong::new(key.span(), format!("[flood] has no option {name}"));
+            notes.error(file.doc, wrong.remedy(near::remedy(name, &names)));
+            continue;
+        };
+        if !file.whole(&value.span()) {
+            continue;
+        }
+        for mut wrong in take(conf, enabled, file, name, value).err().into_iter().flatten() {
+            if wrong.remedy.is_empty() {
+                wrong.remedy = format!("write for example {name} = {example}");
+            }
+            notes.error(file.doc, wrong);
+        }
+    }
+}
+
+fn take(
+    conf: &mut FloodConf,
+    enabled: &mut bool,
+    file: &Written<'_>,
+    name: &str,
+    value: &Value<'_>,
+) -> Read<()> {
+    let flood = &mut conf.flood;
+    match name {
+        "enabled" => *enabled = value::flag(value)?,
+        "ports" => flood.ports = places(value)?,
+        "voice" => {
+            flood.voice = if is_empty(value) { Vec::new() } else { places(value)? };
+            // Voice of IAX2 comes over UDP.
+            flood.voice.retain(|range| range.proto() == Proto::Udp);
+        }
+        "stranger" => flood.stranger = rate(value, file)?,
+        "strangers" => flood.strangers = rate(value, file)?,
+        "known" => flood.known = rate(value, file)?,
+        _ => conf.memory = value::lasting(value)?,
+    }
+    Ok(())
+}
+
+fn is_empty(value: &Value<'_>) -> bool {
+    matches!(value.get_ref(), DeValue::Array(list) if list.is_empty())
+}
+
+/// Services or ports, of TCP and UDP.
+fn places(value: &Value<'_>) -> Read<Vec<PortRange>> {
+    let found = value::each(value, |one| {
+        let text = value::text(one)?;
+        let ranges = ranges(text).filter(|ranges| {
+            ranges.iter().all(|range| matches!(range.proto(), Proto::Tcp | Proto::Udp))
+        });
+        let wrong = || {
+            let message =
+                format!("{} is no service, and no port of tcp or udp", crate::amount::quote(text));
+            Wrong::new(one.span(), message).alone()
+        };
+        ranges.map_or_else(wrong, Ok)
+    })?;
+    match found.concat() {
+        ranges if ranges.is_empty() => Wrong::new(value.span(), "there are no ports here").alone(),
+        ranges if ranges.len() > MOST => {
+            Wrong::new(value.span(), format!("{MOST} ranges of ports are the most")).alone()
+        }
+        ranges => Ok(ranges),
+    }
+}
+
+/// Ranges of ports of one option at most.
+const MOST: usize = 16;
+
+/// `10/second burst 100`.
+fn rate(value: &Value<'_>, file: &Written<'_>) -> Read<Rate> {
+    let said = Said::new(value, file.text)?;
+    Rate::parse(&said.text).or_else(|wrong| {
+        let place = said.within(wrong.at, wrong.width);
+        Wrong::new(place, wrong.message).remedy("write for example \"10/second burst 100\"").alone()
+    })
+}

@@ -1,0 +1,174 @@
+//! The chains that measure what comes to the ports of telephones.
+//!
+//! `flood` hangs behind bans, doors and lists, so that what those stop is not counted here, and before
+//! destination NAT, so that ports published for containers are measured too. Connection tracking has seen the
+//! packet by then; it writes down nothing of what is dropped here.
+
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Test};
+use crate::addr::Prefix;
+use crate::gate::doorway::single;
+use crate::gate::flood::known;
+use crate::gate::policy::{Rate, ranges};
+use crate::gate::{Excess, Family, Flood, Gate, Member, Proto, Reason, Verdict};
+use std::time::Duration;
+
+/// Just behind the lists.
+const FLOOD: i32 = -119;
+/// Behind connection tracking, which knows what begins something.
+const CALLS: i32 = -149;
+
+/// Sources that are counted, for each family and measure: 100 bytes each.
+const COUNTED: u32 = 65_536;
+/// Others whom this machine called, for each family.
+const CALLED: u32 = 16_384;
+/// How long they are known for that.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+const BY_NAME: &str = "flood_named";
+const BY_CALL: &str = "flood_called";
+const WHO: &str = "flood_who";
+const OF_KNOWN: &str = "flood_of_known";
+const OF_STRANGERS: &str = "flood_of_strangers";
+
+const DROP: Part = Part::Stop(Verdict::Drop, Family::V4);
+
+/// What the counters of floods count.
+#[must_use]
+pub fn flood_reason(counter: &str) -> Option<Reason> {
+    Excess::ALL.into_iter().find(|excess| excess.counter() == counter).map(Reason::Flood)
+}
+
+fn of(what: &str, family: Family) -> String {
+    format!("{what}_{}", family.as_str())
+}
+
+fn asks(test: Test) -> Part {
+    Part::If(test)
+}
+
+impl Gate {
+    /// What measures how much comes.
+    #[must_use]
+    pub fn flood_plan(&self) -> Plan {
+        let Some(flood) = self.flood() else { return Plan::default() };
+        let mut plan = Plan {
+            counters: Excess::ALL.map(|excess| excess.counter().to_owned()).to_vec(),
+            ..Plan::default()
+        };
+        let networks = self.named(flood);
+        for source in SOURCES {
+            let family = source.family;
+            let set = |name: String| Shape::new(name, Kind::Addr(family)).ending();
+            plan.sets.push(set(known(family)));
+            plan.sets.push(set(of(BY_CALL, family)).growing(CALLED));
+            for chain in [OF_KNOWN, OF_STRANGERS] {
+                plan.sets.push(set(of(chain, family)).growing(COUNTED));
+            }
+            let named = ranges(&networks, family).into_iter();
+            let named = named.map(|(first, last)| Member::Range(first, last)).collect();
+            plan.sets.push(Shape::new(of(BY_NAME, family), Kind::Range(family)).with(named));
+        }
+        let chain = |name: &str, rules| Chain { name: name.to_owned(), base: None, rules };
+        plan.chains.push(chain(OF_KNOWN, of_known(flood)));
+        plan.chains.push(chain(OF_STRANGERS, of_strangers(flood)));
+        plan.chains.push(chain(WHO, self.who()));
+        let base = Base::prerouting(FLOOD);
+        plan.chains.push(Chain { name: "flood".to_owned(), base, rules: come(flood) });
+        let base = Base { hook: Hook::Output, nat: false, priority: CALLS };
+        let rules = calls(flood);
+        plan.chains.push(Chain { name: "calls".to_owned(), base: Some(base), rules });
+        plan
+    }
+
+    /// Networks that an administrator named.
+    fn named(&self, flood: &Flood) -> Vec<Prefix> {
+        let policies = self.policy().into_iter().chain(self.trying());
+        let zones = policies.flat_map(|policy| &policy.zones);
+        let networks = zones.flat_map(|zone| &zone.networks);
+        let networks = networks.chain(&flood.friends);
+        networks.filter(|network| network.bits() > 0).copied().collect()
+    }
+
+    /// Sends each packet to the measure of its source.
+    fn who(&self) -> Vec<Rule> {
+        let goto = || Part::Goto(OF_KNOWN.to_owned());
+        let mut rules: Vec<Rule> = Vec::new();
+        for source in SOURCES {
+            let family = source.family;
+            rules.push(vec![Part::FromAnyOf(source, known(family)), goto()]);
+            rules.push(vec![Part::FromAnyOf(source, of(BY_CALL, family)), goto()]);
+            rules.push(vec![asks(Test::FromRange(family, of(BY_NAME, family))), goto()]);
+        }
+        let policies = self.policy().into_iter().chain(self.trying());
+        let zones = policies.flat_map(|policy| &policy.zones);
+        let mut interfaces: Vec<&String> = zones.flat_map(|zone| &zone.interfaces).collect();
+        interfaces.sort_unstable();
+        interfaces.dedup();
+        let on = |name: &String| vec![asks(Test::On(name.clone())), goto()];
+        rules.extend(interfaces.into_iter().map(on));
+        // Whom a door or a list let in.
+        let doorway = self.doorway();
+        rules.extend(doorway.mark.map(|bits| vec![asks(Test::Marked(bits)), goto()]));
+        for opening in &doorway.openings {
+            let host = |family| super::Source::host(family);
+            let let_in = |f| vec![Part::FromAnyOf(host(f), opening.set(f)), goto()];
+            rules.extend(Family::BOTH.map(let_in));
+        }
+        if doorway.single {
+            rules.extend(Family::BOTH.map(|f| vec![Part::Single(f, single(f)), goto()]));
+        }
+        rules.push(vec![Part::Goto(OF_STRANGERS.to_owned())]);
+        rules
+    }
+}
+
+fn come(flood: &Flood) -> Vec<Rule> {
+    let mut rules = vec![vec![Part::Loopback, Part::Accept]];
+    for range in &flood.ports {
+        let begins = (range.proto() == Proto::Tcp).then_some(Part::Syn);
+        let goto = Part::Goto(WHO.to_owned());
+        rules.push([Part::To(*range)].into_iter().chain(begins).chain([goto]).collect());
+    }
+    rules
+}
+
+fn of_known(flood: &Flood) -> Vec<Rule> {
+    let voice = |range| vec![Part::To(range), asks(Test::MiniFrame), Part::Known, Part::Accept];
+    let mut rules: Vec<Rule> = flood.voice.iter().copied().map(voice).collect();
+    rules.extend(each(OF_KNOWN, flood.known, Excess::Known));
+    rules.push(vec![Part::Accept]);
+    rules
+}
+
+/// One source first, so that it does not use up what is for all.
+fn of_strangers(flood: &Flood) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = each(OF_STRANGERS, flood.stranger, Excess::Source).to_vec();
+    for proto in [Proto::Tcp, Proto::Udp] {
+        let over = asks(Test::Rush(flood.strangers));
+        let count = Part::Count(Excess::Strangers.counter().to_owned());
+        rules.push(vec![Part::Protocol(proto), over, count, DROP]);
+    }
+    rules.push(vec![Part::Accept]);
+    rules
+}
+
+fn each(set: &str, rate: Rate, excess: Excess) -> [Rule; 2] {
+    SOURCES.map(|source| {
+        let over = asks(Test::Over(source, of(set, source.family), rate));
+        vec![over, Part::Count(excess.counter().to_owned()), DROP]
+    })
+}
+
+/// Writes down whom this machine calls. What only answers is no call, even where connection tracking takes
+/// it for a beginning: who forges a request says in it to which port the answer goes.
+fn calls(flood: &Flood) -> Vec<Rule> {
+    let mut rules = vec![vec![asks(Test::ToLoopback), Part::Accept]];
+    for range in flood.ports.iter().filter(|range| range.proto() == Proto::Udp) {
+        for source in SOURCES {
+            let tests = [Test::FromPorts(*range), Test::Begun, Test::Request].map(asks);
+            let remember = Part::RememberTo(source, of(BY_CALL, source.family), REMEMBERED);
+            rules.push(tests.into_iter().chain([remember]).collect());
+        }
+    }
+    rules
+}

@@ -1,0 +1,61 @@
+//! Floods: who is known at the gate.
+
+use super::guard::Guard;
+use sereno_config::FloodConf;
+use sereno_core::addr::Prefix;
+use sereno_core::engine::Action;
+use sereno_core::gate::{Pass, Through};
+use sereno_core::time::Time;
+use std::time::Duration;
+
+/// Friends that are known by their network, at most.
+const FRIENDS: usize = 4096;
+/// For how long a friend is known who came later.
+const LATER: Duration = Duration::from_secs(86_400);
+
+impl Guard {
+    /// Takes over what the files say.
+    pub(super) fn take_up_flood(&mut self, conf: Option<&FloodConf>) {
+        self.memory = conf.map(|conf| conf.memory);
+        self.engine.greet(self.memory);
+        self.draft.flood = conf.map(|conf| conf.flood.clone());
+    }
+
+    /// Puts the friends of now into the wanted gate.
+    pub(super) fn draw_flood(&mut self) {
+        let Some(flood) = &mut self.draft.flood else { return };
+        let friends = self.engine.friends().list().iter().map(|friend| friend.prefix);
+        let friends = friends.filter(|friend| friend.bits() > 0 && !friend.addr().is_loopback());
+        flood.friends = friends.take(FRIENDS).collect();
+    }
+
+    /// Who logged in well, as far as that makes him known still.
+    pub(super) fn familiar(&self, now: Time) -> Vec<Pass> {
+        let Some(memory) = self.memory else { return Vec::new() };
+        let jails = self.engine.jails().map(|(policy, _)| policy.name);
+        let jails = jails.filter_map(|name| self.engine.jail(name));
+        let greetings = jails.flat_map(|jail| jail.greetings());
+        let known = greetings.map(|(addr, at)| (addr, at.plus(memory)));
+        let known = known.filter(|(_, until)| *until > now);
+        known.map(|(addr, until)| known_as(addr, until)).collect()
+    }
+
+    /// Has the gate know friends who were none before: hosts at once, networks with all the rest.
+    pub(super) fn know_friends(&mut self, before: &[Prefix], now: Time) {
+        if self.draft.flood.is_none() {
+            return;
+        }
+        let friends = self.engine.friends().list().iter().map(|friend| friend.prefix);
+        let new: Vec<Prefix> = friends.filter(|friend| !before.contains(friend)).collect();
+        if new.iter().any(|friend| !friend.is_host()) {
+            self.install(now);
+            return;
+        }
+        let pass = |friend: &Prefix| Action::Open(known_as(friend.addr(), now.plus(LATER)));
+        self.actions.extend(new.iter().map(pass));
+    }
+}
+
+fn known_as(addr: std::net::IpAddr, until: Time) -> Pass {
+    Pass { to: Through::Known, addr, until: Some(until) }
+}
