@@ -100,14 +100,15 @@ impl Quad {
     /// Its value; `None` where a number is too large, or has a zero in front.
     #[inline]
     fn value(&self, front: u128) -> Option<Ipv4Addr> {
+        let bytes = front.to_le_bytes();
         let (mut value, mut start, mut sane) = (0u32, 0, true);
         for end in self.ends {
             let digits = end - start;
-            let number = (front >> (8 * start)) as u32 & 0x000f_0f0f;
+            let text = u32::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
             // The last digit goes to the third place, with zeros before the first one.
-            let number = number << (8 * (3 - digits)) & 0x00ff_ffff;
+            let number = (text & 0x000f_0f0f) << (8 * (3 - digits)) & 0x00ff_ffff;
             let number = (number & 0xff) * 100 + (number >> 8 & 0xff) * 10 + (number >> 16);
-            let zero = (front >> (8 * start)) as u8 == b'0';
+            let zero = text as u8 == b'0';
             sane &= number <= 255 && !(zero && digits > 1);
             value = value << 8 | number & 0xff;
             start = end + 1;

@@ -45,22 +45,40 @@ pub(crate) fn sixteen(text: &[u8], at: usize) -> u128 {
     }
     match text.last_chunk() {
         Some(last) => u128::from_le_bytes(*last) >> (8 * (16 - rest.len())),
-        None => rest.iter().rev().fold(0, |all, byte| all << 8 | u128::from(*byte)),
+        None => fewer(rest),
+    }
+}
+
+/// The same of a text that is shorter: both ends of it, which overlap in the middle.
+#[inline(never)]
+fn fewer(text: &[u8]) -> u128 {
+    let both = |first: u64, last: u64, width: usize| {
+        u128::from(first) | u128::from(last) << (8 * (text.len() - width))
+    };
+    match (text.first_chunk(), text.last_chunk(), text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last), ..) => {
+            both(u64::from_le_bytes(*first), u64::from_le_bytes(*last), 8)
+        }
+        (_, _, Some(first), Some(last)) => {
+            both(u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into(), 4)
+        }
+        _ => text.iter().rev().fold(0, |all, byte| all << 8 | u128::from(*byte)),
     }
 }
 
 /// The number that these digits make; `None` where it is too large, or is none.
 #[inline]
 pub(crate) fn number(digits: &[u8]) -> Option<u16> {
-    let mut value = 0u32;
-    for byte in digits {
+    let (mut value, mut wrong) = (0u32, !(1..=5).contains(&digits.len()));
+    for byte in digits.iter().take(5) {
         let digit = byte.wrapping_sub(b'0');
+        wrong |= digit > 9;
         value = value * 10 + u32::from(digit);
-        if digit > 9 || value > 0xffff {
-            return std::str::from_utf8(digits).ok()?.parse().ok();
-        }
     }
-    u16::try_from(value).ok().filter(|_| !digits.is_empty())
+    if wrong {
+        return std::str::from_utf8(digits).ok()?.parse().ok();
+    }
+    u16::try_from(value).ok()
 }
 
 #[cfg(test)]

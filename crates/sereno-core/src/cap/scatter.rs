@@ -40,7 +40,11 @@ impl Hasher for Scattered {
         self.state
     }
 
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
+        if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+            return self.write_u64(4 << 32 | u64::from(u32::from_be_bytes(four)));
+        }
         for part in bytes.chunks(8) {
             self.write_u64(
                 part.iter().fold(part.len() as u64, |all, byte| all << 8 | u64::from(*byte)),

@@ -9,6 +9,7 @@ use crate::jail::{Because, Friends, Jail, JailPolicy, Trip};
 use crate::ledger::{Ban, Captures, Ledger, Recollection};
 use crate::rule::session::{Line, Verdict};
 use crate::time::Time;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -294,7 +295,7 @@ impl Court {
             proved: 0,
             account: 0,
             spoofable: false,
-            pattern: Arc::from("attempt"),
+            pattern: Cow::Owned(Arc::from("attempt")),
             line: Line::new(lines.last().map(|line| line.as_bytes()).unwrap_or_default()),
             captures: Captures::default(),
         };

@@ -8,6 +8,7 @@ use crate::ledger::Captures;
 use crate::line::Record;
 use crate::rule::session::{Line, Verdict, account};
 use crate::time::Time;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,7 +122,7 @@ fn told(
         proved: 0,
         account: user(finding.story),
         spoofable: false,
-        pattern: Arc::clone(pattern),
+        pattern: Cow::Borrowed(pattern),
         line: Line::new(finding.line.as_bytes()),
         captures: match captures {
             true => Captures::of(finding.story.fields.iter()),

@@ -118,6 +118,7 @@ impl JailPolicy {
 
     /// The stranger an address belongs to.
     #[must_use]
+    #[inline]
     pub fn stranger(&self, addr: IpAddr) -> Prefix {
         let bits = if addr.is_ipv4() { self.v4_bits } else { self.v6_bits };
         if addr.is_ipv4() && bits == 32 {
@@ -308,7 +309,9 @@ impl Jail {
     /// An account is at home at one more address; at the one it left longest ago no more.
     fn settle_in(&mut self, account: u64, addr: IpAddr) {
         let (homes, _) = self.homes.entry(account);
-        homes.retain(|home| *home != addr);
+        if let Some(at) = homes.iter().position(|home| *home == addr) {
+            homes.remove(at);
+        }
         homes.push_back(addr);
         if homes.len() <= HOMES {
             return;

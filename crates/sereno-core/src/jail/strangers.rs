@@ -135,7 +135,8 @@ impl Strangers {
     /// Brings near what is known of these: each step for all of them, so that the waits overlap.
     pub(super) fn expect<I: Iterator<Item = Prefix>>(&self, all: impl Fn() -> I) {
         all().for_each(|who| self.all.glance(&who));
-        let found: Vec<Found> = all().filter_map(|who| self.all.find(&who)).collect();
+        let mut found: Vec<Found> = Vec::with_capacity(all().size_hint().1.unwrap_or(0));
+        found.extend(all().filter_map(|who| self.all.find(&who)));
         found.iter().for_each(|found| self.all.look(*found).track.glance());
         found.iter().for_each(|found| self.all.look(*found).track.glance_behind());
     }

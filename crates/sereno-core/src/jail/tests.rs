@@ -1,6 +1,7 @@
 use super::*;
 use crate::rule::session::Line;
 use proptest::prelude::*;
+use std::borrow::Cow;
 
 pub(super) fn verdict(at: i64, addr: &str, account: u64) -> Verdict<'static> {
     Verdict {
@@ -13,7 +14,7 @@ pub(super) fn verdict(at: i64, addr: &str, account: u64) -> Verdict<'static> {
         proved: 0,
         account,
         spoofable: false,
-        pattern: "p".into(),
+        pattern: Cow::Owned("p".into()),
         line: Line::new(format!("line {at}").as_bytes()).to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 //! `[plain]` and syslog forms, and a bare date.
 
 use super::headers::{Memory, date, learn, remember};
-use super::{Record, Stamp, Style, json, stamp};
+use super::{Record, Style, json, stamp};
 use crate::bytes;
 use std::borrow::Cow;
 
@@ -14,35 +14,34 @@ pub fn parse(line: &[u8]) -> Record<'_> {
 
 /// The same, with a memory.
 pub(super) fn read<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Record<'a> {
-    let record = match line.first() {
-        Some(b'{') => json::parse(line),
-        Some(b'[') => bracketed(line, memory),
-        Some(b'<') => priority(line),
-        Some(b'0'..=b'9' | b'A'..=b'Z') => dated(line, memory),
+    // A record is large. It is filled where it stands, by whoever understands the whole header.
+    let mut record = Record { text: Cow::Borrowed(line), ..Record::default() };
+    // What is not understood is text, all of it.
+    let _ = match line.first() {
+        Some(b'{') => json::parse(line).map(|found| record = found),
+        Some(b'[') => bracketed(line, memory, &mut record),
+        Some(b'<') => priority(line, &mut record),
+        Some(b'0'..=b'9' | b'A'..=b'Z') => dated(line, memory, &mut record),
         _ => None,
     };
-    record.unwrap_or_else(|| bare(line))
-}
-
-fn bare(line: &[u8]) -> Record<'_> {
-    Record { text: Cow::Borrowed(line), ..Record::default() }
+    record
 }
 
 /// `<133>` and, for RFC 5424, the version digit; then a dated line.
-fn priority(line: &[u8]) -> Option<Record<'_>> {
+fn priority<'a>(line: &'a [u8], record: &mut Record<'a>) -> Option<()> {
     let end = line.iter().take(5).position(|b| *b == b'>')?;
     if end < 2 || !line[1..end].iter().all(u8::is_ascii_digit) {
         return None;
     }
     match line.get(end + 1..) {
-        Some([b'1', b' ', rest @ ..]) => rfc5424(rest),
-        Some(rest) => dated(rest, &mut None),
+        Some([b'1', b' ', rest @ ..]) => rfc5424(rest, record),
+        Some(rest) => dated(rest, &mut None, record),
         None => None,
     }
 }
 
 /// RFC 5424 after the version: `DATE HOST APP PROCID MSGID STRUCTURED-DATA MSG`.
-fn rfc5424(rest: &[u8]) -> Option<Record<'_>> {
+fn rfc5424<'a>(rest: &'a [u8], record: &mut Record<'a>) -> Option<()> {
     let (date, used) = stamp(rest)?;
     let rest = rest.get(used..)?.strip_prefix(b" ")?;
     let (host, rest) = word(rest)?;
@@ -50,9 +49,11 @@ fn rfc5424(rest: &[u8]) -> Option<Record<'_>> {
     let (pid, rest) = word(rest)?;
     let (_, rest) = word(rest)?;
     let text = after_structured_data(rest)?;
-    let record =
-        Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
-    Some(inner_asterisk(record, text))
+    record.stamp = Some(date);
+    (record.host, record.program, record.pid) = (host, program, pid);
+    record.style = Style::Syslog;
+    inner_asterisk(record, text);
+    Some(())
 }
 
 fn after_structured_data(rest: &[u8]) -> Option<&[u8]> {
@@ -75,20 +76,18 @@ fn after_structured_data(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// A date without brackets, then (if it looks like it) `HOST PROGRAM[PID]: TEXT`.
-fn dated<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+fn dated<'a>(line: &'a [u8], memory: &mut Memory<'_>, record: &mut Record<'a>) -> Option<()> {
     let (date, used) = date(line, memory)?;
     let rest = line.get(used..)?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    let record = syslog(date, rest, memory);
-    Some(record.unwrap_or_else(|| Record {
-        stamp: Some(date),
-        style: Style::Dated,
-        text: Cow::Borrowed(rest),
-        ..Record::default()
-    }))
+    record.stamp = Some(date);
+    syslog(rest, memory, record).or_else(|| {
+        (record.style, record.text) = (Style::Dated, Cow::Borrowed(rest));
+        Some(())
+    })
 }
 
-fn syslog<'a>(date: Stamp, rest: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+fn syslog<'a>(rest: &'a [u8], memory: &mut Memory<'_>, record: &mut Record<'a>) -> Option<()> {
     let seen = memory.as_ref().and_then(|headers| headers.seen.as_ref());
     let known = seen.filter(|seen| bytes::has(rest, 0, &seen.bytes));
     let (host, program, rest) = match known.and_then(|seen| Some((seen, seen.host?))) {
@@ -110,10 +109,23 @@ fn syslog<'a>(date: Stamp, rest: &'a [u8], memory: &mut Memory<'_>) -> Option<Re
             (host, program, rest)
         }
     };
+    process(program, rest, record)?;
+    record.host = host;
+    Some(())
+}
+
+/// What follows the program: the process and the text.
+#[inline]
+pub(super) fn process<'a>(
+    program: &'a [u8],
+    rest: &'a [u8],
+    record: &mut Record<'a>,
+) -> Option<()> {
     let (pid, text) = pid(rest)?;
-    let record =
-        Record { stamp: Some(date), host, program, pid, style: Style::Syslog, ..Record::default() };
-    Some(inner_asterisk(record, text))
+    (record.program, record.pid) = (program, pid);
+    record.style = Style::Syslog;
+    inner_asterisk(record, text);
+    Some(())
 }
 
 /// How far it is to the first byte of a kind, among so many.
@@ -156,21 +168,19 @@ fn digits_in_brackets(inner: &[u8]) -> Option<(&[u8], &[u8])> {
 #[must_use]
 pub fn within<'a>(entry: &'a Record<'_>) -> Record<'a> {
     let Record { stamp, host, program, pid, style, .. } = *entry;
-    inner_asterisk(Record { stamp, host, program, pid, style, ..Record::default() }, &entry.text)
+    let mut record = Record { stamp, host, program, pid, style, ..Record::default() };
+    inner_asterisk(&mut record, &entry.text);
+    record
 }
 
 /// Asterisk through syslog puts its own level, thread and place before the message.
-fn inner_asterisk<'a>(mut record: Record<'a>, text: &'a [u8]) -> Record<'a> {
+fn inner_asterisk<'a>(record: &mut Record<'a>, text: &'a [u8]) {
     record.text = Cow::Borrowed(text);
     if record.program == b"asterisk"
         && let Some(place) = place(text)
     {
-        record.level = Cow::Borrowed(place.level);
-        record.thread = Cow::Borrowed(place.thread);
-        record.file = Cow::Borrowed(place.file);
-        record.text = Cow::Borrowed(place.text);
+        put(record, &place);
     }
-    record
 }
 
 /// What follows a date in brackets.
@@ -181,16 +191,11 @@ pub(super) fn behind_brackets(text: &[u8], used: usize) -> Option<&[u8]> {
 }
 
 /// `[DATE] LEVEL[lwp][C-xxxxxxxx] file.c: text`, or `[DATE] text` of something else.
-fn bracketed<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> {
+fn bracketed<'a>(line: &'a [u8], memory: &mut Memory<'_>, record: &mut Record<'a>) -> Option<()> {
     let text = line.get(1..)?;
     let (date, used) = date(text, memory)?;
     let rest = behind_brackets(text, used)?;
-    let mut record = Record {
-        stamp: Some(date),
-        style: Style::Dated,
-        text: Cow::Borrowed(rest),
-        ..Record::default()
-    };
+    record.stamp = Some(date);
     let place = match memory.as_ref().and_then(|headers| headers.place(rest)) {
         Some(place) => Some(place),
         None => {
@@ -199,14 +204,21 @@ fn bracketed<'a>(line: &'a [u8], memory: &mut Memory<'_>) -> Option<Record<'a>> 
             place
         }
     };
-    if let Some(place) = place {
-        record.style = Style::Asterisk;
-        record.level = Cow::Borrowed(place.level);
-        record.thread = Cow::Borrowed(place.thread);
-        record.file = Cow::Borrowed(place.file);
-        record.text = Cow::Borrowed(place.text);
+    match place {
+        Some(place) => {
+            record.style = Style::Asterisk;
+            put(record, &place);
+        }
+        None => (record.style, record.text) = (Style::Dated, Cow::Borrowed(rest)),
     }
-    Some(record)
+    Some(())
+}
+
+fn put<'a>(record: &mut Record<'a>, place: &Place<'a>) {
+    record.level = Cow::Borrowed(place.level);
+    record.thread = Cow::Borrowed(place.thread);
+    record.file = Cow::Borrowed(place.file);
+    record.text = Cow::Borrowed(place.text);
 }
 
 /// Where in Asterisk a line was written, and what it says.

@@ -1,7 +1,7 @@
 //! Headers of a log's lines, each read beside the one before: most are the same but for the date,
 //! and many to the last byte.
 
-use super::header::{Place, behind_brackets, place, read};
+use super::header::{Place, behind_brackets, place, process, read};
 use super::{Record, Stamp, Style, parse, stamp};
 use crate::bytes;
 
@@ -33,6 +33,36 @@ impl Headers {
             Some(_) => Style::Dated,
             None => Style::Bare,
         }
+    }
+
+    /// How long the date, the host and the program are that a text begins with, if they are those of
+    /// the last line that had them.
+    #[inline]
+    pub(crate) fn again(&self, text: &[u8]) -> Option<usize> {
+        let (date, _) = self.date.as_ref()?;
+        let seen = self.seen.as_ref().filter(|seen| seen.host.is_some())?;
+        let known = bytes::has(text, 0, date)
+            && is_all(text, date.len())
+            && text.get(date.len()) == Some(&b' ')
+            && bytes::has(text, date.len() + 1, &seen.bytes);
+        known.then_some(date.len() + seen.bytes.len())
+    }
+
+    /// Fills an empty record as [`parse`] would, from a line of which [`Headers::again`] said this;
+    /// `None` where what follows is no process and text.
+    #[inline]
+    pub(crate) fn rest<'a>(
+        &self,
+        line: &'a [u8],
+        known: usize,
+        record: &mut Record<'a>,
+    ) -> Option<()> {
+        let (date, stamp) = self.date.as_ref()?;
+        let (names, rest) = line.split_at_checked(known)?;
+        let names = names.get(date.len() + 1..)?;
+        let (host, program) = names.split_at_checked(self.seen.as_ref()?.host?)?;
+        (record.stamp, record.host) = (Some(*stamp), host);
+        process(program.get(1..)?, rest, record)
     }
 
     pub(super) fn place<'a>(&self, rest: &'a [u8]) -> Option<Place<'a>> {
@@ -144,9 +174,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FORMS: [&str; 12] = [
+    const FORMS: [&str; 13] = [
         "Nov 22 15:22:38 pbx sshd[42]: Failed",
         "Nov 22 15:22:38 2026 sshd[42]: Failed",
+        "1795371571 2026 sshd[42]: Failed",
         "2026-11-22T15:22:38.000123+01:00 pbx sshd[4]: x",
         "<34>Nov 22 15:22:38 pbx sshd[42]: Failed",
         "Nov 22 15:22:38 pbx asterisk[9]: NOTICE[41]: a.c:1 in f: x",
@@ -188,6 +219,11 @@ mod tests {
             for line in &lines {
                 let plain = parse(line.as_bytes());
                 prop_assert_eq!(headers.style(line.as_bytes()), plain.style, "{}", line);
+                let known = headers.again(line.as_bytes());
+                let mut record = Record::default();
+                if known.and_then(|known| headers.rest(line.as_bytes(), known, &mut record)).is_some() {
+                    prop_assert_eq!(&record, &plain, "{}", line);
+                }
                 prop_assert_eq!(headers.parse(line.as_bytes()), plain, "{}", line);
             }
         }

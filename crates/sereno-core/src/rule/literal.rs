@@ -49,6 +49,14 @@ pub(super) fn required(hir: &Hir) -> Option<Required> {
     RULES.required(hir)
 }
 
+/// The same of what stands behind the first part for which `is` holds: many texts begin like the
+/// pattern and end otherwise.
+pub(super) fn required_behind(hir: &Hir, is: &impl Fn(&Hir) -> bool) -> Option<Required> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let at = parts.iter().position(is)?;
+    RULES.concat(parts.get(at + 1..)?)
+}
+
 impl Reader {
     /// The best set of required literals of `hir`, or `None` when there is none worth having.
     pub(crate) fn required(self, hir: &Hir) -> Option<Required> {

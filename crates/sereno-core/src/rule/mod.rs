@@ -146,7 +146,9 @@ impl Rule {
         text: &'t [u8],
         memory: &mut Memory,
     ) -> (Mask, Option<(usize, Found<'t>)>) {
-        memory.0.resize_with(self.patterns.len(), Default::default);
+        if memory.0.len() < self.patterns.len() {
+            memory.0.resize_with(self.patterns.len(), Default::default);
+        }
         let headless = self.format == Format::Asterisk && record.level.is_empty();
         let candidates = self.starts.of(text);
         let found = self.listed(candidates).find_map(|(index, pattern)| {

@@ -109,6 +109,8 @@ pub struct Pattern {
     pub(super) starts: Vec<Vec<u8>>,
     pub(super) required: Option<literal::Required>,
     finder: Option<memchr::memmem::Finder<'static>>,
+    /// Literals of which every matching text has one behind the address.
+    behind: Vec<memchr::memmem::Finder<'static>>,
     once: Option<memchr::memmem::Finder<'static>>,
     walk: Option<Walk>,
     engine: Engine,
@@ -213,10 +215,10 @@ impl Pattern {
             );
         }
         let required = literal::required(&hir);
-        let finder = required
-            .as_ref()
-            .and_then(|all| all.first().filter(|_| all.len() == 1))
-            .map(|one| memchr::memmem::Finder::new(one).into_owned());
+        let finder = |one: &Vec<u8>| memchr::memmem::Finder::new(one).into_owned();
+        let only = required.as_ref().and_then(|all| all.first().filter(|_| all.len() == 1));
+        let has_addr = |part: &Hir| self::group(part, "addr").is_some();
+        let behind = literal::required_behind(&hir, &has_addr).unwrap_or_default();
         Ok(Self {
             id: Arc::from(spec.id.as_str()),
             kind: spec.kind,
@@ -230,8 +232,9 @@ impl Pattern {
             partial: Partial::new(&engine.expression),
             files: spec.files.iter().map(|f| f.as_bytes().to_vec()).collect(),
             starts: literal::starts(&hir),
+            finder: only.map(finder),
+            behind: behind.iter().map(finder).collect(),
             required,
-            finder,
             once: spec.once.as_ref().map(|text| memchr::memmem::Finder::new(text).into_owned()),
             walk,
             engine,
@@ -263,8 +266,7 @@ impl Pattern {
         let mut spans = [fast::UNSET; fast::GROUPS];
         let walked = self.walk.as_ref().is_some_and(|walk| walk.find(text, &mut spans));
         if !walked {
-            // Where the walk does not arrive, a text without the literal is not worth the engine.
-            if self.finder.as_ref().is_some_and(|finder| finder.find(text).is_none()) {
+            if self.lacks(text) {
                 return None;
             }
             spans = [fast::UNSET; fast::GROUPS];
@@ -288,6 +290,14 @@ impl Pattern {
             times: get(self.slots.times).and_then(bytes::number).unwrap_or(1).max(1),
             stream: get(self.slots.stream).is_some(),
         })
+    }
+
+    /// Whether a text has not the literals that every match has: where the walk does not arrive, it
+    /// is not worth the engine.
+    pub(super) fn lacks(&self, text: &[u8]) -> bool {
+        let missing = |one: &memchr::memmem::Finder<'_>| one.find(text).is_none();
+        self.finder.as_ref().is_some_and(missing)
+            || !self.behind.is_empty() && self.behind.iter().all(missing)
     }
 
     /// Who wrote a record of which only the beginning is to be believed; `None` where a

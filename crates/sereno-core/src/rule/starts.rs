@@ -4,6 +4,8 @@
 //! (`SecurityEvent="...`). A tree of these literals is walked once per text; what is left to be
 //! matched is a pattern or two.
 
+use crate::bytes;
+
 /// One bit per pattern; patterns beyond the last bit are not in it.
 pub(crate) type Mask = u128;
 
@@ -54,12 +56,14 @@ impl Starts {
     /// The patterns that a text may match.
     pub(crate) fn of(&self, text: &[u8]) -> Mask {
         let (mut node, mut rest, mut found) = (self, text, self.ends);
-        while let Some(at) = rest.first().and_then(|first| memchr::memchr(*first, &node.firsts)) {
+        // There are few, and looking at them costs less than a call.
+        let place = |node: &Self, byte| node.firsts.iter().position(|first| *first == byte);
+        while let Some(at) = rest.first().and_then(|first| place(node, *first)) {
             node = &node.next[at];
-            match rest.strip_prefix(node.label.as_slice()) {
-                Some(tail) => rest = tail,
-                None => break,
+            if !bytes::has(rest, 0, &node.label) {
+                break;
             }
+            rest = &rest[node.label.len()..];
             found |= node.ends;
         }
         found

@@ -1,8 +1,8 @@
 //! The quick ways held to the slow ones: gate and walk against the plain regex engine, on the
 //! shipped rules' own samples, mutated.
 
-use super::scan::{Behind, Scan};
-use super::spec::{ExtensionSpec, RuleSpec};
+use super::scan::{Behind, Ear, Hit, Scan};
+use super::spec::{ExtensionSpec, Format, RuleSpec};
 use super::{Rule, fast};
 use crate::line::{Dates, Record, Style, parse};
 use crate::time::Time;
@@ -67,6 +67,10 @@ proptest! {
             if walked.is_some() {
                 prop_assert_eq!(walked, engine, "{} on {:?}", &pattern.id, String::from_utf8_lossy(&line));
             }
+            if engine.is_some() {
+                let text = String::from_utf8_lossy(&line);
+                prop_assert!(!pattern.lacks(&record.text), "{} on {:?}", &pattern.id, text);
+            }
         }
     }
 
@@ -87,6 +91,60 @@ proptest! {
         if plain {
             prop_assert!(hits > 0, "the gate lost {:?}", String::from_utf8_lossy(&line));
         }
+    }
+
+    /// What stood before a line changes nothing about it, whether the gate is asked or not.
+    #[test]
+    fn lines_that_begin_alike_are_read_as_each_alone(
+        (index, line) in mutated(),
+        others in proptest::collection::vec(any::<u16>(), 1..8),
+        ahead: bool,
+    ) {
+        let Shipped { rule, samples } = &SHIPPED[index];
+        let sample = |n: &u16| samples[usize::from(*n) % samples.len()].as_bytes();
+        let lines: Vec<&[u8]> = others
+            .iter()
+            .map(|n| if n % 3 == 0 { line.as_slice() } else { sample(n) })
+            .filter(|line| !line.contains(&b'\n'))
+            .collect();
+        // A line of Asterisk's may go on in the next.
+        if rule.format == Format::Asterisk {
+            return Ok(());
+        }
+        let read = |lines: &[&[u8]]| {
+            let mut scan = Scan::new(vec![Arc::clone(rule)], Dates::new(TimeZone::UTC)).unwrap();
+            let text = [lines.join(&b'\n'), b"\n".to_vec()].concat();
+            let (now, mut heard) = (Time::default(), Heard::default());
+            match ahead {
+                true => scan.read_ahead(&text, Behind::Nothing, now, &mut heard),
+                false => scan.read(&text, Behind::Nothing, now, &mut |hit| heard.hear(&hit)),
+            };
+            let counts = scan.counts();
+            (heard.0, [counts.candidates, counts.hits, counts.unknown])
+        };
+        let (mut hits, mut counts) = (Vec::new(), [0; 3]);
+        for line in &lines {
+            let alone = read(&[line]);
+            hits.extend(alone.0);
+            counts.iter_mut().zip(alone.1).for_each(|(sum, one)| *sum += one);
+        }
+        prop_assert_eq!(read(&lines), (hits, counts));
+    }
+}
+
+/// What was heard of each hit.
+#[derive(Default)]
+struct Heard(Vec<String>);
+
+impl Ear for Heard {
+    fn expect(&mut self, _: &mut [Hit<'_>]) {}
+
+    fn hear(&mut self, hit: &Hit<'_>) {
+        let line = String::from_utf8_lossy(hit.line);
+        self.0.push(format!(
+            "{} {:?} {:?} {line} {:?}",
+            hit.pattern.id, hit.found, hit.when, hit.record
+        ));
     }
 }
 

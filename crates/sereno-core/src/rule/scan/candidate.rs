@@ -72,6 +72,36 @@ impl Scan {
         }
     }
 
+    /// Reads a line that begins as the line before it did, though the gate was not asked: where
+    /// attacks come one behind the other, asking costs more than it saves. Says where the next line
+    /// begins if it matched; otherwise nothing is known, and the gate has to be asked.
+    pub(super) fn alike<'b>(
+        &mut self,
+        block: &'b [u8],
+        start: usize,
+        now: Time,
+        out: &mut Out<'b, '_>,
+    ) -> Option<usize> {
+        if self.multiline || self.gate.is_none() {
+            return None;
+        }
+        let known = self.headers.again(&block[start..])?;
+        // The gate sees what was written, colours and all.
+        let end = memchr::memchr2(b'\n', 0x1b, &block[start..]).map_or(block.len(), |i| start + i);
+        let line = &block[start..end];
+        if line.ends_with(b"\r") || block.get(end) == Some(&0x1b) {
+            return None;
+        }
+        let mut record = Record::default();
+        self.headers.rest(line, known, &mut record)?;
+        let place = Place { gated: false, ..self.place(&mut record, (line, start), now, false) };
+        if !self.placed(&record, place, out) {
+            return None;
+        }
+        out.keep(record, &self.rules);
+        Some(end + 1)
+    }
+
     /// A record that was cut for its length. The next follows on the same line.
     fn seamed<'b>(
         &mut self,
@@ -184,6 +214,7 @@ impl Scan {
             repeated: 1,
             reach: self.position + reach as u64,
             alone: false,
+            gated: true,
         };
         for (rule, pattern, found) in open.signs(&self.rules, &record.text) {
             out.give(place.hit(rule, pattern, found, &record), &self.rules);
@@ -223,6 +254,7 @@ impl Scan {
 
     /// Matches a record that was taken apart, of the line that starts there; says whether it
     /// matched.
+    #[inline]
     fn record<'b>(
         &mut self,
         mut record: Record<'b>,
@@ -232,15 +264,21 @@ impl Scan {
         out: &mut Out<'b, '_>,
     ) -> bool {
         let place = self.place(&mut record, line, now, stitched);
-        let text = match &record.text {
-            Cow::Borrowed(text) if out.gathers() => *text,
-            _ => return self.at_once(&record, place, out),
-        };
-        let any = self.matched(&record, text, place, &mut |_, waiting| out.gather(waiting));
+        let any = self.placed(&record, place, out);
         if any {
             out.keep(record, &self.rules);
         }
         any
+    }
+
+    /// Matches a record of which it is known where it stands.
+    fn placed<'b>(&mut self, record: &Record<'b>, place: Place<'b>, out: &mut Out<'b, '_>) -> bool {
+        match &record.text {
+            Cow::Borrowed(text) if out.gathers() => {
+                self.matched(record, text, place, &mut |_, waiting| out.gather(waiting))
+            }
+            _ => self.at_once(record, place, out),
+        }
     }
 
     /// Matches a record that nobody can keep.
@@ -267,7 +305,7 @@ impl Scan {
         let position = self.position + start as u64;
         let reach = position + RECORD_BYTES as u64;
         let alone = self.frame == Some(Style::Json);
-        Place { line, when, position, number: 0, stitched, repeated, reach, alone }
+        Place { line, when, position, number: 0, stitched, repeated, reach, alone, gated: true }
     }
 }
 

@@ -79,8 +79,12 @@ impl<'b, 'e> Out<'b, 'e> {
         self.waiting.push((self.records.len(), waiting));
     }
 
-    /// Keeps a record that had hits; hands all over when they are enough.
+    /// Keeps a record, if hits of it wait; hands all over when they are enough.
+    #[inline(always)]
     pub(super) fn keep(&mut self, record: Record<'b>, rules: &[Arc<Rule>]) {
+        if self.waiting.last().is_none_or(|(of, _)| *of != self.records.len()) {
+            return;
+        }
         self.records.push(record);
         if self.waiting.len() >= BURST {
             self.flush(rules);
@@ -105,7 +109,8 @@ impl<'b, 'e> Out<'b, 'e> {
         let records = &self.records;
         let hit =
             |(record, waiting): (usize, Waiting<'b>)| waiting.hit(rules, records.get(record)?);
-        let mut hits: Vec<Hit<'_>> = self.waiting.drain(..).filter_map(hit).collect();
+        let mut hits: Vec<Hit<'_>> = Vec::with_capacity(self.waiting.len());
+        hits.extend(self.waiting.drain(..).filter_map(hit));
         ear.expect(&mut hits);
         hits.iter().for_each(|hit| ear.hear(hit));
         self.records.clear();

@@ -210,13 +210,16 @@ impl Scan {
         (self.stitches, self.loose) = (STITCHED, 0);
         let (mut at, mut counted, mut used) = (0, 0, end);
         while at < block.len() {
+            self.count_lines(block, &mut counted, at);
+            if let Some(next) = self.alike(block, at, now, out) {
+                self.counts.candidates += 1;
+                at = next;
+                continue;
+            }
             let Some(hit) = self.next_candidate(block, at) else { break };
             let start = memchr::memrchr(b'\n', &block[at..hit]).map_or(at, |i| at + i + 1);
             self.counts.candidates += 1;
-            if let Some(number) = &mut self.number {
-                *number += breaks(&block[counted..start]);
-                counted = start;
-            }
+            self.count_lines(block, &mut counted, start);
             match self.candidate(block, start, behind, now, out) {
                 Step::On(next) => at = next,
                 Step::Open(head) => {
@@ -238,6 +241,14 @@ impl Scan {
         used
     }
 
+    /// Counts the lines of a block before `start`, if lines are counted.
+    fn count_lines(&mut self, block: &[u8], counted: &mut usize, start: usize) {
+        if let Some(number) = &mut self.number {
+            *number += breaks(&block[*counted..start]);
+            *counted = start;
+        }
+    }
+
     /// An entry of the journal: its fields are known, nothing has to be guessed, and whatever line
     /// breaks are in its text, it is one record.
     pub fn read_record(&mut self, record: &Record<'_>, when: Time, emit: &mut dyn FnMut(Hit<'_>)) {
@@ -252,6 +263,7 @@ impl Scan {
             when: Some(when),
             position: self.position,
             alone: true,
+            gated: true,
             ..Place::default()
         };
         let record = within(record);
@@ -290,6 +302,9 @@ impl Scan {
                 take(&self.rules, Waiting { rule: index, pattern, found, place });
             }
         }
+        if !any && !place.gated {
+            return false;
+        }
         self.counts.hits += u64::from(any);
         // A line whose program cannot be told might be ours: a header of another form.
         let ours = cared || record.program.is_empty() && record.style != Style::Json;
@@ -313,6 +328,8 @@ struct Place<'a> {
     repeated: u16,
     reach: u64,
     alone: bool,
+    /// Whether the gate let it through.
+    gated: bool,
 }
 
 impl<'a> Place<'a> {

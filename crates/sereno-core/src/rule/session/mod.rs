@@ -65,6 +65,8 @@ pub struct Desk {
     tallies: Capped<u64, Tally, Hashed>,
     challenges: Capped<u64, Challenge, Hashed>,
     shuffle: RandomState,
+    /// A random odd number.
+    factor: u64,
     /// The host of the last line that had one, and its hash.
     host: (Vec<u8>, u64),
     accounts: Accounts,
@@ -105,6 +107,7 @@ impl Default for Desk {
             tallies: Capped::new(SESSIONS),
             challenges: Capped::new(SESSIONS),
             host: (Vec::new(), shuffle.hash_one((1u8, [0u8; 0].as_slice()))),
+            factor: shuffle.hash_one(0u8) | 1,
             shuffle,
             accounts: Accounts::default(),
             pairs: Capped::new(HELD),
@@ -203,7 +206,14 @@ impl Desk {
     }
 
     /// Lets time pass: what waited long enough is decided.
+    #[inline]
     pub fn advance(&mut self, now: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
+        if !(self.held.is_empty() && self.pairs.is_empty() && self.challenges.is_empty()) {
+            self.decide(now, out);
+        }
+    }
+
+    fn decide(&mut self, now: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
         while self.held.front().is_some_and(|h| h.verdict.at.plus(HOLD) < now) {
             let Some(held) = self.held.pop_front() else { break };
             if self.counts(&held, now) {
@@ -283,9 +293,12 @@ impl Desk {
         tally.add(hit.pattern.step, hit.found.times);
         let (weight, proved) = tally.due(hit.pattern.weight, spoofable(hit));
         let addr = tally.addr;
-        let verdict =
-            (weight + proved > 0).then(|| verdict(hit, at, addr, &mut self.accounts)).flatten();
-        verdict.map(|verdict| Verdict { weight, proved, ..verdict })
+        if weight + proved == 0 {
+            return None;
+        }
+        let mut verdict = verdict(hit, at, addr, &mut self.accounts)?;
+        (verdict.weight, verdict.proved) = (weight, proved);
+        Some(verdict)
     }
 
     fn challenged(&mut self, hit: &Hit<'_>, at: Time, out: &mut dyn FnMut(&Verdict<'_>)) {
@@ -418,7 +431,8 @@ impl Desk {
                 }
                 let pid = hit.record.pid;
                 match pid.len() {
-                    0..=16 => shuffle.hash_one((self.host.1, bytes::sixteen(pid, 0))),
+                    0..=8 => self.scattered(self.host.1 ^ bytes::sixteen(pid, 0) as u64),
+                    9..=16 => shuffle.hash_one((self.host.1, bytes::sixteen(pid, 0))),
                     _ => shuffle.hash_one((7u8, self.host.1, pid)),
                 }
             }
@@ -426,6 +440,14 @@ impl Desk {
             SessionKey::Addr => shuffle.hash_one((3u8, found.addr)),
             SessionKey::Field => shuffle.hash_one((4u8, found.addr, found.session)),
         }
+    }
+
+    /// Another number for each number, so that no two processes of a host are taken for one; which,
+    /// nobody outside knows, so that nobody can choose processes that fall together. It costs a
+    /// tenth of a hash.
+    fn scattered(&self, number: u64) -> u64 {
+        let mixed = number.wrapping_mul(self.factor);
+        (mixed ^ mixed >> 32).wrapping_mul(self.factor)
     }
 }
 

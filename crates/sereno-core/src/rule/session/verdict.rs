@@ -34,7 +34,7 @@ pub struct Verdict<'a> {
     /// Whether a spoofed packet could have caused it.
     pub spoofable: bool,
     /// The pattern's id.
-    pub pattern: Arc<str>,
+    pub pattern: Cow<'a, Arc<str>>,
     /// The line, cut to a bearable length.
     pub line: Line<'a>,
     /// What the filter captured, if its jail wants to know.
@@ -46,7 +46,7 @@ impl Verdict<'_> {
     #[must_use]
     pub fn to_owned(&self) -> Verdict<'static> {
         let captures = self.captures.clone();
-        let pattern = Arc::clone(&self.pattern);
+        let pattern = Cow::Owned(Arc::clone(&self.pattern));
         Verdict { line: self.line.to_owned(), pattern, captures, ..*self }
     }
 }
@@ -113,7 +113,7 @@ pub(super) fn verdict<'a>(
         proved: 0,
         account: accounts.of(user),
         spoofable: spoofable(hit),
-        pattern: Arc::clone(&hit.pattern.id),
+        pattern: Cow::Borrowed(&hit.pattern.id),
         line: Line::new(hit.line),
         captures: Captures::default(),
     })
