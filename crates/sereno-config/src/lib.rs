@@ -30,7 +30,7 @@ mod written;
 
 pub use machine::Machine;
 pub use policy::{
-    DoorConf, FilterRule, JailConf, ListConf, Origin, Policy, Settings, SourceConf, Way,
+    Backend, DoorConf, FilterRule, JailConf, ListConf, Origin, Policy, Settings, SourceConf, Way,
 };
 pub use problem::{Problem, Severity};
 pub use rules::{shipped_rule, shipped_rules};
