@@ -1,7 +1,8 @@
 //! The programs of one form of iptables, and what they say.
 
 use crate::program::{self, Ran};
-use sereno_core::gate::Family;
+use sereno_core::gate::iptables::{Found, Layout, Rules};
+use sereno_core::gate::{Counts, Family};
 use sereno_nft::{Cause, Doing, Refusal};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,34 @@ impl Programs {
         })
     }
 
+    /// Whether both are the same programs, by whatever names.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let real = |form: &Self| form.restore[0].as_ref().and_then(|path| path.canonicalize().ok());
+        match (real(self), real(other)) {
+            (Some(one), Some(another)) => one == another,
+            _ => true,
+        }
+    }
+
+    /// What stands in the tables of a family; nothing where there is no such family.
+    pub(crate) fn found(&self, family: Family, table: &str) -> Result<Found, String> {
+        let Some(save) = self.save[family as usize].as_deref() else { return Ok(Found::default()) };
+        Ok(Found::read(&good(program::ask(save, &["-c"], ""))?, table))
+    }
+
+    /// Takes away all chains of a table of ours.
+    pub(crate) fn clear(&self, table: &str, nothing: &Layout) -> Result<(), String> {
+        for family in Family::BOTH {
+            let found = self.found(family, table)?;
+            let rules = Rules { found: &found, counts: Counts::new() };
+            let text = rules.tidying(nothing.tables(family));
+            if let Some(restore) = self.restore(family).filter(|_| !text.is_empty()) {
+                good(program::ask(restore, &["--noflush"], &text))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether they can do anything here.
     pub(crate) fn try_out(&self) -> Result<(), String> {
         for restore in self.restore.iter().flatten() {
@@ -54,10 +83,6 @@ impl Programs {
 
     pub(crate) fn restore(&self, family: Family) -> Option<&Path> {
         self.restore[family as usize].as_deref()
-    }
-
-    pub(crate) fn save(&self, family: Family) -> Option<&Path> {
-        self.save[family as usize].as_deref()
     }
 }
 

@@ -22,7 +22,7 @@ impl Tables {
     pub fn exists(&mut self, gate: &Gate) -> Result<bool, Refusal> {
         let layout = self.layout(gate, Doing::Look)?;
         for family in Family::BOTH {
-            let has = self.programs.save(family).is_some();
+            let has = self.programs.restore(family).is_some();
             if has
                 && !self.found(family, gate.table(), Doing::Look)?.is_whole(layout.tables(family))
             {

@@ -1,7 +1,7 @@
 //! Programs: where they are, and how they are asked.
 
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{self, Read, Write, pipe};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -14,6 +14,8 @@ const PLACES: [&str; 2] = ["/usr/sbin", "/sbin"];
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes that are read of what one prints. A machine may have thousands of rules of others.
 const PRINTED: u64 = 64 << 20;
+/// And of what it complains of.
+const COMPLAINED: u64 = 64 << 10;
 /// While another program holds the lock of the old iptables, it is asked again.
 const LOCKED: i32 = 4;
 const TRIES: u32 = 50;
@@ -21,17 +23,19 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Characters of what a program said that are told.
 const TOLD: usize = 400;
 
-/// What a program printed on both outputs, and whether it went well.
+/// What a program printed, and whether it went well.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) good: bool,
     pub(crate) printed: String,
+    /// On its standard error: warnings would stand in the middle of a line of the other.
+    pub(crate) complained: String,
 }
 
 impl Ran {
     /// What it complained of, on one line.
     pub(crate) fn complaint(&self) -> String {
-        let lines = self.printed.lines().map(str::trim);
+        let lines = self.complained.lines().map(str::trim);
         let lines = lines.filter(|line| {
             !line.is_empty() && !line.starts_with("Try `") && !line.starts_with("# Warning")
         });
@@ -48,7 +52,7 @@ impl Ran {
         };
         ["in line ", "at line: ", "line "]
             .iter()
-            .find_map(|words| self.printed.split_once(words).and_then(|(_, rest)| digits(rest)))
+            .find_map(|words| self.complained.split_once(words).and_then(|(_, rest)| digits(rest)))
     }
 }
 
@@ -65,15 +69,13 @@ pub(crate) fn ask(program: &Path, args: &[&str], input: &str) -> io::Result<Ran>
     for _ in 1..TRIES {
         match once(program, args, input)? {
             (Some(LOCKED), _) => thread::sleep(AGAIN),
-            (code, printed) => return Ok(Ran { good: code == Some(0), printed }),
+            (_, ran) => return Ok(ran),
         }
     }
-    let (code, printed) = once(program, args, input)?;
-    Ok(Ran { good: code == Some(0), printed })
+    once(program, args, input).map(|(_, ran)| ran)
 }
 
-fn once(program: &Path, args: &[&str], input: &str) -> io::Result<(Option<i32>, String)> {
-    let (mut reader, writer) = pipe()?;
+fn once(program: &Path, args: &[&str], input: &str) -> io::Result<(Option<i32>, Ran)> {
     let mut child = Command::new(program)
         .args(args)
         .env_clear()
@@ -81,8 +83,8 @@ fn once(program: &Path, args: &[&str], input: &str) -> io::Result<(Option<i32>, 
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .current_dir("/")
         .stdin(Stdio::piped())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()?;
     let (done, wait) = channel::<()>();
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -94,22 +96,32 @@ fn once(program: &Path, args: &[&str], input: &str) -> io::Result<(Option<i32>, 
         }
         late
     });
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let complaining = thread::spawn(move || read(err, COMPLAINED));
     if let Some(mut stdin) = child.stdin.take() {
         // Where it stops to listen it says why.
         let _ = stdin.write_all(input.as_bytes());
     }
-    let mut printed = Vec::new();
-    let read = reader.by_ref().take(PRINTED).read_to_end(&mut printed);
+    let printed = read(out, PRINTED);
+    let complained = complaining.join().unwrap_or_default();
     drop(done);
     let late = guard.join().unwrap_or_default();
-    drop(reader);
     let status = child.wait()?;
-    read?;
     if late {
         let name = program.display();
         return Err(io::Error::other(format!("{name} took longer than {} s", PATIENCE.as_secs())));
     }
-    Ok((status.code(), String::from_utf8_lossy(&printed).into_owned()))
+    Ok((status.code(), Ran { good: status.success(), printed, complained }))
+}
+
+/// The beginning of what comes, up to so many bytes.
+fn read(from: Option<impl Read>, most: u64) -> String {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        // What cannot be read is missing, and then the program did not go well.
+        let _ = from.take(most).read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -118,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_a_program_says_is_told_on_one_line() {
-        let ran = |text: &str| Ran { good: false, printed: text.to_owned() };
+        let ran =
+            |text: &str| Ran { good: false, printed: String::new(), complained: text.to_owned() };
         let ipset = ran("ipset v7.17: Error in line 12: Set cannot be created\u{1b}[1m\n");
         assert_eq!(ipset.line(), Some(12));
         assert!(!ipset.complaint().contains('\u{1b}'));
@@ -138,7 +151,7 @@ mod tests {
         let ran = ask(shell, &["-c", "read x; echo $x $PATH; echo bad >&2; exit 3"], "word\n");
         let ran = ran.unwrap();
         assert!(
-            !ran.good && ran.printed.starts_with("word /usr/sbin") && ran.printed.contains("bad")
+            !ran.good && ran.printed.starts_with("word /usr/sbin") && ran.complained == "bad\n"
         );
         assert!(ask(shell, &["-c", "exec true"], &"x".repeat(1 << 20)).unwrap().good);
     }

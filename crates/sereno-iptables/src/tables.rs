@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Tables {
     pub(crate) programs: Programs,
+    /// Those of the other form, if it is there.
+    other: Option<Programs>,
     /// Counters that begin anew with the next installation.
     forgotten: Vec<String>,
     /// What was counted before, where a program did not take it up: ip6tables 1.8.9 does not in its
@@ -37,14 +39,14 @@ impl Tables {
     pub fn open(old: bool) -> Result<Self, Refusal> {
         let usable = |old| {
             let programs = Programs::find(old)?;
-            programs.try_out().map(|()| programs)
+            programs.try_out().map(|()| (programs, old))
         };
-        let programs: Result<Programs, String> = match usable(old) {
-            Ok(programs) => Ok(programs),
-            Err(first) => usable(!old).map_err(|_| first),
-        };
+        let usable = usable(old).or_else(|first| usable(!old).map_err(|_| first));
+        let (programs, old) = usable.map_err(|why| said(Doing::Open, why))?;
+        let other = Programs::find(!old).ok().filter(|other| !other.is_same(&programs));
         Ok(Self {
-            programs: programs.map_err(|why| said(Doing::Open, why))?,
+            programs,
+            other,
             forgotten: Vec::new(),
             carried: Counts::new(),
             written: None,
@@ -177,9 +179,7 @@ impl Tables {
         table: &str,
         doing: Doing,
     ) -> Result<Found, Refusal> {
-        let Some(save) = self.programs.save(family) else { return Ok(Found::default()) };
-        let text = good(program::ask(save, &["-c"], "")).map_err(|why| said(doing, why))?;
-        Ok(Found::read(&text, table))
+        self.programs.found(family, table).map_err(|why| said(doing, why))
     }
 
     /// Takes away our sets that no rule asks any more.
@@ -325,16 +325,23 @@ impl Tables {
     /// When a program refuses it.
     pub fn remove(&mut self, gate: &Gate) -> Result<(), Refusal> {
         let nothing = self.layout(gate, Doing::Remove)?.emptied();
-        for family in Family::BOTH {
-            let Some(restore) = self.programs.restore(family) else { continue };
-            let found = self.found(family, gate.table(), Doing::Remove)?;
-            let rules = Rules { found: &found, counts: Counts::new() };
-            let text = rules.tidying(nothing.tables(family));
-            let ran = program::ask(restore, &["--noflush"], &text);
-            good(ran).map_err(|why| said(Doing::Remove, why))?;
-        }
+        let cleared = self.programs.clear(gate.table(), &nothing);
+        self.clear_other_form(gate)?;
         self.sweep(&nothing);
-        Ok(())
+        cleared.map_err(|why| said(Doing::Remove, why))
+    }
+
+    /// Takes away what stands in the other form of iptables, as where an administrator began or ended to
+    /// use the old one: nobody would look after it.
+    ///
+    /// # Errors
+    /// When a program refuses it.
+    pub fn clear_other_form(&self, gate: &Gate) -> Result<(), Refusal> {
+        let Some(other) = &self.other else { return Ok(()) };
+        let layout = self.layout(gate, Doing::Remove)?;
+        let cleared = other.clear(gate.table(), &layout.emptied());
+        self.sweep(&layout);
+        cleared.map_err(|why| said(Doing::Remove, why))
     }
 }
 

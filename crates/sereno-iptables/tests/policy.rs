@@ -125,6 +125,27 @@ fn the_programs_take_every_word() {
 }
 
 #[test]
+fn in_the_other_form_nothing_is_left() {
+    let Some(net) = Net::new() else { return };
+    let (Some(mut usual), Some(mut old)) = (tables(&net, false), tables(&net, true)) else {
+        return;
+    };
+    let gate = gate(lines(&["allow ssh"]));
+    net.serve(|| {
+        usual.install(&gate, Contents::default(), now()).unwrap();
+        old.install(&gate, Contents::default(), now()).unwrap();
+        old.clear_other_form(&gate).unwrap();
+        assert!(old.exists(&gate).unwrap() && !usual.exists(&gate).unwrap());
+        usual.install(&gate, Contents::default(), now()).unwrap();
+        usual.clear_other_form(&gate).unwrap();
+        assert!(usual.exists(&gate).unwrap());
+        assert!(!old.exists(&gate).unwrap());
+        old.remove(&gate).unwrap();
+        assert!(!usual.exists(&gate).unwrap() && !Tables::are_left(&gate));
+    });
+}
+
+#[test]
 fn what_iptables_cannot_say_is_refused_by_its_part() {
     let Some(net) = Net::new() else { return };
     let Some(mut tables) = tables(&net, false) else { return };

@@ -77,7 +77,10 @@ impl Firewall {
             Self::Nft(_) => {
                 Tables::open(crate::discover::has_legacy()).and_then(|mut it| it.remove(gate))
             }
-            Self::Iptables(_) => Kernel::open().and_then(|mut kernel| kernel.remove(gate)),
+            Self::Iptables(tables) => {
+                let _ = tables.clear_other_form(gate);
+                Kernel::open().and_then(|mut kernel| kernel.remove(gate))
+            }
         };
     }
 
