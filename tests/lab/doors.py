@@ -15,6 +15,7 @@ from doors_attacked import Scans, Floods  # noqa: F401  they run with these
 from doors_beside import Beside, OldForm  # noqa: F401
 from doors_commands import Commands, Strict  # noqa: F401
 from doors_guarded import Guarded, Rivals  # noqa: F401
+from doors_iptables import GuardedByIptables, OlderByIptables, OlderByOldIptables, OwnByIptables, OwnByOldIptables  # noqa: F401
 from doors_killed import Killed, Lasting  # noqa: F401
 from doors_nat import Nat, NatAsFwknopd, NatBeside  # noqa: F401
 from doors_older import Older  # noqa: F401

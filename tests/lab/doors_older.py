@@ -37,7 +37,7 @@ class Older(house.HouseCase):
                 self.assertEqual([house.echoes(sock) for sock in socks], [True, True])
                 self.assert_shut(STRANGER)
                 porter.stop()
-                self.house.run(SERVER, "nft", "flush", "ruleset")
+                self.flush()
 
     def test_he_stays_on_trial(self):
         """`door guard` closes later: the connection was not closed to, but older than the table all the same."""

@@ -17,9 +17,11 @@ import net
 SERVER, CLIENT, STRANGER = "doorsrv", "phones", "attack"
 V4, V6 = socket.AF_INET, socket.AF_INET6
 BOTH = (V4, V6)
-TOOLS = ("nft", "knock", "fwknop", "fwknopd", "iptables", "ip6tables", "iptables-legacy", "faketime", "nmap")
+TOOLS = ("nft", "ipset", "knock", "fwknop", "fwknopd", "iptables", "ip6tables", "iptables-legacy", "faketime", "nmap")
 # Ports with a listener. The last is no door's.
 PORTS = (22, 443, 8088)
+# What a configuration says where the gate is not nftables' matter.
+BY_IPTABLES = '\n[sereno]\nbackend = "iptables"\n'
 # A door opens or shuts within this; a probe that gets no answer waits so long.
 SOON, DEAF = 3.0, 0.4
 
@@ -216,6 +218,11 @@ class Porter(guard.Program):
 class HouseCase(unittest.TestCase):
     """A test case with the house as self.house; each test has a Sereno of its own, with nothing in its memory."""
 
+    # Which firewall Sereno is told to use: a word for its configuration. "iptables" is that of the machine, in
+    # Debian the form that is a part of nftables; "legacy" is the old form, for which Sereno has no word: it goes by
+    # what is there.
+    backend = "nft"
+
     @classmethod
     def setUpClass(cls):
         fixture.skip(why_not())
@@ -224,11 +231,28 @@ class HouseCase(unittest.TestCase):
 
     def setUp(self):
         self.work = tempfile.mkdtemp(dir=self.house.work)
-        self.addCleanup(self.house.run, SERVER, "nft", "flush", "ruleset")
+        self.addCleanup(self.flush)
+        if self.backend == "legacy":
+            # That it has a table says that it is used.
+            self.house.run(SERVER, "iptables-legacy", "-t", "filter", "-L", "-n")
+
+    def flush(self):
+        """What a start of the machine does, or another program: no rules are left, and no sets."""
+        self.house.run(SERVER, "nft", "flush", "ruleset")
+        if self.backend == "legacy":
+            empty = "".join(f"*{table}\nCOMMIT\n" for table in ("raw", "mangle", "filter"))
+            for program in ("iptables-legacy-restore", "ip6tables-legacy-restore"):
+                self.house.run(SERVER, program, text=empty)
+        if self.backend != "nft":
+            # The kernel lets go of what rules asked in its own time.
+            gone = lambda: not subprocess.run(self.house.net.command(SERVER, "ipset", "destroy"), capture_output=True).returncode
+            self.assertTrue(fixture.await_true(gone, SOON), "sets are still in use")
 
     def write(self, name, text, mode=0o600):
         """A file of this test; its path. @WORK@ stands for the folder."""
         path = f"{self.work}/{name}"
+        if name == "sereno.toml" and self.backend != "nft":
+            text += BY_IPTABLES
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as out:
             out.write(text.replace("@WORK@", self.work))
         return path
@@ -241,6 +265,9 @@ class HouseCase(unittest.TestCase):
             return text.read()
 
     def porter(self, *options):
+        # One that a command wrote does not say so yet.
+        if self.backend != "nft" and BY_IPTABLES not in self.read("sereno.toml"):
+            self.write("sereno.toml", self.read("sereno.toml"))
         porter = Porter(self.house, self.work, *options)
         self.addCleanup(porter.stop)
         porter.start()

@@ -274,5 +274,22 @@ class Imports(house.HouseCase):
         self.assertIn('"allow ssh"', self.read("sereno.toml"))
 
 
+class PageByIptables(Imports):
+    """The guide's page where the policy is enforced by iptables, as on a machine without nftables."""
+
+    backend = "iptables"
+
+
+class PageByOldIptables(PageByIptables):
+    """The same with iptables in its old form, which is no part of nftables."""
+
+    backend = "legacy"
+
+
+# Only the page: the others are about what is read.
+for name in [name for name in vars(Imports) if name.startswith("test_") and name != "test_the_page"]:
+    setattr(PageByIptables, name, None)
+
+
 if __name__ == "__main__":
     unittest.main()

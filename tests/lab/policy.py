@@ -13,7 +13,7 @@ import unittest
 import guard
 import house
 import net
-from house import BOTH, CLIENT, SERVER, STRANGER, V4
+from house import BOTH, CLIENT, SERVER, STRANGER, V4, V6
 
 # The phones' networks and the client's own addresses may do everything, the world may see the web page.
 POLICY = """[gate]
@@ -106,7 +106,7 @@ class Policies(house.HouseCase):
                     self.assertTrue(house.fixture.await_true(lambda: self.house.reaches(STRANGER, 22), 5))
                 self.assert_old()
                 porter.stop()
-                self.house.run(SERVER, "nft", "flush", "ruleset")
+                self.flush()
 
     def test_what_was_confirmed_comes_back(self):
         porter = self.guarding()
@@ -123,11 +123,11 @@ class Policies(house.HouseCase):
         for end in (porter.stop, porter.kill):
             end()
             # The machine was off: nothing is left in its kernel.
-            self.house.run(SERVER, "nft", "flush", "ruleset")
+            self.flush()
             porter.start()
             with self.subTest(end=end.__name__):
                 self.assert_new()
-        self.house.run(SERVER, "nft", "flush", "ruleset")
+        self.flush()
         self.assertTrue(house.fixture.await_true(lambda: not self.house.reaches(STRANGER, 22), 15), "a flush is mended")
 
     def test_back_and_open(self):
@@ -333,6 +333,90 @@ class Policies(house.HouseCase):
         self.house.run(SERVER, "nft", "-f", "-", text=text)
         self.assertEqual(self.table(), by_netlink)
         self.assertEqual(json.loads(self.gate(porter_of(self, porter), "export", "--form", "json"))["rules"][0]["text"], "allow https")
+
+
+class PoliciesByIptables(Policies):
+    """The same where iptables enforces them, as on a machine without nftables."""
+
+    backend, form = "iptables", ""
+    # This one is about nft's own text.
+    test_its_text_is_what_nft_reads = None
+
+    def stands(self):
+        """What of ours is in tables and sets, without the connections that were open when it was put in place."""
+        rules = "".join(self.house.run(SERVER, f"{program}{self.form}-save") for program in ("iptables", "ip6tables"))
+        sets = self.house.run(SERVER, "ipset", "save", "-sorted")
+        own = [line for line in (rules + sets).splitlines() if "sereno." in line and "older_v" not in line]
+        return sorted(re.sub(r" (bucketsize|initval|hashsize) \S+|\[\d+:\d+\] ?", "", line) for line in own)
+
+    def kept(self):
+        """Sereno with the policy in force, and somebody who is out."""
+        porter = self.guarding()
+        self.gate(porter, "apply")
+        self.gate(porter, "confirm")
+        porter.order("ban", "203.0.113.77")
+        return porter
+
+    def test_its_text_is_what_the_programs_read(self):
+        """As its first lines say: three parts for three programs."""
+        porter = self.kept()
+        text = self.gate(porter, "export", "--iptables")
+        by_sereno = self.stands()
+        self.assertGreater(len(by_sereno), 60)
+        porter.stop()
+        self.flush()
+        path = self.write("gate.txt", text)
+        for line in re.findall(r"^#   (sed .*)$", text, re.M):
+            words = line.replace("FILE", path).replace("tables-restore", f"tables{self.form}-restore")
+            self.house.run(SERVER, "sh", "-c", words)
+        self.assertEqual(self.stands(), by_sereno)
+        self.assert_new()
+        self.assertFalse(self.house.reaches(STRANGER, 443, source="203.0.113.77"))
+
+    def test_what_others_take_away_comes_back(self):
+        """Nobody tells when rules change: it is looked at. A jump, rules, somebody who is out, a set."""
+        porter, four, six = self.kept(), f"iptables{self.form}", f"ip6tables{self.form}"
+        self.house.run(SERVER, four, "-I", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+        whole = self.stands()
+        for words in ((four, "-D", "INPUT", "-j", "sereno.input"), (four, "-t", "raw", "-F", "sereno.bans"),
+                      ("ipset", "flush", "sereno.ban_all_v4_32"), (six, "-F", "sereno.decide"), ("ipset", "del", "sereno.ban_all_v4_32", "203.0.113.77")):  # fmt: skip
+            with self.subTest(words=words):
+                mended = porter.said().count("putting it in place")
+                self.house.run(SERVER, *words)
+                self.assertTrue(house.fixture.await_true(lambda: porter.said().count("putting it in place") > mended, 15))
+                self.assertTrue(house.fixture.await_true(lambda: self.stands() == whole, 5), self.stands())
+        self.assertIn("192.0.2.1", self.house.run(SERVER, f"{four}-save"), "that is somebody else's")
+
+    def test_who_is_banned_is_stopped_in_the_middle_of_a_connection(self):
+        porter = self.guarding()
+        self.gate(porter, "apply", "--force")
+        self.gate(porter, "confirm")
+        for family, source in ((V4, "203.0.113.50"), (V6, "2001:db8:bad::50")):
+            with self.house.connect(STRANGER, 443, family, source=source) as at_work:
+                self.assertTrue(house.echoes(at_work))
+                porter.order("ban", source, "--for", "60s")
+                self.assertFalse(house.echoes(at_work))
+            self.assertFalse(self.house.reaches(STRANGER, 443, family, source))
+            porter.order("unban", source)
+            self.assertTrue(self.house.reaches(STRANGER, 443, family, source))
+
+    def test_who_goes_back_to_nftables_leaves_nothing_behind(self):
+        porter = self.kept()
+        porter.stop()
+        self.backend = "nft"
+        self.write("sereno.toml", self.read("sereno.toml").replace(house.BY_IPTABLES, ""))
+        try:
+            porter.start()
+            self.assertEqual(self.stands(), [])
+            self.assert_new()
+        finally:
+            del self.backend
+
+
+class PoliciesByOldIptables(PoliciesByIptables):
+    """The same with iptables in its old form, which is no part of nftables."""
+
+    backend, form = "legacy", "-legacy"
 
 
 def porter_of(case, porter):

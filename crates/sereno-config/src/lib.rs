@@ -31,7 +31,8 @@ mod written;
 
 pub use machine::Machine;
 pub use policy::{
-    DoorConf, FilterRule, FloodConf, JailConf, ListConf, Origin, Policy, Settings, SourceConf, Way,
+    Backend, DoorConf, FilterRule, FloodConf, JailConf, ListConf, Origin, Policy, Settings,
+    SourceConf, Way,
 };
 pub use problem::{Problem, Severity};
 pub use rules::{shipped_rule, shipped_rules};

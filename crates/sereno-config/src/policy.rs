@@ -109,6 +109,8 @@ pub struct Settings {
     pub table: Name,
     /// Watch and tell, but ban nobody.
     pub observe: bool,
+    /// Which firewall enforces it.
+    pub backend: Backend,
     /// `[import] fail2ban`: the directory of a fail2ban configuration to guard by besides.
     pub fail2ban: Option<PathBuf>,
     /// `[import] knockd`: a knockd.conf whose doors are here too.
@@ -124,6 +126,18 @@ pub struct Settings {
     pub ears: u16,
 }
 
+/// Which firewall of the kernel's enforces what is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// nftables, and iptables where that is missing.
+    #[default]
+    Auto,
+    /// nftables.
+    Nft,
+    /// iptables, ip6tables and ipset.
+    Iptables,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -134,6 +148,7 @@ impl Default for Settings {
             line_cap: 64 << 10,
             table: Name::SERENO,
             observe: false,
+            backend: Backend::Auto,
             fail2ban: None,
             knockd: None,
             knockd_strict: false,

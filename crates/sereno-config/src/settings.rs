@@ -2,7 +2,7 @@
 
 use crate::near;
 use crate::option;
-use crate::policy::Settings;
+use crate::policy::{Backend, Settings};
 use crate::problem::{Notes, Wrong};
 use crate::value::{self, Read, Value};
 use crate::written::Written;
@@ -16,7 +16,7 @@ const TOP: [&str; 9] =
     ["ignoreip", "sereno", "import", "defaults", "jail", "door", "list", "flood", "gate"];
 
 /// The options of `[sereno]`, each with a right value.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("state", "\"/var/lib/sereno\""),
     ("socket", "\"/run/sereno/control.sock\""),
     ("group", "\"sereno\""),
@@ -24,6 +24,7 @@ const OPTIONS: [(&str, &str); 8] = [
     ("line-cap", "\"64KiB\""),
     ("table", "\"sereno\""),
     ("observe", "false"),
+    ("backend", "\"iptables\""),
     ("log-group", "7311"),
 ];
 
@@ -144,6 +145,7 @@ fn take(
         "timezone" => settings.timezone = Some(timezone(value, knows)?.to_owned()),
         "line-cap" => settings.line_cap = value::size(value, 1024, 1 << 20)?,
         "table" => settings.table = table(value)?,
+        "backend" => settings.backend = backend(value)?,
         "log-group" => settings.ears = value::whole(value, 1, u16::MAX)?,
         _ => settings.observe = value::flag(value)?,
     }
@@ -200,6 +202,17 @@ fn timezone<'v>(value: &'v Value<'_>, knows: &dyn Fn(&str) -> bool) -> Read<&'v 
     Wrong::new(value.span(), "this is not the name of a time zone")
         .remedy("write a name such as \"Europe/Madrid\", \"America/Bogota\" or \"UTC\"")
         .alone()
+}
+
+fn backend(value: &Value<'_>) -> Read<Backend> {
+    match value::text(value)? {
+        "auto" => Ok(Backend::Auto),
+        "nft" => Ok(Backend::Nft),
+        "iptables" => Ok(Backend::Iptables),
+        _ => Wrong::new(value.span(), "this is no firewall of the kernel's")
+            .remedy("write \"nft\", \"iptables\", or \"auto\" for the first of them that is there")
+            .alone(),
+    }
 }
 
 fn table(value: &Value<'_>) -> Read<sereno_core::gate::Name> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use sereno_config::facts::{Facts, Listener};
-use sereno_config::{Document, Lang, Outcome, Severity, read, suggest_gate};
+use sereno_config::{Backend, Document, Lang, Outcome, Severity, read, suggest_gate};
 use sereno_core::gate::policy::{Deed, What, Who};
 use sereno_core::gate::{PortRange, Proto};
 use std::net::Ipv4Addr;
@@ -23,6 +23,19 @@ fn said(lines: &str) -> Vec<String> {
     };
     let errors = outcome.problems.iter().filter(|p| p.severity == Severity::Error);
     errors.map(line).collect()
+}
+
+#[test]
+fn the_firewall_is_one_of_three_words() {
+    let of = |text: &str| outcome(&[text]);
+    assert_eq!(of("").policy.settings.backend, Backend::Auto);
+    let words = [("auto", Backend::Auto), ("nft", Backend::Nft), ("iptables", Backend::Iptables)];
+    for (word, backend) in words {
+        let found = of(&format!("[sereno]\nbackend = \"{word}\"\n"));
+        assert!(found.problems.is_empty() && found.policy.settings.backend == backend, "{word}");
+    }
+    let wrong = of("[sereno]\nbackend = \"ipchains\"\n");
+    assert!(wrong.problems[0].remedy.contains("iptables"), "{:?}", wrong.problems);
 }
 
 #[test]

@@ -126,8 +126,13 @@ impl Kernel {
             if data.is_some_and(|(_, data)| data == comment()) {
                 found.passed.insert(place.clone());
             }
-            // Rules come in their order: the last one stays.
-            found.ends.insert(place, end(message));
+            // Rules come in their order: the last one stays. Where iptables keeps our gate, its chains
+            // are in such tables.
+            let end = match end(message) {
+                End::Jumps(chain) if is_ours(&chain, ours) => End::Other,
+                end => end,
+            };
+            found.ends.insert(place, end);
         })?;
         Ok(found)
     }
@@ -148,6 +153,11 @@ fn pass(a: &mut Attributes<'_>, bits: u32) {
         a.u64(NFTA_COUNTER_PACKETS, 0);
     });
     verdict(a, NF_ACCEPT, None);
+}
+
+/// Whether a chain of iptables belongs to a table of ours.
+fn is_ours(chain: &[u8], ours: &str) -> bool {
+    chain.strip_prefix(ours.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'.'))
 }
 
 /// The rule's comment as libnftnl keeps it: type 0, length, text, zero.

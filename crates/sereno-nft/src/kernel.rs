@@ -50,15 +50,20 @@ struct Step {
 }
 
 impl Change {
-    fn step(&self, gate: &Gate, now: Time) -> Result<Step, Misplaced> {
+    /// The members of sets that it is about, and the time they have left.
+    ///
+    /// # Errors
+    /// When the gate has no place for it.
+    pub fn members(
+        &self,
+        gate: &Gate,
+        now: Time,
+    ) -> Result<(Vec<(String, Member)>, Left), Misplaced> {
         let of_ban = |scope, prefix: Prefix, left| {
             let set = gate.set_for(scope, prefix)?.to_string();
-            Ok(Step { keys: vec![(set, octets(prefix.addr()))], left })
+            Ok((vec![(set, Member::Addr(prefix.addr()))], left))
         };
-        let of_pass = |to, addr, left| {
-            let ways = gate.ways(to, addr)?.into_iter();
-            Ok(Step { keys: ways.map(|(set, member)| (set, key(&member))).collect(), left })
-        };
+        let of_pass = |to, addr, left| Ok((gate.ways(to, addr)?, left));
         match *self {
             Self::Ban(hold) => of_ban(hold.scope, hold.prefix, hold.left(now)),
             Self::Lift { scope, prefix } => of_ban(scope, prefix, Left::Over),
@@ -67,7 +72,15 @@ impl Change {
         }
     }
 
-    fn refused(&self, cause: Cause) -> Refusal {
+    fn step(&self, gate: &Gate, now: Time) -> Result<Step, Misplaced> {
+        let (members, left) = self.members(gate, now)?;
+        let keys = members.into_iter().map(|(set, member)| (set, key(&member))).collect();
+        Ok(Step { keys, left })
+    }
+
+    /// That it was refused, and why.
+    #[must_use]
+    pub fn refused(&self, cause: Cause) -> Refusal {
         let doing = match *self {
             Self::Ban(hold) => Doing::Ban(hold.scope, hold.prefix),
             Self::Lift { scope, prefix } => Doing::Lift(scope, prefix),

@@ -5,10 +5,10 @@ use crate::encode::Attributes;
 use crate::exchange::Fault;
 use crate::kernel::Kernel;
 use crate::numbers::*;
-use crate::structure::{Counts, rule_counts, set_names};
+use crate::structure::{rule_counts, set_names};
 use crate::words::{Doing, Refusal};
 use sereno_core::gate::plan::Plan;
-use sereno_core::gate::{Gate, Name, Reason, flood_reason};
+use sereno_core::gate::{Counts, Gate, Name, Reason, flood_reason};
 use std::collections::BTreeMap;
 
 impl Kernel {
@@ -73,9 +73,7 @@ impl Kernel {
     /// When the kernel refuses to say.
     pub fn dropped(&mut self, gate: &Gate) -> Result<Vec<(Name, u64, u64)>, Refusal> {
         let counts = self.counts(gate.table()).map_err(|why| why.refusal(Doing::Look))?;
-        let of = |name: &str| counts.get(name).copied().unwrap_or_default();
-        let row = |(name, (packets, bytes))| (name, packets, bytes);
-        Ok(gate.scopes().iter().map(|s| row((s.name, of(&s.counter())))).collect())
+        Ok(gate.dropped(&counts))
     }
 
     /// Packets that each counter of the policy that decides counted, by its name without what marks
@@ -85,16 +83,7 @@ impl Kernel {
     /// When the kernel refuses, or the table is missing.
     pub fn policy_counts(&mut self, gate: &Gate) -> Result<Vec<(String, u64)>, Refusal> {
         let counts = self.counts(gate.table()).map_err(|why| why.refusal(Doing::Look))?;
-        let names = gate.policy_plan().counters.into_iter();
-        let trial = gate.trying().is_some();
-        let own = names.filter(|name| name.starts_with("try_") == trial);
-        let plain = |name: String| name.strip_prefix("try_").map_or(name.clone(), str::to_owned);
-        Ok(own
-            .map(|name| {
-                let packets = counts.get(&name).map_or(0, |(packets, _)| *packets);
-                (plain(name), packets)
-            })
-            .collect())
+        Ok(gate.policy_counts(&counts))
     }
 
     /// Packets that were too many, by whose measure was full.
@@ -114,13 +103,7 @@ impl Kernel {
     /// When the kernel refuses to say.
     pub fn closed(&mut self, gate: &Gate) -> Result<Vec<(Name, u64, u64)>, Refusal> {
         let counts = self.counts(gate.table()).map_err(|why| why.refusal(Doing::Look))?;
-        let closed = gate.doorway().openings.iter().filter(|opening| opening.closed);
-        Ok(closed
-            .map(|opening| {
-                let counted = counts.get(&opening.counter()).copied().unwrap_or_default();
-                (opening.name, counted.0, counted.1)
-            })
-            .collect())
+        Ok(gate.closed(&counts))
     }
 
     pub(crate) fn counts(&mut self, table: &str) -> Result<Counts, Fault> {

@@ -5,11 +5,8 @@ use crate::express::put_part;
 use crate::members::{keys, put_all};
 use crate::numbers::*;
 use sereno_core::gate::plan::{Chain, Hook, Kind, Plan, Rule, Shape};
-use sereno_core::gate::{Family, Left};
+use sereno_core::gate::{Counts, Family, Left};
 use std::collections::BTreeMap;
-
-/// Packets and bytes stopped so far, by the counter's name.
-pub(crate) type Counts = BTreeMap<String, (u64, u64)>;
 
 /// A note of the nft program for itself, without which it shows no names of interfaces: the
 /// order of a key's bytes (type 0, 4 bytes) is that of the machine (1).

@@ -92,6 +92,13 @@ pub enum Cause {
         /// The kernel's own words, where it had any; printable ASCII.
         note: Option<String>,
     },
+    /// A program was asked instead of the kernel.
+    Program {
+        /// What it said, or why it could not be asked.
+        said: String,
+        /// Whether a part of the gate is missing.
+        lost: bool,
+    },
 }
 
 /// Something the kernel, or the gate itself, refused. Displays as one sentence.
@@ -107,7 +114,11 @@ impl Refusal {
     /// Whether the table or a part of it is missing, so that installing again would help.
     #[must_use]
     pub fn is_gate_lost(&self) -> bool {
-        let Cause::Kernel { errno, whole: false, .. } = self.cause else { return false };
+        let errno = match self.cause {
+            Cause::Kernel { errno, whole: false, .. } => errno,
+            Cause::Program { lost, .. } => return lost,
+            _ => return false,
+        };
         match errno {
             libc::ENOENT => {
                 self.doing.is_change() || matches!(self.doing, Doing::Hear | Doing::Look)
@@ -146,6 +157,19 @@ impl Refusal {
         self.doing == Doing::InstallFlood
     }
 
+    /// Whether the kernel lacks what it takes, or a part of it: it is too old, or made without it.
+    #[must_use]
+    pub fn is_lacking(&self) -> bool {
+        let lacking = [
+            libc::ENOENT,
+            libc::EINVAL,
+            libc::EOPNOTSUPP,
+            libc::EPROTONOSUPPORT,
+            libc::EAFNOSUPPORT,
+        ];
+        matches!(self.cause, Cause::Kernel { errno, .. } if lacking.contains(&errno))
+    }
+
     /// Whether the process lacks the right to change the firewall.
     #[must_use]
     pub fn is_not_permitted(&self) -> bool {
@@ -159,6 +183,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Misplaced(why) => write!(f, "{}: {why}", self.doing),
+            Cause::Program { said, .. } => write!(f, "{}: {said}", self.doing),
             Cause::Kernel { errno, whole, note } => {
                 write!(f, "{}: ", self.doing)?;
                 match reason(self.doing, *errno, *whole) {
@@ -285,6 +310,11 @@ mod tests {
         let to = Through::Port(sereno_core::gate::Proto::Udp, 5060);
         let pass = Doing::Let(to, "192.0.2.7".parse().unwrap());
         assert!(said(pass, libc::ENOENT, false).starts_with("cannot open udp/5060 to 192.0.2.7: "));
+        let lacks = |errno| {
+            let cause = Cause::Kernel { errno, whole: false, note: None };
+            Refusal { doing: Doing::Install, cause }.is_lacking()
+        };
+        assert!(lacks(libc::EOPNOTSUPP) && !lacks(libc::ENOBUFS) && !lacks(libc::EPERM));
         assert!(said(Doing::Install, libc::EPERM, false).contains("another program owns"));
         assert!(said(Doing::Install, libc::EOPNOTSUPP, true).contains("nf_tables"));
         assert!(said(ban, libc::ENFILE, false).contains("set is full"));

@@ -44,6 +44,8 @@ pub enum GateAsk {
     Diff,
     /// The gate as text for the nft program.
     Text,
+    /// The same for iptables, ip6tables and ipset.
+    Iptables,
     /// What would happen to a packet.
     Explain(Probe),
     /// How many packets were stopped, by what.

@@ -13,9 +13,11 @@
 //! per-element timeouts cost the same at any size and lift bans by themselves.
 
 mod contents;
+mod counted;
 mod doorway;
 mod flood;
 mod hold;
+pub mod iptables;
 pub mod list;
 mod name;
 mod nat;
@@ -28,6 +30,7 @@ mod render;
 pub mod walk;
 
 pub use contents::{Admitted, Contents};
+pub use counted::Counts;
 pub use doorway::is_interface;
 pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};
 pub use flood::Flood;

@@ -57,7 +57,8 @@ pub fn own() -> Vec<IpAddr> {
 #[must_use]
 pub fn is_closed(ours: &str) -> bool {
     let kernel = sereno_nft::Kernel::open();
-    has_legacy() || kernel.and_then(|mut kernel| kernel.is_closed_by_others(ours)).unwrap_or(false)
+    let old = has_legacy() && !sereno_iptables::is_alone(ours);
+    old || kernel.and_then(|mut kernel| kernel.is_closed_by_others(ours)).unwrap_or(false)
 }
 
 /// Whether iptables filters in its old form, which is no part of nftables.

@@ -39,6 +39,8 @@ const JOURNALS: usize = 16;
 
 /// How often the gate is looked at even if nobody says that it changed.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The same where nobody tells when others change it.
+pub(super) const POLL_EVERY: Duration = Duration::from_secs(3);
 /// How often the ledger lets go of what is old.
 pub(super) const PURGE_EVERY: Duration = Duration::from_secs(3600);
 

@@ -2,14 +2,16 @@
 //! but Sereno's own table.
 
 use super::claim::claim;
+use super::firewall::Firewall;
 use crate::discover::streams;
 use crate::words;
+use sereno_config::Backend;
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
 use sereno_core::gate::{Contents, Draft, Gate, Name, Nat, Reason};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
-use sereno_nft::{Change, Kernel, Refusal, Watch};
+use sereno_nft::{Change, Installed, Refusal, Watch};
 use sereno_wire::orders::{Order, Report};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,14 +28,7 @@ pub struct Hands {
     friends: Friends,
     /// The tables that no other Sereno may have.
     claims: BTreeMap<Name, Option<File>>,
-    /// Why doors are left out of the gate.
-    shut: Option<String>,
-    /// Why translation is left out of it.
-    untranslated: Option<String>,
-    /// Why the policy is left out of it.
-    lawless: Option<String>,
-    /// Why what measures floods is left out of it.
-    unmeasured: Option<String>,
+    left_out: LeftOut,
     /// The kernel's notices are not wanted just now.
     deaf: bool,
 }
@@ -47,10 +42,14 @@ enum Idle {
 
 #[derive(Debug)]
 struct Grip {
-    kernel: Kernel,
+    firewall: Firewall,
     /// Opened after the first installation: while somebody listens, the kernel tells of every
     /// element, and that is a good part of what restoring many costs.
     watch: Option<Watch>,
+    /// Whether something of ours may stand in the other firewall, from before.
+    moved: bool,
+    /// Which one was asked for.
+    backend: Backend,
 }
 
 /// What the kernel says of the table.
@@ -64,24 +63,102 @@ pub struct Look {
     pub more: bool,
 }
 
+/// Why parts of the gate are left out of it.
+#[derive(Debug, Default)]
+struct LeftOut {
+    /// Doors.
+    shut: Option<String>,
+    /// Translation.
+    untranslated: Option<String>,
+    /// The policy.
+    lawless: Option<String>,
+    /// What measures floods.
+    unmeasured: Option<String>,
+}
+
+impl Grip {
+    /// Puts a gate in place; without the parts that cannot be done here, if the rest can.
+    fn put(
+        &mut self,
+        gate: &mut Gate,
+        contents: Contents<'_>,
+        now: Time,
+        out: &mut LeftOut,
+    ) -> Result<Installed, Refusal> {
+        let mut done = self.firewall.install(gate, contents, now);
+        if let Err(refusal) = &done
+            && refusal.is_lacking()
+            && let Some(installed) = self.change_over(gate, contents, now)
+        {
+            return Ok(installed);
+        }
+        if let Err(refusal) = &done
+            && refusal.is_about_flood()
+        {
+            out.unmeasured = Some(refusal.to_string());
+            *gate = gate.without_flood();
+            done = self.firewall.install(gate, contents, now);
+        }
+        if let Err(refusal) = &done
+            && refusal.is_about_policy()
+        {
+            // The banned are stopped all the same.
+            out.lawless = Some(refusal.to_string());
+            *gate = gate.without_policy();
+            done = self.firewall.install(gate, contents, now);
+        }
+        if let Err(refusal) = &done
+            && refusal.is_about_nat()
+        {
+            // Doors that do not translate can do without.
+            out.untranslated = Some(refusal.to_string());
+            *gate = gate.without_nat();
+            done = self.firewall.install(gate, contents, now);
+        }
+        if let Err(refusal) = &done
+            && refusal.is_about_doors()
+        {
+            // A kernel that cannot do what doors need can still stop the banned.
+            let shut = refusal.to_string();
+            let plain = gate.without_doorway();
+            done = self.firewall.install(&plain, contents, now);
+            if done.is_ok() {
+                *gate = plain;
+                out.shut = Some(shut);
+            }
+        }
+        done
+    }
+
+    /// Where the kernel's nftables is too old for something of the gate, and nobody chose it: puts all of
+    /// it in place by iptables, if that can, once and for all.
+    fn change_over(&mut self, gate: &Gate, contents: Contents<'_>, now: Time) -> Option<Installed> {
+        if self.backend != Backend::Auto || !self.moved || self.firewall.is_iptables() {
+            return None;
+        }
+        let mut other = Firewall::open(Backend::Iptables).ok()?;
+        let installed = other.install(gate, contents, now).ok()?;
+        self.firewall = other;
+        Some(installed)
+    }
+}
+
 impl Hands {
     /// Takes hold of the kernel's tables, or is asked only to `observe`.
     #[must_use]
-    pub fn new(friends: Friends, observe: bool) -> Self {
+    pub fn new(friends: Friends, observe: bool, backend: Backend) -> Self {
         let grip = if observe {
             Err(Idle::Asked)
         } else {
-            Kernel::open().map(|kernel| Grip { kernel, watch: None }).map_err(Idle::Refused)
+            let grip = |firewall| Grip { firewall, watch: None, moved: true, backend };
+            Firewall::open(backend).map(grip).map_err(Idle::Refused)
         };
         Self {
             grip,
             gate: None,
             friends,
             claims: BTreeMap::new(),
-            shut: None,
-            untranslated: None,
-            lawless: None,
-            unmeasured: None,
+            left_out: LeftOut::default(),
             deaf: false,
         }
     }
@@ -93,6 +170,12 @@ impl Hands {
             Idle::Asked => words::asked_to_observe(),
             Idle::Refused(refusal) => refusal.to_string(),
         })
+    }
+
+    /// Whether it is iptables that is asked.
+    #[must_use]
+    pub fn by_iptables(&self) -> bool {
+        self.grip.as_ref().is_ok_and(|grip| grip.firewall.is_iptables())
     }
 
     /// Takes a table for its own, until the end of the process.
@@ -145,54 +228,38 @@ impl Hands {
         let welcome: Vec<_> = welcome.copied().collect();
         let streams = if gate.spares_streams() { streams(Path::new("/")) } else { Vec::new() };
         let contents = Contents { holds: &welcome, streams: &streams, ..contents };
-        let report = self.place(&mut gate, contents, now);
+        self.left_out = LeftOut::default();
+        let report = match &mut self.grip {
+            Err(_) => Report::Observed,
+            Ok(grip) => {
+                if let Some(old) = self.gate.as_ref().filter(|old| old.policy() != gate.policy()) {
+                    grip.firewall.forget(old.policy_plan().counters);
+                }
+                let done = grip.put(&mut gate, contents, now, &mut self.left_out);
+                done.map_or_else(|refusal| refused(&refusal), |_| Report::Done)
+            }
+        };
         if let Ok(grip) = &mut self.grip
             && grip.watch.is_none()
             && !self.deaf
         {
-            // Without it the gate is looked at every few seconds all the same.
-            grip.watch = Watch::open(&grip.kernel).ok();
+            grip.watch = grip.firewall.watch();
+        }
+        if let Ok(grip) = &mut self.grip
+            && grip.moved
+            && report == Report::Done
+        {
+            grip.moved = false;
+            grip.firewall.clear_other(&gate);
         }
         // A table of another name has had its day.
         let old = self.gate.replace(gate);
         if let (Ok(grip), Some(old), Some(new)) = (&mut self.grip, old, &self.gate)
             && old.table() != new.table()
         {
-            let _ = grip.kernel.remove(&old);
+            let _ = grip.firewall.remove(&old);
         }
         report
-    }
-
-    /// Has the kernel take the gate, without the parts that it cannot do: the banned are stopped all the
-    /// same.
-    fn place(&mut self, gate: &mut Gate, contents: Contents<'_>, now: Time) -> Report {
-        (self.shut, self.untranslated) = (None, None);
-        (self.lawless, self.unmeasured) = (None, None);
-        let Ok(grip) = &mut self.grip else { return Report::Observed };
-        if let Some(old) = self.gate.as_ref().filter(|old| old.policy() != gate.policy()) {
-            grip.kernel.forget(old.policy_plan().counters);
-        }
-        // Each part is left out once at most.
-        for _ in 0..4 {
-            let Err(refusal) = grip.kernel.install(gate, contents, now) else {
-                return Report::Done;
-            };
-            let (left_out, plain) = if refusal.is_about_flood() {
-                (&mut self.unmeasured, gate.without_flood())
-            } else if refusal.is_about_policy() {
-                (&mut self.lawless, gate.without_policy())
-            } else if refusal.is_about_nat() {
-                (&mut self.untranslated, gate.without_nat())
-            } else if refusal.is_about_doors() {
-                (&mut self.shut, gate.without_doorway())
-            } else {
-                return refused(&refusal);
-            };
-            *left_out = Some(refusal.to_string());
-            *gate = plain;
-        }
-        let done = grip.kernel.install(gate, contents, now);
-        done.map_or_else(|refusal| refused(&refusal), |_| Report::Done)
     }
 
     fn change(&mut self, batch: &[Order], now: Time, reports: &mut Vec<Report>) {
@@ -221,7 +288,7 @@ impl Hands {
             changes.push(change);
         }
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return };
-        let outcomes = grip.kernel.apply(gate, &changes, now);
+        let outcomes = grip.firewall.apply(gate, &changes, now);
         for (at, outcome) in waiting.into_iter().zip(outcomes) {
             reports[at] = outcome.map_or_else(|refusal| refused(&refusal), |()| Report::Done);
         }
@@ -229,7 +296,7 @@ impl Hands {
 
     fn hear(&mut self, hits: &[Hit]) -> Report {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Report::Observed };
-        let done = grip.kernel.hear(gate, hits);
+        let done = grip.firewall.hear(gate, hits);
         done.map_or_else(|refusal| refused(&refusal), |()| Report::Done)
     }
 
@@ -238,7 +305,7 @@ impl Hands {
     pub fn flood(&mut self, span: Duration) {
         if let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) {
             // Without it a scan goes unseen, and packets that may be part of one are no knocks.
-            let _ = grip.kernel.flood(gate, span);
+            let _ = grip.firewall.flood(gate, span);
         }
     }
 
@@ -251,7 +318,7 @@ impl Hands {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(0) };
         let Some(mark) = gate.doorway().mark else { return Ok(0) };
         let forwards = gate.doorway().nat.as_ref().is_some_and(Nat::forwards);
-        let done = grip.kernel.let_pass(gate.table(), mark, forwards);
+        let done = grip.firewall.let_pass(gate.table(), mark, forwards);
         done.map_err(|refusal| refusal.to_string())
     }
 
@@ -261,7 +328,7 @@ impl Hands {
     /// Why not.
     pub fn try_closed(&mut self, span: Duration) -> Result<(), String> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
-        grip.kernel.try_closed(gate, span).map_err(|refusal| refusal.to_string())
+        grip.firewall.try_closed(gate, span).map_err(|refusal| refusal.to_string())
     }
 
     /// Lets the policy on trial decide for so long. The kernel goes back by itself.
@@ -270,49 +337,49 @@ impl Hands {
     /// Why not.
     pub fn try_policy(&mut self, span: Duration) -> Result<(), String> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
-        grip.kernel.try_policy(gate, span).map_err(|refusal| refusal.to_string())
+        grip.firewall.try_policy(gate, span).map_err(|refusal| refusal.to_string())
     }
 
     /// Why the gate has no policy, where it should.
     #[must_use]
     pub fn lawless(&self) -> Option<&str> {
-        self.lawless.as_deref()
+        self.left_out.lawless.as_deref()
     }
 
     /// Packets that each counter of a policy counted, by its name.
     pub fn policy_counts(&mut self) -> Vec<(String, u64)> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
-        grip.kernel.policy_counts(gate).unwrap_or_default()
+        grip.firewall.policy_counts(gate).unwrap_or_default()
     }
 
     /// Packets that were too many, by whose measure was full.
     pub fn measured(&mut self) -> Vec<(Reason, u64)> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
-        grip.kernel.measured(gate).unwrap_or_default()
+        grip.firewall.measured(gate).unwrap_or_default()
     }
 
     /// Why floods are not measured, where they should be.
     #[must_use]
     pub fn unmeasured(&self) -> Option<&str> {
-        self.unmeasured.as_deref()
+        self.left_out.unmeasured.as_deref()
     }
 
     /// Why the gate does nothing for doors, where it should.
     #[must_use]
     pub fn shut(&self) -> Option<&str> {
-        self.shut.as_deref()
+        self.left_out.shut.as_deref()
     }
 
     /// Why the gate translates nothing for doors, where it should.
     #[must_use]
     pub fn untranslated(&self) -> Option<&str> {
-        self.untranslated.as_deref()
+        self.left_out.untranslated.as_deref()
     }
 
     /// Packets that met a closed door, by opening.
     pub fn closed(&mut self) -> Vec<(Name, u64)> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
-        let counts = grip.kernel.closed(gate).unwrap_or_default();
+        let counts = grip.firewall.closed(gate).unwrap_or_default();
         counts.into_iter().map(|(opening, packets, _)| (opening, packets)).collect()
     }
 
@@ -335,7 +402,7 @@ impl Hands {
     pub fn hark(&mut self) {
         self.deaf = false;
         if let Ok(grip) = &mut self.grip {
-            grip.watch = Watch::open(&grip.kernel).ok();
+            grip.watch = grip.firewall.watch();
         }
     }
 
@@ -343,7 +410,7 @@ impl Hands {
     pub fn drop_lists(&mut self, table: &str) {
         if let Ok(grip) = &mut self.grip {
             // Where it cannot be done there is none.
-            let _ = grip.kernel.remove_lists(table);
+            let _ = grip.firewall.remove_lists(table);
         }
     }
 
@@ -367,13 +434,13 @@ impl Hands {
     /// Whether the gate stands in the kernel as it should.
     pub fn stands(&mut self) -> bool {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return false };
-        grip.kernel.exists(gate).unwrap_or(false)
+        grip.firewall.exists(gate).unwrap_or(false)
     }
 
     /// Packets stopped, by scope.
     pub fn dropped(&mut self) -> Vec<(Name, u64)> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Vec::new() };
-        let counts = grip.kernel.dropped(gate).unwrap_or_default();
+        let counts = grip.firewall.dropped(gate).unwrap_or_default();
         counts.into_iter().map(|(scope, packets, _)| (scope, packets)).collect()
     }
 }

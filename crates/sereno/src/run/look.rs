@@ -1,6 +1,6 @@
 //! What the guard looks at again and again: whether the gate stands, who is a friend now, what is wrong.
 
-use super::guard::{Guard, LOOK_EVERY, PURGE_EVERY};
+use super::guard::{Guard, LOOK_EVERY, POLL_EVERY, PURGE_EVERY};
 use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::Input;
@@ -50,7 +50,11 @@ impl Guard {
     /// What is looked at every few seconds.
     pub(super) fn look_again(&mut self, now: Time) {
         super::fail2ban::look(self, now);
-        self.look_at = now.plus(if self.office.waits() { WAIT_EVERY } else { LOOK_EVERY });
+        self.look_at = now.plus(match () {
+            () if self.office.waits() => WAIT_EVERY,
+            () if self.hands.by_iptables() => POLL_EVERY,
+            () => LOOK_EVERY,
+        });
         if now >= self.purge_at {
             self.purge_at = now.plus(PURGE_EVERY);
             self.keeper.purge(now);

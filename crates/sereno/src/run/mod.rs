@@ -8,6 +8,7 @@ pub mod deeds;
 pub mod doors;
 pub mod fail2ban;
 mod faults;
+mod firewall;
 mod floods;
 mod gate;
 pub mod guard;
@@ -148,6 +149,9 @@ impl Shell {
         }
         match self.guard.hands.observing() {
             Some(why) => say(&words::observing(why)),
+            None if self.guard.hands.by_iptables() => {
+                say(&words::guarding_by_iptables(self.guard.draft.table));
+            }
             None => say(&words::guarding_with(self.guard.draft.table)),
         }
         say(&words::listens_at(self.place.socket.display()));

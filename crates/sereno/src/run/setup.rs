@@ -9,7 +9,7 @@ use super::sources::Book;
 use crate::doors::Doors;
 use crate::fail2ban::House;
 use crate::words;
-use sereno_config::{Policy, Settings};
+use sereno_config::{Backend, Policy, Settings};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Clock, Engine, scope};
 use sereno_core::gate::{Draft, Family, Gate, Name, Scope};
@@ -35,6 +35,8 @@ pub struct Place {
     pub group: String,
     /// Whether nothing is to be enforced.
     pub observe: bool,
+    /// By which firewall.
+    pub backend: Backend,
 }
 
 /// Builds everything, restores what was remembered, puts the gate in place, opens the sources.
@@ -57,7 +59,7 @@ pub fn build(
     let (store, places) = keeper::restore(&place.state, &mut engine, now);
     let (follow, journals) = open(policy, &book, &places)?;
     book.adopt(places.health);
-    let mut hands = Hands::new(engine.friends().clone(), place.observe);
+    let mut hands = Hands::new(engine.friends().clone(), place.observe, place.backend);
     hands.claim(policy.settings.table)?;
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
@@ -268,7 +270,8 @@ pub fn place(policy: &Policy, state: Option<&Path>, socket: Option<&Path>, obser
         None => usual_socket(),
     };
     let observe = observe || policy.settings.observe;
-    Place { state, socket, group: policy.settings.group.clone(), observe }
+    let backend = policy.settings.backend;
+    Place { state, socket, group: policy.settings.group.clone(), observe, backend }
 }
 
 impl Place {
@@ -281,6 +284,7 @@ impl Place {
             ("socket", self.socket != new.socket),
             ("group", self.group != new.group),
             ("observe", self.observe != new.observe),
+            ("backend", self.backend != new.backend),
         ];
         settings.into_iter().filter(|(_, other)| *other).map(|(name, _)| name).collect()
     }

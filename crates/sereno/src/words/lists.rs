@@ -17,6 +17,8 @@ words! {
     list_empty() = "there is no address in it" | "no contiene ninguna dirección";
     list_problem(name, why) = "list {name}: {why}" | "lista {name}: {why}";
     list_unknown() = "there is no such list; `sereno lists show` tells which there are" | "no hay tal lista; `sereno lists show` dice cuáles hay";
+    lists_by_nft() = "lists need nftables, and the gate is enforced by iptables here"
+        | "las listas necesitan nftables, y aquí el cortafuegos es iptables";
     alarm_lists(why) = "the lists are not in force: {why}" | "las listas no están en vigor: {why}";
     alarm_list(name, why) = "list {name} is not complete or is old: {why}" | "la lista {name} no está completa o es vieja: {why}";
     alarm_list_shuts(name, addr, count) = "list {name} shuts out {addr}, who got in well in the last days ({count} such addresses); if that is not meant, name them in ignoreip"

@@ -18,6 +18,8 @@ words! {
     jail_guards(jail, failures, window, length, ports) = "jail {jail}: {failures} in {window}, out {length}, {ports}"
         | "jaula {jail}: {failures} en {window}, fuera {length}, {ports}";
     guarding_with(table) = "guarding; table inet {table}" | "vigila; tabla inet {table}";
+    guarding_by_iptables(table) = "guarding; chains {table}.* of iptables and ip6tables, sets of ipset"
+        | "vigila; cadenas {table}.* de iptables e ip6tables, conjuntos de ipset";
     listens_at(socket) = "control socket {socket}" | "socket de control {socket}";
     no_jails_yet() = "no jail is set up; `sereno init` shows what was found on this machine"
         | "no hay ninguna jaula; `sereno init` muestra lo que se encontró en esta máquina";

@@ -82,11 +82,14 @@ pub enum GateCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Print the gate that is in force, as text for nft or as JSON.
+    /// Print the gate that is in force, as text for nft or for iptables and ipset, or as JSON.
     Export {
         /// In which form.
         #[arg(long, value_enum, default_value_t = Form::Nft)]
         form: Form,
+        /// The same as --form iptables.
+        #[arg(long, conflicts_with = "form")]
+        iptables: bool,
     },
 }
 
@@ -115,6 +118,8 @@ pub struct ExplainArgs {
 pub enum Form {
     /// What `nft -f` reads.
     Nft,
+    /// What ipset, iptables-restore and ip6tables-restore read, in three parts.
+    Iptables,
     /// The policy as JSON.
     Json,
 }

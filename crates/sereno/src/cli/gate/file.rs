@@ -7,7 +7,8 @@ use crate::cli::import::firewall::page;
 use crate::cli::init;
 use crate::cli::paint::moment;
 use crate::{policy, run, words};
-use sereno_config::Severity;
+use sereno_config::{Backend, Severity};
+use sereno_core::gate::iptables::Layout;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{Contents, Draft, Gate, render};
 use std::io::{self, Read, Write};
@@ -27,6 +28,12 @@ pub(super) fn check(config: &ConfigArgs, out: &mut impl Write) -> Outcome {
     let rules = words::rules(wanted.rules.len() as u64);
     let draft = Draft { policy: Some(wanted), ..run::setup::draft(files) };
     let gate = Gate::try_from(draft).map_err(Failure::refused)?;
+    if files.settings.backend == Backend::Iptables
+        && let Err(unsaid) = Layout::of(&gate)
+    {
+        let all: Vec<String> = unsaid.iter().map(ToString::to_string).collect();
+        return Err(Failure::refused(all.join("\n")));
+    }
     let said = match verify(&render(&gate, Contents::default(), run::clock())) {
         Ok(None) => words::gate_check_good(rules),
         Ok(Some(said)) => return Err(Failure::refused(words::gate_check_bad(said))),

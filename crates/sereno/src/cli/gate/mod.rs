@@ -79,7 +79,8 @@ pub fn run(socket: Option<&Path>, command: &GateCommand, out: &mut impl Write) -
         GateCommand::Top { once, json } => top::run(socket, *once, *json, out),
         GateCommand::Check { config } => file::check(config, out),
         GateCommand::Save { to, force } => file::save(socket, to, *force, out),
-        GateCommand::Export { form } => export(socket, *form, out),
+        GateCommand::Export { iptables: true, .. } => export(socket, Form::Iptables, out),
+        GateCommand::Export { form, .. } => export(socket, *form, out),
     }
 }
 
@@ -198,8 +199,9 @@ fn export(socket: Option<&Path>, form: Form, out: &mut impl Write) -> Outcome {
             let status = status(socket, Json { json: true })?;
             json_status(out, &status.accepted.map(|accepted| accepted.policy))?;
         }
-        Form::Nft => {
-            match Talk::begin(socket, Json { json: false })?.ask(Ask::Gate(GateAsk::Text))? {
+        Form::Nft | Form::Iptables => {
+            let ask = if form == Form::Nft { GateAsk::Text } else { GateAsk::Iptables };
+            match Talk::begin(socket, Json { json: false })?.ask(Ask::Gate(ask))? {
                 Reply::Text(text) => out.write_all(text.as_bytes())?,
                 _ => return Err(unexpected()),
             }

@@ -16,6 +16,7 @@ use super::guard::Guard;
 use crate::words;
 use sereno_config::Severity;
 use sereno_core::engine::{Action, Notice, PolicyStep, Porter};
+use sereno_core::gate::iptables::{self, Unsaid};
 use sereno_core::gate::list::Use;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{
@@ -128,7 +129,13 @@ impl Shell {
             GateAsk::Flush => self.guard.flush_policy(now),
             GateAsk::Show => Reply::Gate(Box::new(self.guard.policy_status())),
             GateAsk::Diff => self.gate_diff(now),
-            GateAsk::Text => self.guard.gate_text(now),
+            GateAsk::Text => self.guard.gate_text(|gate, contents| Ok(render(gate, contents, now))),
+            GateAsk::Iptables => self.guard.gate_text(|gate, contents| {
+                let said = |unsaid: Vec<Unsaid>| {
+                    unsaid.first().map_or_else(String::new, ToString::to_string)
+                };
+                iptables::render(gate, contents, now).map_err(said)
+            }),
             GateAsk::Explain(probe) => self.guard.explain(&probe, now),
             GateAsk::Stopped => Reply::Stopped(self.guard.stopped()),
         }
@@ -301,12 +308,15 @@ impl Guard {
     }
 
     /// The wanted gate as text, with the bans and passes in force; connections are of the moment.
-    fn gate_text(&self, now: Time) -> Reply {
+    fn gate_text(&self, render: impl Fn(&Gate, Contents<'_>) -> Result<String, String>) -> Reply {
         match Gate::try_from(self.draft.clone()) {
             Ok(gate) => {
                 let (holds, passes) = self.holds_and_passes();
                 let contents = Contents { holds: &holds, passes: &passes, ..Contents::default() };
-                Reply::Text(render(&gate, contents, now))
+                match render(&gate, contents) {
+                    Ok(text) => Reply::Text(text),
+                    Err(why) => Reply::Refused { why },
+                }
             }
             Err(why) => Reply::Refused { why },
         }
@@ -318,7 +328,8 @@ impl Guard {
             matches!(reason, Reason::Ban(_) | Reason::Door(_) | Reason::Closed(_))
         };
         let port = probe.proto.and_then(|proto| PortRange::new(proto, probe.port, probe.port));
-        match self.lists.holding(probe.from, port) {
+        let enforced = !self.hands.by_iptables();
+        match self.lists.holding(probe.from, port).filter(|_| enforced) {
             Some((list, to)) if !judged.reasons.iter().any(before) => {
                 let passes = to == Use::Opens;
                 let reason = if passes { Reason::Listed(list) } else { Reason::List(list) };

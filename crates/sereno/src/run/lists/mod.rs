@@ -205,7 +205,7 @@ impl Guard {
     /// Tells the thread what is wanted now, if that is something else than before.
     pub(super) fn want_lists(&mut self) {
         let table = format!("{}_lists", self.draft.table);
-        let enforce = self.hands.observing().is_none();
+        let enforce = self.hands.observing().is_none() && !self.hands.by_iptables();
         if self.lists.confs.is_empty() && self.lists.orders.is_none() {
             if enforce && self.lists.wanted.is_none() {
                 // What another run left behind.
@@ -224,6 +224,9 @@ impl Guard {
         };
         if self.lists.wanted.as_ref() == Some(&wanted) {
             return;
+        }
+        if self.hands.by_iptables() {
+            self.lists.refused = Some(words::lists_by_nft());
         }
         self.lists.wanted = Some(wanted.clone());
         self.order_lists(Order::Want(Box::new(wanted)));

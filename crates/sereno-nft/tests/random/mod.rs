@@ -1,0 +1,412 @@
+//! Random policies and packets in a real kernel, beside the model that explains them: whatever it is
+//! that puts the gate in place.
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
+
+use crate::net::{self, Net};
+use jiff::tz::TimeZone;
+use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
+use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
+use sereno_core::gate::walk::{Seen, State, Toward, walk};
+use sereno_core::gate::{Contents, Draft, Gate, Hold, Name, Scope, render};
+use sereno_core::time::Time;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Packets that are sent to each policy.
+const PACKETS: u32 = 60;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+const ESP: u8 = 50;
+
+pub(crate) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Time(i64::try_from(since.as_micros()).unwrap())
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// The same numbers in every run (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+
+    fn one<'t>(&mut self, of: &[&'t str]) -> &'t str {
+        of[self.roll(of.len())]
+    }
+
+    /// Up to so many of them, in no order.
+    fn some<'t>(&mut self, of: &[&'t str], most: usize) -> Vec<&'t str> {
+        let count = 1 + self.roll(most);
+        let picked: BTreeSet<&str> = (0..count).map(|_| self.one(of)).collect();
+        picked.into_iter().collect()
+    }
+
+    fn often(&mut self, in_ten: usize) -> bool {
+        self.roll(10) < in_ten
+    }
+}
+
+const NETWORKS: [&str; 14] = [
+    "10.9.0.0/16",
+    "10.9.0.0/24",
+    "10.9.0.0/28",
+    "10.9.1.0/24",
+    "10.9.1.2",
+    "10.8.0.0/24",
+    "203.0.113.0/24",
+    "203.0.113.128/25",
+    "fd09::/32",
+    "fd09::/64",
+    "fd09:0:0:1::/64",
+    "fd09::2",
+    "2001:db8::/32",
+    "10.0.0.0/7",
+];
+const SERVICES: [&str; 14] = [
+    "ssh",
+    "sip",
+    "iax2",
+    "rtp",
+    "http, https",
+    "tcp/1000-2000",
+    "udp/1000-2000",
+    "tcp",
+    "udp",
+    "ping",
+    "icmp",
+    "esp",
+    "all",
+    "icmpv6",
+];
+const SOURCES: [&str; 14] = [
+    "10.9.0.2",
+    "10.9.0.3",
+    "10.9.0.77",
+    "10.9.1.2",
+    "10.9.1.3",
+    "10.9.200.1",
+    "10.8.0.9",
+    "203.0.113.5",
+    "203.0.113.200",
+    "198.51.100.7",
+    "fd09::2",
+    "fd09::3",
+    "fd09:0:0:1::2",
+    "2001:db8::7",
+];
+const PORTS: [u16; 10] = [22, 5060, 4569, 10_000, 80, 443, 1000, 1500, 2001, 68];
+
+pub(crate) fn zone(title: &str, members: &[&str]) -> Zone {
+    let (networks, interfaces): (Vec<&str>, Vec<&str>) =
+        members.iter().partition(|member| member.contains(['.', ':']));
+    Zone {
+        name: name(title),
+        networks: networks.iter().map(|text| text.parse().unwrap()).collect(),
+        interfaces: interfaces.iter().map(|text| (*text).to_owned()).collect(),
+        open: title == TRUSTED,
+    }
+}
+
+fn zones(dice: &mut Dice) -> Vec<Zone> {
+    let mut left: Vec<&str> = NETWORKS.to_vec();
+    left.extend(["cable", "room"]);
+    let mut zones = Vec::new();
+    for title in ["trusted", "local", "guests"] {
+        if dice.often(7) {
+            let members = dice.some(&left, 4);
+            left.retain(|one| !members.contains(one));
+            zones.push(zone(title, &members));
+        }
+    }
+    zones
+}
+
+fn line(dice: &mut Dice, zones: &[Name]) -> String {
+    let deed = dice.one(&["allow", "allow", "allow", "drop", "reject"]);
+    let mut line = format!("{deed} {}", dice.some(&SERVICES, 3).join(", "));
+    if dice.often(5) {
+        let mut from: Vec<&str> = zones.iter().map(Name::as_str).collect();
+        from.extend(NETWORKS);
+        line += &format!(" from {}", dice.some(&from, 3).join(" "));
+    }
+    if dice.often(2) {
+        line += &format!(" on {}", dice.some(&["cable", "room", "ppp0"], 2).join(" "));
+    }
+    if dice.often(2) {
+        line += &format!(" to {}", dice.some(&["10.9.0.1", "10.8.0.0/24", "fd09::1"], 2).join(" "));
+    }
+    if dice.often(2) {
+        line += dice.one(&[" until 2020-01-01", " until 2090-01-01"]);
+    }
+    line
+}
+
+pub(crate) fn policy(lines: &[String], zones: Vec<Zone>) -> Policy {
+    let mut policy = Policy { zones, ..Policy::default() };
+    let names: Vec<Name> = policy.names().collect();
+    let known = Known { services: &Services::default(), zones: &names, zone: &TimeZone::UTC };
+    policy.rules = lines.iter().map(|line| Rule::parse(line, known).unwrap()).collect();
+    policy
+}
+
+fn random(dice: &mut Dice) -> Policy {
+    let zones = zones(dice);
+    let mut names: Vec<Name> = zones.iter().map(|zone| zone.name).collect();
+    names.push(name("world"));
+    let lines: Vec<String> = (0..dice.roll(9)).map(|_| line(dice, &names)).collect();
+    let mut policy = policy(&lines, zones);
+    policy.ping = dice.often(5);
+    policy.asymmetric = dice.often(3);
+    policy.cut = dice.often(2);
+    policy
+}
+
+pub(crate) fn gate(policy: Policy) -> Gate {
+    let scopes = vec![Scope::new("all", "all").unwrap(), Scope::new("sip", "udp/5060").unwrap()];
+    Gate::try_from(Draft { policy: Some(policy), ..Draft::of(scopes) }).unwrap()
+}
+
+/// A packet to be sent, and what is known of it.
+fn packet(dice: &mut Dice, number: u32) -> Seen {
+    let source: IpAddr = dice.one(&SOURCES).parse().unwrap();
+    let (to, icmp_types): (&[&str], &[u8]) = match source {
+        IpAddr::V4(_) => (&["10.9.0.1", "10.9.0.1", "10.8.0.1"], &[8, 13]),
+        IpAddr::V6(_) => (&["fd09::1"], &[128, 133]),
+    };
+    let protocol = [TCP, TCP, UDP, UDP, UDP, ICMP, ESP][dice.roll(7)];
+    let protocol = if protocol == ICMP && source.is_ipv6() { ICMPV6 } else { protocol };
+    let is_icmp = matches!(protocol, ICMP | ICMPV6);
+    let icmp = if is_icmp { icmp_types[dice.roll(icmp_types.len())] } else { 0 };
+    let rst = protocol == TCP && dice.often(2);
+    let from = if dice.often(1) { 67 } else { (2048 + number % 60_000) as u16 };
+    let near = source.to_string().starts_with("10.9.") || source.to_string().starts_with("fd09:");
+    let state = match protocol {
+        TCP if rst => State::Invalid,
+        ICMPV6 if icmp == 133 => State::Untracked,
+        UDP if near && from > 67 && dice.often(2) => State::Established,
+        _ => State::New,
+    };
+    let with_ports = matches!(protocol, TCP | UDP);
+    Seen {
+        on: "cable".to_owned(),
+        source,
+        destination: dice.one(to).parse().unwrap(),
+        protocol,
+        ports: if with_ports { (from, PORTS[dice.roll(PORTS.len())]) } else { (0, 0) },
+        icmp,
+        syn: protocol == TCP && !rst,
+        state,
+        reply: state == State::Established,
+        toward: Toward::Here,
+        back: near,
+        mark: 0,
+        at: now(),
+    }
+}
+
+/// The sum of RFC 1071.
+fn sum(parts: &[&[u8]]) -> u16 {
+    let bytes = parts.concat();
+    let words = bytes.chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(*w.get(1).unwrap_or(&0)));
+    let sum: u32 = words.sum();
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !(((sum & 0xffff) + (sum >> 16)) as u16)
+}
+
+/// The bytes of it, `number` among them: the identification of IPv4, the flow label of IPv6.
+fn bytes(seen: &Seen, number: u32) -> Vec<u8> {
+    let (from, to) = seen.ports;
+    let mut inner = match seen.protocol {
+        TCP => {
+            let flags = if seen.syn { 0x02 } else { 0x04 };
+            [
+                &from.to_be_bytes()[..],
+                &to.to_be_bytes(),
+                &[0; 8],
+                &[0x50, flags, 0xff, 0xff],
+                &[0; 4],
+            ]
+            .concat()
+        }
+        UDP => [&from.to_be_bytes()[..], &to.to_be_bytes(), &[0, 12, 0, 0], b"walk"].concat(),
+        ICMP => [&[seen.icmp, 0, 0, 0][..], &(number as u16).to_be_bytes(), &[0; 14]].concat(),
+        ICMPV6 => [&[seen.icmp, 0, 0, 0][..], &(number as u16).to_be_bytes(), &[0, 1]].concat(),
+        _ => vec![0; 16],
+    };
+    let place = match seen.protocol {
+        TCP => 16,
+        UDP => 6,
+        ICMP | ICMPV6 => 2,
+        _ => 0,
+    };
+    let octets = |addr: IpAddr| match addr {
+        IpAddr::V4(addr) => addr.octets().to_vec(),
+        IpAddr::V6(addr) => addr.octets().to_vec(),
+    };
+    let (source, destination) = (octets(seen.source), octets(seen.destination));
+    let len = inner.len() as u16;
+    if place > 0 {
+        let pseudo = [&source[..], &destination, &[0, seen.protocol], &len.to_be_bytes()].concat();
+        let head = if seen.protocol == ICMP { &[][..] } else { &pseudo };
+        let sum = sum(&[head, &inner]);
+        inner[place..place + 2].copy_from_slice(&sum.to_be_bytes());
+    }
+    let id = (number as u16).to_be_bytes();
+    let head = if seen.source.is_ipv4() {
+        let total = (20 + len).to_be_bytes();
+        [&[0x45, 0][..], &total, &id, &[0, 0, 64, seen.protocol, 0, 0], &source, &destination]
+            .concat()
+    } else {
+        let first = [0x60, 0, id[0], id[1]];
+        let hops = [seen.protocol, 255];
+        [&first[..], &len.to_be_bytes(), &hops, &source, &destination].concat()
+    };
+    [head, inner].concat()
+}
+
+struct Sender {
+    v4: OwnedFd,
+    v6: OwnedFd,
+}
+
+impl Sender {
+    fn new(net: &Net) -> Self {
+        let raw = Some(rustix::net::ipproto::RAW);
+        let open = |family| net.visit(|| socket(family, SocketType::RAW, raw).unwrap());
+        Self { v4: open(AddressFamily::INET), v6: open(AddressFamily::INET6) }
+    }
+
+    fn send(&self, seen: &Seen, number: u32) {
+        let socket = if seen.source.is_ipv4() { &self.v4 } else { &self.v6 };
+        let to = SocketAddr::new(seen.destination, 0);
+        sendto(socket, &bytes(seen, number), SendFlags::empty(), &to).unwrap();
+    }
+}
+
+/// Notes the numbers of what comes behind the gate, and lets nothing come of it.
+const PROBE: &str = "table inet probe {
+    set four { typeof ip id; flags dynamic; size 65535; }
+    set six { typeof ip6 flowlabel; flags dynamic; size 65535; }
+    chain behind { type filter hook input priority 100;
+        iifname != \"cable\" accept
+        icmpv6 type { 135, 136 } accept
+        update @four { ip id }
+        update @six { ip6 flowlabel }
+        drop
+    }
+}";
+
+fn arrived(net: &Net) -> BTreeSet<u32> {
+    let mut numbers = BTreeSet::new();
+    for set in ["four", "six"] {
+        let text = net.nft(&["list", "set", "inet", "probe", set], "");
+        let list = text.split_once("elements = {").map_or("", |(_, rest)| rest);
+        let list = list.split('}').next().unwrap_or_default();
+        numbers.extend(list.split(',').filter_map(|word| word.trim().parse::<u32>().ok()));
+        net.nft(&["flush", "set", "inet", "probe", set], "");
+    }
+    numbers
+}
+
+/// A server with two links, which believes every source.
+fn open_house() -> Option<(Net, net::Lodger)> {
+    let net = Net::new()?;
+    let lodger = net.lodger();
+    net.serve(|| {
+        for link in ["all", "default", "cable", "room"] {
+            std::fs::write(format!("/proc/sys/net/ipv4/conf/{link}/rp_filter"), "0").unwrap();
+        }
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+    });
+    net.nft(&["-f", "-"], PROBE);
+    Some((net, lodger))
+}
+
+/// Tries so many policies, each put in place by `install`: every packet goes where the model says.
+pub(crate) fn agree(policies: u32, mut install: impl FnMut(&Net, &Gate, Contents<'_>)) {
+    let Some((net, _lodger)) = open_house() else { return };
+    let sender = Sender::new(&net);
+    let mut dice = Dice(20_261_122);
+    let (mut number, mut passed, mut stopped) = (1u32, 0, 0);
+    for _ in 0..policies {
+        let policy = random(&mut dice);
+        let lines: Vec<&str> = policy.rules.iter().map(|rule| rule.text.as_str()).collect();
+        let lines = format!("{:?} {lines:#?} ping {}", policy.zones, policy.ping);
+        let gate = gate(policy);
+        let banned = |prefix: &str, scope| Hold {
+            scope: name(scope),
+            prefix: prefix.parse().unwrap(),
+            until: None,
+        };
+        let holds = [banned("10.9.0.77", "all"), banned("10.9.1.0/24", "sip")];
+        let holds = &holds[..if dice.often(3) { 2 } else { 0 }];
+        let contents = Contents::bans(holds);
+        install(&net, &gate, contents);
+        let mut expected = Vec::new();
+        for _ in 0..PACKETS {
+            let seen = packet(&mut dice, number);
+            if seen.state == State::Established {
+                begin(&net, &seen);
+            }
+            sender.send(&seen, number % 65_536);
+            expected.push((number % 65_536, seen));
+            number += 1;
+        }
+        let came = settled(&net, &expected, &gate, contents);
+        for (id, seen) in &expected {
+            let walk = walk(&gate, contents, seen);
+            let passes = walk.stopped.is_none();
+            assert_eq!(
+                came.contains(id),
+                passes,
+                "{seen:?}\n{walk:?}\n{lines}\n{}",
+                render(&gate, contents, now())
+            );
+            *(if passes { &mut passed } else { &mut stopped }) += 1;
+        }
+    }
+    println!("{passed} packets passed and {stopped} were stopped, as the model said");
+    assert!(passed.min(stopped) > policies * PACKETS / 7);
+}
+
+/// What arrived, once as much did as should, or after a while.
+fn settled(
+    net: &Net,
+    expected: &[(u32, Seen)],
+    gate: &Gate,
+    contents: Contents<'_>,
+) -> BTreeSet<u32> {
+    let passing = expected.iter().filter(|(_, seen)| walk(gate, contents, seen).stopped.is_none());
+    let wanted = passing.count();
+    let mut came = BTreeSet::new();
+    for _ in 0..20 {
+        came.extend(arrived(net));
+        if came.len() >= wanted {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    came
+}
+
+/// Has the server begin what the packet answers.
+fn begin(net: &Net, seen: &Seen) {
+    net.serve(|| {
+        let socket = UdpSocket::bind((seen.destination, seen.ports.1)).unwrap();
+        socket.send_to(b"first", (seen.source, seen.ports.0)).unwrap();
+    });
+}
