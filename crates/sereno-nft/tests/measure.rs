@@ -12,6 +12,7 @@ use sereno_core::gate::{
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -156,6 +157,22 @@ fn who_is_known_has_a_measure_of_his_own() {
     assert_eq!(house.heard("fd09:0:0:1::3", &sip, REQUEST), 0);
     assert_eq!(house.heard("fd09::2", &sip, REQUEST), 3, "what strangers have left");
     assert_eq!(house.too_many()[0], (Excess::Known, 8 + 8 + 8 + 20));
+}
+
+#[test]
+fn a_network_is_known_only_where_it_is() {
+    let Some(mut house) = House::new(Doorway::default()) else { return };
+    // The way to that network is not the cable any more: who writes such a source there forges it.
+    let away = ["route", "replace", "10.9.1.3/32", "dev", "lo"];
+    assert!(house.net.serve(|| Command::new("ip").args(away).status().unwrap().success()));
+    let forger = house.net.forger();
+    for _ in 0..20 {
+        forger.udp(Ipv4Addr::new(10, 9, 1, 3), SIP, REQUEST);
+    }
+    assert_eq!(
+        house.too_many(),
+        [(Excess::Known, 0), (Excess::Source, 15), (Excess::Strangers, 0)]
+    );
 }
 
 #[test]

@@ -92,15 +92,19 @@ impl Gate {
     /// Sends each packet to the measure of its source.
     fn who(&self) -> Vec<Rule> {
         let goto = || Part::Goto(OF_KNOWN.to_owned());
+        let policies = || self.policy().into_iter().chain(self.trying());
+        // A network is many addresses: who forges one of another interface would have all their measures.
+        let asymmetric = policies().any(|policy| policy.asymmetric);
+        let back = (!asymmetric).then_some(asks(Test::WayBack));
         let mut rules: Vec<Rule> = Vec::new();
         for source in SOURCES {
             let family = source.family;
             rules.push(vec![Part::FromAnyOf(source, known(family)), goto()]);
             rules.push(vec![Part::FromAnyOf(source, of(BY_CALL, family)), goto()]);
-            rules.push(vec![asks(Test::FromRange(family, of(BY_NAME, family))), goto()]);
+            let named = asks(Test::FromRange(family, of(BY_NAME, family)));
+            rules.push([named].into_iter().chain(back.clone()).chain([goto()]).collect());
         }
-        let policies = self.policy().into_iter().chain(self.trying());
-        let zones = policies.flat_map(|policy| &policy.zones);
+        let zones = policies().flat_map(|policy| &policy.zones);
         let mut interfaces: Vec<&String> = zones.flat_map(|zone| &zone.interfaces).collect();
         interfaces.sort_unstable();
         interfaces.dedup();
