@@ -32,8 +32,9 @@ maxmatches = 1
 filter = pair
 logpath = @DIR@/pair.log
 ";
+// In one write: two jails may tell at the same time.
 const TELL: &str = "[Definition]
-actionban = printf '%%s|' '<name>' \"<ip>\" \"<F-USER>\" \"<F-PORT>\" \"<F-IP4>\" \"<F-IP6>\" \"<F-DNS>\" \"<F-WHAT>\" \"<F-NIX>\" \"<F-ALT_USER>\" >> @DIR@/told; echo >> @DIR@/told
+actionban = printf '%%s|%%s|%%s|%%s|%%s|%%s|%%s|%%s|%%s|%%s|\\n' '<name>' \"<ip>\" \"<F-USER>\" \"<F-PORT>\" \"<F-IP4>\" \"<F-IP6>\" \"<F-DNS>\" \"<F-WHAT>\" \"<F-NIX>\" \"<F-ALT_USER>\" >> @DIR@/told
 ";
 const SHOP: &str = "[Definition]
 failregex = ^\\s*shop: <F-WHAT>\\w+</F-WHAT> login of '<F-USER>.*</F-USER>'(?: or '<F-ALT_USER>.*</F-ALT_USER>')? from <HOST>(?: port <F-PORT/>)?$
