@@ -7,7 +7,7 @@ use crate::problem::{Notes, Wrong};
 use crate::quoted::Said;
 use crate::value::{self, Read, Value};
 use crate::written::Written;
-use sereno_core::gate::policy::{Rate, Services, What};
+use sereno_core::gate::policy::{Rate, Services};
 use sereno_core::gate::{Flood, PortRange, Proto};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
@@ -28,27 +28,14 @@ const OPTIONS: [(&str, &str); 7] = [
 pub(crate) fn usual() -> FloodConf {
     let rate = |count, burst| Rate { count, per: Duration::from_secs(1), burst };
     let flood = Flood {
-        ports: ports(["sip", "sips", "iax2"]),
-        voice: ports(["iax2"]),
+        ports: Services::phones(),
+        voice: Services::default().ports("iax2").unwrap_or_default(),
         stranger: rate(10, 100),
         strangers: rate(200, 250),
         known: rate(300, 3000),
         friends: Vec::new(),
     };
     FloodConf { flood, memory: Duration::from_secs(30 * 86_400) }
-}
-
-fn ports<const N: usize>(names: [&str; N]) -> Vec<PortRange> {
-    names.into_iter().filter_map(ranges).flatten().collect()
-}
-
-/// The ports that a word means, if it means ports only.
-fn ranges(word: &str) -> Option<Vec<PortRange>> {
-    let range = |what| match what {
-        What::Ports(range) => Some(range),
-        What::All | What::Protocol(_) | What::Ping => None,
-    };
-    Services::default().find(word)?.into_iter().map(range).collect()
 }
 
 /// Reads `[flood]` of all files; `None` if none has it, or it is not enabled.
@@ -121,7 +108,7 @@ fn is_empty(value: &Value<'_>) -> bool {
 fn places(value: &Value<'_>) -> Read<Vec<PortRange>> {
     let found = value::each(value, |one| {
         let text = value::text(one)?;
-        let ranges = ranges(text).filter(|ranges| {
+        let ranges = Services::default().ports(text).filter(|ranges| {
             ranges.iter().all(|range| matches!(range.proto(), Proto::Tcp | Proto::Udp))
         });
         let wrong = || {

@@ -5,11 +5,12 @@ use crate::found::Inside;
 use crate::program;
 use sereno_core::door::Hit;
 use sereno_core::gate::iptables::{Entries, Found, Layout, Part, Rules, Unsaid};
-use sereno_core::gate::{Contents, Counts, Family, Gate, Left, Member};
+use sereno_core::gate::{Contents, Counts, Family, Gate, Left, Switch};
 use sereno_core::time::Time;
 use sereno_nft::{Cause, Change, Doing, Installed, Refusal};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The way to the tables of iptables, in the network namespace of the thread that uses it.
@@ -24,7 +25,7 @@ pub struct Tables {
     /// newer form.
     pub(crate) carried: Counts,
     /// The gate that stands, in the words of iptables.
-    written: Option<(Gate, Layout)>,
+    written: Option<(Gate, Arc<Layout>)>,
     /// What was put into its sets, and when that ends.
     pub(crate) inside: Inside,
     pub(crate) renewed: Instant,
@@ -59,10 +60,10 @@ impl Tables {
     /// is loaded for the question.
     #[must_use]
     pub fn are_left(gate: &Gate) -> bool {
-        let (true, Ok(layout)) = (Path::new("/sys/module/ip_set").exists(), Layout::of(gate))
-        else {
+        if !Path::new("/sys/module/ip_set").exists() {
             return false;
-        };
+        }
+        let layout = Layout::empty(gate.table());
         let ipset = program::find("ipset");
         let there = ipset.and_then(|ipset| program::ask(&ipset, &["list", "-n"], "").ok());
         there.is_some_and(|ran| ran.printed.lines().any(|set| layout.owns(set)))
@@ -86,7 +87,7 @@ impl Tables {
         contents: Contents<'_>,
         now: Time,
     ) -> Result<Installed, Refusal> {
-        let layout = Layout::of(gate).map_err(|unsaid| unable(&unsaid))?;
+        let layout = Arc::new(Layout::of(gate).map_err(|unsaid| unable(&unsaid))?);
         let entries = layout.entries(gate, contents, now);
         let ran = self.ask_ipset(&["-exist", "restore"], &layout.sets_text(&entries));
         ran.map_err(|why| blame_set(gate, &layout, why))?;
@@ -192,10 +193,10 @@ impl Tables {
     }
 
     /// The layout of a gate: that which stands, as a rule.
-    pub(crate) fn layout(&self, gate: &Gate, doing: Doing) -> Result<Layout, Refusal> {
+    pub(crate) fn layout(&self, gate: &Gate, doing: Doing) -> Result<Arc<Layout>, Refusal> {
         match &self.written {
             Some((written, layout)) if written == gate => Ok(layout.clone()),
-            _ => Layout::of(gate).map_err(|unsaid| said(doing, unsaid_text(&unsaid))),
+            _ => Layout::of(gate).map(Arc::new).map_err(|unsaid| said(doing, unsaid_text(&unsaid))),
         }
     }
 
@@ -277,34 +278,15 @@ impl Tables {
         Ok(())
     }
 
-    /// Has everything be heard that begins something, for so long from now.
+    /// Puts what a gate does for a while only ([`Gate::switch`], [`Gate::trial`],
+    /// [`Gate::policy_trial`]) in force for so long from now; it ends by itself.
     ///
     /// # Errors
     /// When ipset refuses it.
-    pub fn flood(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        self.for_a_while(gate, gate.switch(), span)
-    }
-
-    /// Closes for so long from now what the gate closes on trial; it opens by itself.
-    ///
-    /// # Errors
-    /// When ipset refuses it.
-    pub fn try_closed(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        self.for_a_while(gate, gate.trial(), span)
-    }
-
-    /// Lets the policy on trial decide for so long from now; that in force decides again by itself.
-    ///
-    /// # Errors
-    /// When ipset refuses it.
-    pub fn try_policy(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        self.for_a_while(gate, gate.policy_trial(), span)
-    }
-
-    fn for_a_while(
+    pub fn for_a_while(
         &mut self,
         gate: &Gate,
-        switch: Option<(&'static str, [Member; 2])>,
+        switch: Option<Switch>,
         span: Duration,
     ) -> Result<(), Refusal> {
         let Some((set, members)) = switch else { return Ok(()) };
@@ -324,7 +306,7 @@ impl Tables {
     /// # Errors
     /// When a program refuses it.
     pub fn remove(&mut self, gate: &Gate) -> Result<(), Refusal> {
-        let nothing = self.layout(gate, Doing::Remove)?.emptied();
+        let nothing = Layout::empty(gate.table());
         let cleared = self.programs.clear(gate.table(), &nothing);
         self.clear_other_form(gate)?;
         self.sweep(&nothing);
@@ -338,9 +320,9 @@ impl Tables {
     /// When a program refuses it.
     pub fn clear_other_form(&self, gate: &Gate) -> Result<(), Refusal> {
         let Some(other) = &self.other else { return Ok(()) };
-        let layout = self.layout(gate, Doing::Remove)?;
-        let cleared = other.clear(gate.table(), &layout.emptied());
-        self.sweep(&layout);
+        let nothing = Layout::empty(gate.table());
+        let cleared = other.clear(gate.table(), &nothing);
+        self.sweep(&nothing);
         cleared.map_err(|why| said(Doing::Remove, why))
     }
 }

@@ -170,7 +170,9 @@ fn a_policy_on_trial_ends_by_itself() {
         net.serve(|| tables.install(&gate, Contents::default(), now()).unwrap());
         let visitor = "10.9.1.2";
         assert!(net.arrives(visitor, 7000));
-        net.serve(|| tables.try_policy(&gate, Duration::from_secs(3)).unwrap());
+        net.serve(|| {
+            tables.for_a_while(&gate, gate.policy_trial(), Duration::from_secs(3)).unwrap()
+        });
         // Who puts it in place anew takes no trial away, not for a moment.
         net.serve(|| tables.install(&gate, Contents::default(), now()).unwrap());
         drop(tables);

@@ -10,7 +10,7 @@ use crate::words::{Cause, Doing, Refusal};
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
 use sereno_core::gate::{
-    Contents, Gate, Hold, Left, Member, Misplaced, Name, Pass, Proto, Through,
+    Contents, Gate, Hold, Left, Member, Misplaced, Name, Pass, Proto, Switch, Through,
 };
 use sereno_core::time::Time;
 use std::collections::BTreeSet;
@@ -235,37 +235,16 @@ impl Kernel {
         self.hand_over()
     }
 
-    /// Has everything be heard that begins something, for so long from now. Nothing if the gate
-    /// hears that anyway or never.
+    /// Puts what a gate does for a while only ([`Gate::switch`], [`Gate::trial`],
+    /// [`Gate::policy_trial`]) in force for so long from now; it ends by itself. Nothing if the gate
+    /// has no such thing.
     ///
     /// # Errors
     /// When the kernel refuses it.
-    pub fn flood(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        self.for_a_while(gate, gate.switch(), span)
-    }
-
-    /// Closes for so long from now what the gate closes on trial; it opens by itself. Nothing if it
-    /// closes nothing so.
-    ///
-    /// # Errors
-    /// When the kernel refuses it.
-    pub fn try_closed(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        self.for_a_while(gate, gate.trial(), span)
-    }
-
-    /// Lets the policy on trial decide for so long from now; that in force decides again by itself.
-    /// Nothing if none is on trial.
-    ///
-    /// # Errors
-    /// When the kernel refuses it.
-    pub fn try_policy(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        self.for_a_while(gate, gate.policy_trial(), span)
-    }
-
-    fn for_a_while(
+    pub fn for_a_while(
         &mut self,
         gate: &Gate,
-        switch: Option<(&'static str, [Member; 2])>,
+        switch: Option<Switch>,
         span: Duration,
     ) -> Result<(), Refusal> {
         let batch = self.exchange.begin();

@@ -410,7 +410,7 @@ fn what_is_closed_on_trial_opens_by_itself_without_us() {
     let gate = gate(Doorway { openings, trial, ..Doorway::default() });
     let mut kernel = installed(&net, &gate);
     assert!(net.arrives("10.9.0.2", 7000) && !net.arrives("10.9.0.2", 7001));
-    kernel.try_closed(&gate, Duration::from_secs(2)).unwrap();
+    kernel.for_a_while(&gate, gate.trial(), Duration::from_secs(2)).unwrap();
     let since = Instant::now();
     drop(kernel);
     assert!(!net.arrives("10.9.0.2", 7000) && since.elapsed() < Duration::from_secs(2));

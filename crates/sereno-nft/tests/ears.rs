@@ -147,7 +147,7 @@ fn in_the_strict_manner_every_packet_to_a_knock_port_is_heard_and_nothing_else()
     assert!(told.len() >= 4 && told.iter().all(|(why, ..)| *why == Why::Hit), "{told:?}");
     assert!(told.iter().any(|(_, _, port)| *port == 8000), "{told:?}");
     // There is no switch, and nobody minds.
-    post.kernel.flood(&post.gate, Duration::from_secs(9)).unwrap();
+    post.kernel.for_a_while(&post.gate, post.gate.switch(), Duration::from_secs(9)).unwrap();
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn who_is_not_followed_for_want_of_room_is_told_apart() {
     assert_eq!(post.tcp(source(1), 7000, Flags::SYN), Some(Why::Begins));
     assert_eq!(post.syn("fd09::2", 7000), Some(Why::Begins));
     // The switch: everything that begins something, and no more of "full".
-    post.kernel.flood(&post.gate, Duration::from_millis(700)).unwrap();
-    post.kernel.flood(&post.gate, Duration::from_millis(700)).unwrap();
+    post.kernel.for_a_while(&post.gate, post.gate.switch(), Duration::from_millis(700)).unwrap();
+    post.kernel.for_a_while(&post.gate, post.gate.switch(), Duration::from_millis(700)).unwrap();
     assert_eq!(post.tcp(source(5), 9000, Flags::SYN), Some(Why::Begins));
     assert_eq!(post.tcp(source(6), 7000, Flags::SYN), Some(Why::Begins));
     assert_eq!(post.tcp(source(5), 9000, Flags::ACK), None);
@@ -198,7 +198,7 @@ fn for_neighbouring_ports_everything_that_begins_is_heard_from_the_start() {
     let told = post.told(|net| net.forger().udp([10, 9, 3, 1].into(), 9001, b"x"));
     assert_eq!(told, [(Why::Begins, "10.9.3.1".to_owned(), 9001)]);
     // The switch is on for ever, and a flood does not turn it off later.
-    post.kernel.flood(&post.gate, Duration::from_millis(20)).unwrap();
+    post.kernel.for_a_while(&post.gate, post.gate.switch(), Duration::from_millis(20)).unwrap();
     sleep(MOMENT);
     assert_eq!(post.syn("10.9.0.2", 9000), Some(Why::Begins));
 }
@@ -291,7 +291,7 @@ fn what_the_kernel_notes_by_itself_is_no_foreign_change() {
     let told = post.told(|_| ());
     assert_eq!(told.len(), 2000);
     post.kernel.hear(&post.gate, &[Hit::udp(1)]).unwrap();
-    post.kernel.flood(&post.gate, Duration::from_secs(1)).unwrap();
+    post.kernel.for_a_while(&post.gate, post.gate.switch(), Duration::from_secs(1)).unwrap();
     assert_eq!(watch.drain(&post.gate).unwrap(), Seen::default());
     post.net.nft(&["flush", "set", "inet", "sereno", "knock_udp"], "");
     assert!(watch.drain(&post.gate).unwrap().elements_removed);

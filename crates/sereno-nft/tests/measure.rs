@@ -115,6 +115,25 @@ impl House {
 }
 
 #[test]
+fn who_is_known_is_bounded() {
+    let Some(mut house) = House::new(Doorway::default()) else { return };
+    let addr = |n: u32| IpAddr::from(Ipv4Addr::from(0x0b00_0000 + n)).to_string();
+    let open = |n| Change::Open(known(&addr(n)));
+    let all: Vec<Change> = (0..65_536).map(open).collect();
+    for some in all.chunks(8192) {
+        let done = house.kernel.apply(&house.gate, some, now());
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+    }
+    let done = house.kernel.apply(&house.gate, &[open(65_536)], now());
+    assert!(done[0].is_err(), "one too many");
+    // As after a restart.
+    let passes: Vec<Pass> = (0..49_152).map(|n| known(&addr(n))).collect();
+    let contents = Contents { passes: &passes, ..Contents::default() };
+    house.kernel.install(&house.gate, contents, now()).unwrap();
+    assert_eq!(house.kernel.apply(&house.gate, &[open(65_536)], now()), [Ok(())]);
+}
+
+#[test]
 fn strangers_share_what_is_for_all_of_them() {
     let Some(mut house) = House::new(Doorway::default()) else { return };
     let sip = house.listen(SIP);

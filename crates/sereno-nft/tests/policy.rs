@@ -66,7 +66,7 @@ fn a_policy_on_trial_ends_by_itself() {
     kernel.install(&gate, Contents::default(), now()).unwrap();
     let visitor = "10.9.1.2";
     assert!(net.arrives(visitor, 7000));
-    kernel.try_policy(&gate, Duration::from_millis(1500)).unwrap();
+    kernel.for_a_while(&gate, gate.policy_trial(), Duration::from_millis(1500)).unwrap();
     drop(kernel);
     assert!(!net.arrives(visitor, 7000) && !net.arrives("fd09::2", 7000), "it is on trial");
     std::thread::sleep(Duration::from_millis(1300));

@@ -6,6 +6,9 @@ use crate::door::{Hit, Protocol};
 use crate::time::Time;
 use std::collections::BTreeMap;
 
+/// A set that is empty as a rule, and what has to be in it for something to be in force.
+pub type Switch = (&'static str, [Member; 2]);
+
 /// What is to be in force.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Contents<'a> {
@@ -104,14 +107,14 @@ impl Gate {
     /// The set whose members keep closed what is closed on trial, and those members; `None` if
     /// nothing is.
     #[must_use]
-    pub fn trial(&self) -> Option<(&'static str, [Member; 2])> {
+    pub fn trial(&self) -> Option<Switch> {
         (!self.doorway().trial.is_empty()).then_some((TRIAL, KNOCKED.map(Member::Proto)))
     }
 
     /// The set that makes everything be heard that begins something, and its members; `None` if
     /// the gate does not listen, listens in knockd's manner, or hears all that anyway.
     #[must_use]
-    pub fn switch(&self) -> Option<(&'static str, [Member; 2])> {
+    pub fn switch(&self) -> Option<Switch> {
         let ears = self.doorway().ears.as_ref()?;
         (!ears.strict && !ears.all).then_some((ALL, KNOCKED.map(Member::Proto)))
     }

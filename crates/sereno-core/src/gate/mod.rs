@@ -29,7 +29,7 @@ mod reason;
 mod render;
 pub mod walk;
 
-pub use contents::{Admitted, Contents};
+pub use contents::{Admitted, Contents, Switch};
 pub use counted::Counts;
 pub use doorway::is_interface;
 pub use doorway::{Doorway, Ears, Member, Opening, Pass, Through};

@@ -18,6 +18,8 @@ use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Se
 use crate::addr::Prefix;
 use std::time::Duration;
 
+/// How many plans a gate has.
+pub(super) const PLANS: usize = 6;
 /// The priority `raw`, before connection tracking.
 const RAW: i32 = -300;
 
@@ -231,7 +233,7 @@ pub struct Plan {
 impl Gate {
     /// The whole gate, in the order in which its parts are written.
     #[must_use]
-    pub fn plans(&self) -> [Plan; 6] {
+    pub fn plans(&self) -> [Plan; PLANS] {
         let [bans, doors, nat] = [self.ban_plan(), self.door_plan(), self.nat_plan()];
         [bans, self.older_plan(), doors, nat, self.policy_plan(), self.flood_plan()]
     }

@@ -8,6 +8,7 @@ mod because;
 pub mod escalate;
 mod formula;
 mod friends;
+mod known;
 mod lines;
 mod strangers;
 mod track;
@@ -16,16 +17,17 @@ pub use because::Because;
 pub use escalate::Escalation;
 pub use formula::Formula;
 pub use friends::{Friend, Friends};
+pub use known::Known;
 pub use track::Track;
 
 use crate::addr::Prefix;
-use crate::cap::{Capped, Scatter};
+use crate::cap::Capped;
 use crate::gate::{Block, Name, Ports};
 use crate::ledger::{Captures, Evidence};
 use crate::rule::session::Verdict;
 use crate::time::Time;
+use known::Company;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 use strangers::{Entry, Strangers};
@@ -172,16 +174,6 @@ pub struct JailCounts {
     pub last: Option<Time>,
 }
 
-/// Addresses with a good login remembered.
-const KNOWN: usize = 16_384;
-/// Addresses from which one account may log in well and be remembered. Who has one account must
-/// not be able to push everybody else out of memory.
-const HOMES: usize = 64;
-/// Failures on an own account, as a multiple of `maxretry`, until patience ends.
-const PATIENCE_FACTOR: u32 = 25;
-/// How often it is said of an address that somebody logged in there.
-const TOLD: Duration = Duration::from_secs(3600);
-
 /// A jail at work.
 #[derive(Debug)]
 pub struct Jail {
@@ -190,30 +182,8 @@ pub struct Jail {
     networks: Capped<Prefix, Vec<(IpAddr, Time)>>,
     /// Who failed at an account; only what no spoofed packet can cause.
     besieged: Capped<u64, Vec<(IpAddr, Time)>>,
-    known: Capped<IpAddr, Known, Scatter>,
-    /// From where an account logged in well, the latest last.
-    homes: Capped<u64, VecDeque<IpAddr>>,
-    /// Whose good logins changed since they were last written down.
-    greeted: Vec<IpAddr>,
+    company: Company,
     counts: JailCounts,
-}
-
-/// An address from which somebody logged in well.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
-    /// The accounts, and when each last did; at most eight.
-    pub accounts: Vec<(u64, Time)>,
-    /// Failures on those accounts, in the current window.
-    #[serde(skip)]
-    own: u32,
-    #[serde(skip)]
-    since: Time,
-    /// On the list of changes.
-    #[serde(skip)]
-    listed: bool,
-    /// When it was last said that he is known.
-    #[serde(skip)]
-    told: Time,
 }
 
 impl Jail {
@@ -224,8 +194,7 @@ impl Jail {
 
     /// From where somebody logged in well, and when last.
     pub fn greetings(&self) -> impl Iterator<Item = (IpAddr, Time)> {
-        let last = |known: &Known| known.accounts.iter().map(|(_, at)| *at).max();
-        self.known.iter().filter_map(move |(addr, known)| Some((*addr, last(known)?)))
+        self.company.greetings()
     }
 
     /// A jail that has seen nothing yet.
@@ -235,9 +204,7 @@ impl Jail {
             strangers: Strangers::new(policy.memory),
             networks: Capped::new(if policy.nethosts > 0 { 4096 } else { 1 }),
             besieged: Capped::new(if policy.maxhosts > 0 { 4096 } else { 1 }),
-            known: Capped::new(KNOWN),
-            homes: Capped::new(KNOWN),
-            greeted: Vec::new(),
+            company: Company::new(),
             counts: JailCounts::default(),
             policy,
         }
@@ -283,45 +250,10 @@ impl Jail {
         if let Some(track) = self.strangers.get(stranger) {
             track.forgive(verdict.account);
         }
-        self.settle_in(verdict.account, verdict.addr);
-        let (known, _) = self.known.entry(verdict.addr);
         if let Some(hosts) = self.besieged.get(&verdict.account) {
             hosts.retain(|(host, _)| *host != verdict.addr);
         }
-        known.accounts.retain(|(account, _)| *account != verdict.account);
-        if known.accounts.len() >= 8 {
-            known.accounts.remove(0);
-        }
-        known.accounts.push((verdict.account, verdict.at));
-        let news = verdict.at.since(known.told) > TOLD;
-        if news {
-            known.told = verdict.at;
-        }
-        if !std::mem::replace(&mut known.listed, true) {
-            self.greeted.push(verdict.addr);
-            if self.greeted.len() > 2 * KNOWN {
-                self.greeted.retain(|addr| self.known.peek(addr).is_some());
-            }
-        }
-        news
-    }
-
-    /// An account is at home at one more address; at the one it left longest ago no more.
-    fn settle_in(&mut self, account: u64, addr: IpAddr) {
-        let (homes, _) = self.homes.entry(account);
-        if let Some(at) = homes.iter().position(|home| *home == addr) {
-            homes.remove(at);
-        }
-        homes.push_back(addr);
-        if homes.len() <= HOMES {
-            return;
-        }
-        let Some(left) = homes.pop_front() else { return };
-        let Some(known) = self.known.peek_mut(&left) else { return };
-        known.accounts.retain(|(one, _)| *one != account);
-        if known.accounts.is_empty() {
-            self.known.remove(&left);
-        }
+        self.company.welcome(verdict)
     }
 
     /// These are about to be heard of: what is known of them is brought near, of all at once.
@@ -331,7 +263,7 @@ impl Jail {
 
     /// Somebody failed. Says whom to ban, if that was enough.
     pub fn failure(&mut self, verdict: &Verdict<'_>) -> Vec<Trip> {
-        let Some(weight) = self.weight(verdict) else {
+        let Some(weight) = self.company.weight(verdict, &self.policy) else {
             self.counts.patient += 1;
             return Vec::new();
         };
@@ -400,31 +332,6 @@ impl Jail {
         strangers.into_iter().map(|s| self.trip(s, verdict.at, count, Because::Hosts)).collect()
     }
 
-    /// How much a failure counts; `None` where it is one to be patient with: on an account that
-    /// logged in from the same address not long ago, or of a kind that anybody could fake in the
-    /// name of an address where somebody did. What was borne as such counts when its session
-    /// goes on to what nobody can fake: then it was no fake either.
-    fn weight(&mut self, verdict: &Verdict<'_>) -> Option<u32> {
-        let patience = self.policy.patience;
-        let Some(known) = self.known.get(&verdict.addr) else { return Some(verdict.weight) };
-        known.accounts.retain(|(_, at)| verdict.at.since(*at) <= patience);
-        if known.accounts.is_empty() {
-            return Some(verdict.weight);
-        }
-        let own = verdict.account != 0
-            && known.accounts.iter().any(|(account, _)| *account == verdict.account);
-        if !own {
-            return (!verdict.spoofable).then(|| verdict.weight.saturating_add(verdict.proved));
-        }
-        if verdict.at.since(known.since) > self.policy.findtime {
-            known.since = verdict.at;
-            known.own = 0;
-        }
-        known.own = known.own.saturating_add(verdict.weight);
-        let enough = self.policy.maxretry.saturating_mul(PATIENCE_FACTOR);
-        (known.own >= enough).then_some(verdict.weight)
-    }
-
     /// Whether the stranger's neighbours have failed too.
     fn spread(&mut self, verdict: &Verdict<'_>) -> Option<Trip> {
         let wanted = self.policy.nethosts as usize;
@@ -450,13 +357,7 @@ impl Jail {
     /// Whether somebody at a known address would be hit by a ban of `prefix`.
     #[must_use]
     pub fn knows_within(&self, prefix: Prefix, now: Time) -> Option<IpAddr> {
-        let fresh = |known: &Known| {
-            known.accounts.iter().any(|(_, at)| now.since(*at) <= self.policy.patience)
-        };
-        self.known
-            .iter()
-            .find(|(addr, known)| prefix.contains(**addr) && fresh(known))
-            .map(|(addr, _)| *addr)
+        self.company.within(prefix, now.minus(self.policy.patience))
     }
 
     /// The memory of a stranger.
@@ -482,20 +383,13 @@ impl Jail {
 
     /// The addresses whose good logins changed since the last call, for the store.
     pub fn take_greeted(&mut self) -> Vec<(IpAddr, Known)> {
-        let greeted = std::mem::take(&mut self.greeted);
-        let known = greeted.into_iter().filter_map(|addr| {
-            let known = self.known.peek_mut(&addr)?;
-            std::mem::take(&mut known.listed).then(|| (addr, known.clone()))
-        });
-        known.collect()
+        self.company.take_changed()
     }
 
     /// Takes over what another jail remembers.
     pub fn inherit(&mut self, old: Self) {
         self.strangers = old.strangers;
-        self.greeted = old.greeted;
-        self.known = old.known;
-        self.homes = old.homes;
+        self.company = old.company;
         self.besieged = old.besieged;
         self.networks = old.networks;
         self.counts = old.counts;
@@ -504,15 +398,12 @@ impl Jail {
     /// The memory of a good address.
     #[must_use]
     pub fn known(&self, addr: IpAddr) -> Option<&Known> {
-        self.known.peek(&addr)
+        self.company.known(addr)
     }
 
     /// Puts back a good address remembered before a restart.
     pub fn recall_known(&mut self, addr: IpAddr, known: Known) {
-        for (account, _) in &known.accounts {
-            self.settle_in(*account, addr);
-        }
-        *self.known.entry(addr).0 = known;
+        self.company.recall(addr, known);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sereno_config::Backend;
 use sereno_core::door::Hit;
-use sereno_core::gate::{Contents, Gate, Name, Reason};
+use sereno_core::gate::{Contents, Gate, Name, Reason, Switch};
 use sereno_core::time::Time;
 use sereno_iptables::Tables;
 use sereno_nft::{Cause, Change, Installed, Kernel, Refusal, Watch};
@@ -110,16 +110,13 @@ impl Firewall {
         either!(self, it => it.hear(gate, hits))
     }
 
-    pub(super) fn flood(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        either!(self, it => it.flood(gate, span))
-    }
-
-    pub(super) fn try_closed(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        either!(self, it => it.try_closed(gate, span))
-    }
-
-    pub(super) fn try_policy(&mut self, gate: &Gate, span: Duration) -> Result<(), Refusal> {
-        either!(self, it => it.try_policy(gate, span))
+    pub(super) fn for_a_while(
+        &mut self,
+        gate: &Gate,
+        switch: Option<Switch>,
+        span: Duration,
+    ) -> Result<(), Refusal> {
+        either!(self, it => it.for_a_while(gate, switch, span))
     }
 
     pub(super) fn let_pass(

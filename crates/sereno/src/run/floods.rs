@@ -8,6 +8,8 @@ use sereno_core::gate::{Pass, Through};
 use sereno_core::time::Time;
 use std::time::Duration;
 
+/// Who logged in well is known, at most: the gate has room for a third more, who come later.
+const FAMILIAR: usize = 49_152;
 /// Friends that are known by their network, at most.
 const FRIENDS: usize = 4096;
 /// For how long a friend is known who came later.
@@ -36,8 +38,10 @@ impl Guard {
         let jails = jails.filter_map(|name| self.engine.jail(name));
         let greetings = jails.flat_map(|jail| jail.greetings());
         let known = greetings.map(|(addr, at)| (addr, at.plus(memory)));
-        let known = known.filter(|(_, until)| *until > now);
-        known.map(|(addr, until)| known_as(addr, until)).collect()
+        let mut known: Vec<_> = known.filter(|(_, until)| *until > now).collect();
+        known.sort_unstable_by_key(|(_, until)| std::cmp::Reverse(*until));
+        known.truncate(FAMILIAR);
+        known.into_iter().map(|(addr, until)| known_as(addr, until)).collect()
     }
 
     /// Has the gate know friends who were none before: hosts at once, networks with all the rest.

@@ -305,7 +305,7 @@ impl Hands {
     pub fn flood(&mut self, span: Duration) {
         if let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) {
             // Without it a scan goes unseen, and packets that may be part of one are no knocks.
-            let _ = grip.firewall.flood(gate, span);
+            let _ = grip.firewall.for_a_while(gate, gate.switch(), span);
         }
     }
 
@@ -328,7 +328,7 @@ impl Hands {
     /// Why not.
     pub fn try_closed(&mut self, span: Duration) -> Result<(), String> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
-        grip.firewall.try_closed(gate, span).map_err(|refusal| refusal.to_string())
+        grip.firewall.for_a_while(gate, gate.trial(), span).map_err(|refusal| refusal.to_string())
     }
 
     /// Lets the policy on trial decide for so long. The kernel goes back by itself.
@@ -337,7 +337,9 @@ impl Hands {
     /// Why not.
     pub fn try_policy(&mut self, span: Duration) -> Result<(), String> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
-        grip.firewall.try_policy(gate, span).map_err(|refusal| refusal.to_string())
+        grip.firewall
+            .for_a_while(gate, gate.policy_trial(), span)
+            .map_err(|refusal| refusal.to_string())
     }
 
     /// Why the gate has no policy, where it should.

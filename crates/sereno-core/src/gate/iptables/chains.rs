@@ -4,10 +4,10 @@
 //! dropped. What is jumped to and could accept is written in the place of the jump.
 
 use super::name::Names;
-use super::words::{BELIEVED, Grammar, Said, Way, is_late, stop};
+use super::words::{BELIEVED, Grammar, MEASURES, Said, Way, is_late, stop};
 use super::{Line, Part as Topic, Table, Unsaid};
 use crate::gate::Verdict;
-use crate::gate::plan::{Base, Chain, Hook, Part, Plan, Rule, Test};
+use crate::gate::plan::{Base, Chain, Hook, PLANS, Part, Plan, Rule, Test};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables we write in, in the order in which they are: what others ask stands before who asks.
@@ -16,9 +16,9 @@ const PRE: &str = "PREROUTING";
 /// Where those are rejected whom `raw` cannot reject.
 const REJECTING: [&str; 2] = ["INPUT", "FORWARD"];
 
-/// What belongs together, and what it is about.
-pub(super) const TOPICS: [Topic; 5] =
-    [Topic::Bans, Topic::Doors, Topic::Doors, Topic::Nat, Topic::Policy];
+/// What each of the gate's plans is about.
+const TOPICS: [Topic; PLANS] =
+    [Topic::Bans, Topic::Doors, Topic::Doors, Topic::Nat, Topic::Policy, Topic::Floods];
 
 /// Which rules of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn tables(&mut self, plans: &'a [Plan]) -> Vec<Table> {
+    pub(super) fn tables(&mut self, plans: &'a [Plan; PLANS]) -> Vec<Table> {
         let mut bases: Vec<(i32, Wanted<'a>)> = Vec::new();
         let mut trusts = false;
         for (plan, topic) in plans.iter().zip(TOPICS) {
@@ -167,7 +167,11 @@ impl<'a> Writer<'a> {
             match self.lines(rule) {
                 Ok(all) => lines.extend(all),
                 Err(why) => {
-                    let text = format!("chain {}: {why}", chain.name);
+                    let text = match why.as_str() {
+                        // One reason for all of them.
+                        MEASURES => why,
+                        _ => format!("chain {}: {why}", chain.name),
+                    };
                     self.unsaid.push(Unsaid { part: wanted.topic, text });
                 }
             }

@@ -106,10 +106,6 @@ impl Layout {
     /// # Errors
     /// What it has no words for.
     pub fn of(gate: &Gate) -> Result<Self, Vec<Unsaid>> {
-        if gate.flood().is_some() {
-            let text = words::MEASURES.to_owned();
-            return Err(vec![Unsaid { part: Part::Floods, text }]);
-        }
         let plans = gate.plans();
         let names = Names::of(gate.table());
         let uses = sets::Uses::of(&plans);
@@ -139,6 +135,14 @@ impl Layout {
         }
         let sets = ipsets.into_iter().map(|(_, set)| set).collect();
         Ok(Self { names, sets, v4, v6, remarks })
+    }
+
+    /// A gate of this name with nothing in it: what is there of one is all stale then.
+    #[must_use]
+    pub fn empty(table: &str) -> Self {
+        let none = || chains::TABLES.map(Table::named).into();
+        let (names, remarks) = (Names::of(table), BTreeSet::new());
+        Self { names, sets: Vec::new(), v4: none(), v6: none(), remarks }
     }
 
     /// The tables of a family.

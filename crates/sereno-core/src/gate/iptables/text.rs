@@ -109,14 +109,6 @@ impl Layout {
         ours.map(str::to_owned).collect()
     }
 
-    /// The same gate with nothing in it: what is there of it is all stale then.
-    #[must_use]
-    pub fn emptied(&self) -> Self {
-        let none = |tables: &[Table]| tables.iter().map(|table| Table::named(table.name)).collect();
-        let (v4, v6) = (none(&self.v4), none(&self.v6));
-        Self { names: self.names.clone(), sets: Vec::new(), v4, v6, remarks: BTreeSet::new() }
-    }
-
     /// What `ipset -exist restore` reads to put one entry in, with a new time if it is there; to take it
     /// out if it is over.
     #[must_use]

@@ -59,7 +59,7 @@ impl Gate {
         for source in SOURCES {
             let family = source.family;
             let set = |name: String| Shape::new(name, Kind::Addr(family)).ending();
-            plan.sets.push(set(known(family)));
+            plan.sets.push(set(known(family)).growing(COUNTED));
             plan.sets.push(set(of(BY_CALL, family)).growing(CALLED));
             for chain in [OF_KNOWN, OF_STRANGERS] {
                 plan.sets.push(set(of(chain, family)).growing(COUNTED));

@@ -7,7 +7,7 @@
 use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Test};
 use crate::addr::Prefix;
 use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, What, Who};
-use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Reason, Verdict, older};
+use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Reason, Switch, Verdict, older};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl Gate {
     /// The set whose members let the policy on trial decide, and those members; `None` if none is on
     /// trial.
     #[must_use]
-    pub fn policy_trial(&self) -> Option<(&'static str, [Member; 2])> {
+    pub fn policy_trial(&self) -> Option<Switch> {
         self.trying().map(|_| (TRIAL, Family::BOTH.map(Member::Family)))
     }
 }

@@ -109,6 +109,9 @@ const DELICATE: [&str; 24] = [
     "udp/11211",
 ];
 
+/// The services that telephones register with.
+const PHONES: [&str; 3] = ["sip", "sips", "iax2"];
+
 /// Whether the world should not reach a port.
 #[must_use]
 pub fn is_delicate(proto: Proto, port: u16) -> bool {
@@ -171,6 +174,23 @@ impl Services {
             },
         };
         Some(vec![what])
+    }
+
+    /// The ports that a word means, if it means ports only.
+    #[must_use]
+    pub fn ports(&self, word: &str) -> Option<Vec<PortRange>> {
+        let range = |what| match what {
+            What::Ports(range) => Some(range),
+            What::All | What::Protocol(_) | What::Ping => None,
+        };
+        self.find(word)?.into_iter().map(range).collect()
+    }
+
+    /// The ports of telephones: SIP, SIP over TLS, IAX2.
+    #[must_use]
+    pub fn phones() -> Vec<PortRange> {
+        let house = Self::default();
+        PHONES.iter().filter_map(|name| house.ports(name)).flatten().collect()
     }
 
     /// The service of the house that is these ports, if no other of one range begins with the same.

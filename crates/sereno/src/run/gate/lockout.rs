@@ -5,7 +5,7 @@ use super::approach::Ground;
 use crate::run::guard::Guard;
 use crate::words;
 use sereno_config::facts::{Asterisk, Facts};
-use sereno_core::gate::policy::Policy;
+use sereno_core::gate::policy::{Policy, Services};
 use sereno_core::gate::walk::Model;
 use sereno_core::gate::{Contents, Draft, Gate, PortRange, Ports, Proto};
 use sereno_core::time::Time;
@@ -19,9 +19,6 @@ pub(in crate::run) const LATELY: Duration = Duration::from_secs(7 * 86_400);
 /// How many of them are looked at, and how many are named.
 const LOOKED: usize = 2000;
 const NAMED: usize = 20;
-
-/// Ports of telephones (SIP, SIP over TLS, IAX2).
-const PHONES: [&str; 4] = ["udp/5060", "tcp/5060", "tcp/5061", "udp/4569"];
 
 /// Somebody who comes here.
 struct Comer {
@@ -122,7 +119,7 @@ impl Guard {
     /// Those whom jails saw succeed lately.
     fn greeted(&self, ssh: &[u16], phones: &[PortRange], now: Time, who: &mut Vec<Comer>) {
         // Asterisk's files may be elsewhere, as in a container: then its ports are those that are usual.
-        let guessed: Vec<PortRange> = PHONES.iter().filter_map(|text| text.parse().ok()).collect();
+        let guessed = Services::phones();
         for (jail, _) in self.engine.jails() {
             let Some(jail) = self.engine.jail(jail.name) else { continue };
             let policy = jail.policy();
