@@ -8,7 +8,7 @@ mod net;
 mod random;
 
 use net::Net;
-use random::{gate, now, policy, zone};
+use random::{gate, lines, now, policy, zone};
 use sereno_core::addr::Prefix;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{
@@ -33,15 +33,6 @@ fn tables(net: &Net, old: bool) -> Option<Tables> {
         return None;
     }
     Some(net.serve(|| Tables::open(old).unwrap()))
-}
-
-fn lines(lines: &[&str]) -> Policy {
-    let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-    let zones = vec![
-        zone("trusted", &["10.9.0.0/24", "fd09::/64"]),
-        zone("local", &["10.9.0.0/16", "10.8.0.0/24", "room", "wg0"]),
-    ];
-    Policy { ping: true, ..policy(&lines, zones) }
 }
 
 #[test]
@@ -171,7 +162,7 @@ fn a_policy_on_trial_ends_by_itself() {
         let visitor = "10.9.1.2";
         assert!(net.arrives(visitor, 7000));
         net.serve(|| {
-            tables.for_a_while(&gate, gate.policy_trial(), Duration::from_secs(3)).unwrap()
+            tables.for_a_while(&gate, gate.policy_trial(), Duration::from_secs(3)).unwrap();
         });
         // Who puts it in place anew takes no trial away, not for a moment.
         net.serve(|| tables.install(&gate, Contents::default(), now()).unwrap());

@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod net;
+mod text;
 
 use net::{Net, PATIENCE};
 use rustix::net::netdevice::name_to_index;
 use sereno_core::door::Hit;
 use sereno_core::gate::{
     Contents, Doorway, Draft, Ears, Gate, Hold, Opening, Pass, Proto, Scope, Stream, Through,
-    render,
 };
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
@@ -528,16 +528,7 @@ fn the_kernel_shows_the_text_that_render_writes() {
         Contents { passes: &passes, hits: &hits, streams: &streams, ..Contents::default() };
     for doorway in doorways {
         let gate = gate(doorway);
-        let moment = now();
-        let text = render(&gate, contents, moment);
-        net.nft(&["-f", "-"], &text);
-        let by_text = net.listing();
-        let mut kernel = net.serve(|| Kernel::open().unwrap());
-        assert!(kernel.exists(&gate).unwrap(), "{text}");
-        kernel.install(&gate, contents, moment).unwrap();
-        assert_eq!(net.listing(), by_text);
-        assert!(kernel.exists(&gate).unwrap());
-        assert!(!kernel.exists(&gate.without_doorway()).unwrap());
+        text::agrees(&net, &gate, contents, &gate.without_doorway());
     }
 }
 

@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod net;
+mod text;
 
 use net::Net;
 use sereno_core::gate::policy::{Policy, Rate, Zone};
 use sereno_core::gate::{
     Contents, Doorway, Draft, Excess, Flood, Gate, Opening, Pass, PortRange, Reason, Through,
-    render,
 };
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
@@ -281,15 +281,6 @@ fn the_kernel_shows_the_text_that_render_writes() {
     let passes = [known("192.0.2.7"), known("2001:db8::7")];
     let contents = Contents { passes: &passes, ..Contents::default() };
     for gate in [gate(Doorway::default(), None), gate(doorway, Some(policy))] {
-        let moment = now();
-        let text = render(&gate, contents, moment);
-        net.nft(&["-f", "-"], &text);
-        let by_text = net.listing();
-        let mut kernel = net.serve(|| Kernel::open().unwrap());
-        assert!(kernel.exists(&gate).unwrap(), "{text}");
-        kernel.install(&gate, contents, moment).unwrap();
-        assert_eq!(net.listing(), by_text);
-        assert!(kernel.exists(&gate).unwrap());
-        assert!(!kernel.exists(&gate.without_flood()).unwrap());
+        text::agrees(&net, &gate, contents, &gate.without_flood());
     }
 }

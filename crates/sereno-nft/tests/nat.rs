@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod net;
+mod text;
 
 use net::{Lodger, Net, PATIENCE};
 use sereno_core::gate::{
     Contents, Dnat, Doorway, Draft, Ears, Forward, Gate, Nat, Opening, Pass, Proto, Snat, Through,
-    render,
 };
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
@@ -345,16 +345,8 @@ fn the_kernel_shows_what_is_written_as_text() {
             ..Doorway::default()
         };
         let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
-        let (moment, contents) = (now(), Contents { passes: &passes, ..Contents::default() });
-        let text = render(&gate, contents, moment);
-        net.nft(&["-f", "-"], &text);
-        let by_text = net.listing();
-        let mut kernel = net.serve(|| Kernel::open().unwrap());
-        assert!(kernel.exists(&gate).unwrap(), "{text}");
-        let done = kernel.install(&gate, contents, moment).unwrap();
+        let contents = Contents { passes: &passes, ..Contents::default() };
+        let done = text::agrees(&net, &gate, contents, &gate.without_nat());
         assert_eq!(done.admitted + done.stray.len(), 4);
-        assert_eq!(net.listing(), by_text);
-        assert!(kernel.exists(&gate).unwrap());
-        assert!(!kernel.exists(&gate.without_nat()).unwrap());
     }
 }

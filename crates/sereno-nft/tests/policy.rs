@@ -3,11 +3,12 @@
 
 mod net;
 mod random;
+mod text;
 
 use net::Net;
-use random::{gate, now, policy, zone};
+use random::{gate, lines, now};
 use sereno_core::gate::policy::Policy;
-use sereno_core::gate::{Contents, Draft, Gate, render};
+use sereno_core::gate::{Contents, Draft, Gate};
 use sereno_nft::Kernel;
 use std::time::Duration;
 
@@ -23,15 +24,6 @@ fn the_model_and_the_kernel_agree() {
     });
 }
 
-fn lines(lines: &[&str]) -> Policy {
-    let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-    let zones = vec![
-        zone("trusted", &["10.9.0.0/24", "fd09::/64"]),
-        zone("local", &["10.9.0.0/16", "10.8.0.0/24", "room", "wg0"]),
-    ];
-    Policy { ping: true, ..policy(&lines, zones) }
-}
-
 #[test]
 fn the_kernel_shows_the_text_that_render_writes() {
     let Some(net) = Net::new() else { return };
@@ -45,15 +37,7 @@ fn the_kernel_shows_the_text_that_render_writes() {
     let trying = Some(Policy { asymmetric: true, ping: false, ..lines(&["allow ssh"]) });
     let gate = Gate::try_from(Draft { policy: Some(first), trying, ..Draft::of(Vec::new()) });
     let gate = gate.unwrap();
-    let text = render(&gate, Contents::default(), now());
-    net.nft(&["-f", "-"], &text);
-    let by_nft = net.listing();
-    let mut kernel = net.serve(|| Kernel::open().unwrap());
-    kernel.install(&gate, Contents::default(), now()).unwrap();
-    for (ours, nfts) in net.listing().lines().zip(by_nft.lines()) {
-        assert_eq!(ours, nfts);
-    }
-    assert_eq!(net.listing().lines().count(), by_nft.lines().count());
+    text::agrees(&net, &gate, Contents::default(), &gate.without_policy());
 }
 
 #[test]

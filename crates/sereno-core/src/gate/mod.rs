@@ -27,6 +27,8 @@ pub mod policy;
 mod ports;
 mod reason;
 mod render;
+#[cfg(test)]
+mod samples;
 pub mod walk;
 
 pub use contents::{Admitted, Contents, Switch};

@@ -346,9 +346,9 @@ fn span_text(span: Duration) -> String {
 mod tests {
     use super::*;
     use crate::door::Hit;
+    use crate::gate::samples::doors;
     use crate::gate::{
-        Dnat, Doorway, Draft, Ears, Forward, Hold, Nat, Opening, Pass, Proto, Scope, Stream,
-        Through,
+        Dnat, Doorway, Draft, Forward, Hold, Nat, Pass, Proto, Scope, Stream, Through,
     };
 
     #[test]
@@ -372,30 +372,7 @@ mod tests {
 
     #[test]
     fn a_gate_with_doors_reads_well() {
-        let opening = |name: &str, ports: &str, cut, free: &[&str]| Opening {
-            name: name.parse().unwrap(),
-            ports: ports.parse().unwrap(),
-            closed: name != "other",
-            cut,
-            free: free.iter().map(|prefix| prefix.parse().unwrap()).collect(),
-        };
-        let doorway = Doorway {
-            openings: vec![
-                opening("ssh", "tcp/22", false, &["10.0.0.0/8", "2001:db8::/32"]),
-                opening("sip", "tcp/5061, udp/5060-5061", true, &[]),
-                opening("other", "all", false, &[]),
-            ],
-            single: true,
-            trial: vec!["sip".parse().unwrap()],
-            ears: Some(Ears {
-                interfaces: vec!["eth0".to_owned()],
-                datagrams: vec![62201],
-                ..Ears::of(42)
-            }),
-            mark: Some(0x100),
-            nat: None,
-        };
-        let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
+        let gate = doors();
         let now = Time::from_secs(0);
         let pass = |to, addr: &str, secs| Pass {
             to,

@@ -155,6 +155,16 @@ fn line(dice: &mut Dice, zones: &[Name]) -> String {
     line
 }
 
+/// A policy of such lines, with two zones.
+pub(crate) fn lines(lines: &[&str]) -> Policy {
+    let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let zones = vec![
+        zone("trusted", &["10.9.0.0/24", "fd09::/64"]),
+        zone("local", &["10.9.0.0/16", "10.8.0.0/24", "room", "wg0"]),
+    ];
+    Policy { ping: true, ..policy(&lines, zones) }
+}
+
 pub(crate) fn policy(lines: &[String], zones: Vec<Zone>) -> Policy {
     let mut policy = Policy { zones, ..Policy::default() };
     let names: Vec<Name> = policy.names().collect();

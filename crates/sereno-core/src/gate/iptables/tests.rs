@@ -1,9 +1,8 @@
 use super::*;
 use crate::door::Hit;
 use crate::gate::policy::{Known, Policy, Rule, Services, Zone};
-use crate::gate::{
-    Block, Doorway, Draft, Ears, Hold, Nat, Opening, Pass, Proto, Scope, Stream, Through,
-};
+use crate::gate::samples::doors;
+use crate::gate::{Block, Doorway, Draft, Hold, Nat, Pass, Proto, Scope, Stream, Through};
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
@@ -42,33 +41,6 @@ fn whole() -> Gate {
     ]));
     draft.trying = Some(Policy { asymmetric: true, ping: false, ..policy(&["allow ssh"]) });
     Gate::try_from(draft).unwrap()
-}
-
-fn doors() -> Gate {
-    let opening = |name: &str, ports: &str, cut, free: &[&str]| Opening {
-        name: name.parse().unwrap(),
-        ports: ports.parse().unwrap(),
-        closed: name != "other",
-        cut,
-        free: free.iter().map(|prefix| prefix.parse().unwrap()).collect(),
-    };
-    let doorway = Doorway {
-        openings: vec![
-            opening("ssh", "tcp/22", false, &["10.0.0.0/8", "2001:db8::/32"]),
-            opening("sip", "tcp/5061, udp/5060-5061", true, &[]),
-            opening("other", "all", false, &[]),
-        ],
-        single: true,
-        trial: vec!["sip".parse().unwrap()],
-        ears: Some(Ears {
-            interfaces: vec!["eth0".to_owned()],
-            datagrams: vec![62201],
-            ..Ears::of(42)
-        }),
-        mark: Some(0x100),
-        nat: None,
-    };
-    Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap()
 }
 
 #[test]
