@@ -30,6 +30,12 @@ impl Scan {
         out: &mut Out<'b, '_>,
     ) -> Step {
         let end = line_end(block, start);
+        if let Some(missed) = self.missed.take()
+            && missed.position == self.position + start as u64
+        {
+            self.not_matched(missed.kind, missed.ours);
+            return Step::On(end + 1);
+        }
         if self.multiline && self.frame.is_none() {
             self.frame = framing(&block[start..end]);
         }
@@ -74,7 +80,7 @@ impl Scan {
 
     /// Reads a line that begins as the line before it did, though the gate was not asked: where
     /// attacks come one behind the other, asking costs more than it saves. Says where the next line
-    /// begins if it matched; otherwise nothing is known, and the gate has to be asked.
+    /// begins if it matched; otherwise the gate has to be asked whether it counts as a candidate.
     pub(super) fn alike<'b>(
         &mut self,
         block: &'b [u8],

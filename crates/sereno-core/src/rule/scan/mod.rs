@@ -17,6 +17,7 @@ pub use ear::Ear;
 pub(super) use frame::RECORD_BYTES;
 
 use super::spec::Format;
+use super::starts::Mask;
 use super::{Found, Memory, Pattern, Rule};
 use crate::line::{Dates, Headers, Record, Style, within};
 use crate::time::Time;
@@ -115,6 +116,18 @@ pub struct Scan {
     stitches: usize,
     /// Up to this byte of the block no line has a header.
     loose: usize,
+    /// The last line that was read before the gate was asked, and did not match.
+    missed: Option<Missed>,
+}
+
+/// A line that nothing matched.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    position: u64,
+    /// The patterns that begin as it does.
+    kind: Mask,
+    /// Whether it is of a program that rules care about.
+    ours: bool,
 }
 
 impl Scan {
@@ -149,6 +162,7 @@ impl Scan {
             frame: None,
             stitches: STITCHED,
             loose: 0,
+            missed: None,
         })
     }
 
@@ -302,18 +316,25 @@ impl Scan {
                 take(&self.rules, Waiting { rule: index, pattern, found, place });
             }
         }
-        if !any && !place.gated {
-            return false;
-        }
-        self.counts.hits += u64::from(any);
         // A line whose program cannot be told might be ours: a header of another form.
         let ours = cared || record.program.is_empty() && record.style != Style::Json;
-        let unknown = ours && !any && !place.stitched;
-        self.counts.unknown += u64::from(unknown);
-        if unknown || any {
-            self.streaks.note(kind, any);
+        if any {
+            self.counts.hits += 1;
+            self.streaks.note(kind, true);
+        } else if place.gated {
+            self.not_matched(kind, ours && !place.stitched);
+        } else {
+            self.missed = Some(Missed { position: place.position, kind, ours });
         }
         any
+    }
+
+    /// Counts a line that passed the gate, and that nothing matched.
+    fn not_matched(&mut self, kind: Mask, ours: bool) {
+        self.counts.unknown += u64::from(ours);
+        if ours {
+            self.streaks.note(kind, false);
+        }
     }
 }
 
