@@ -40,9 +40,14 @@ mkdir "$WORK/upper" "$WORK/scratch" "$WORK/root"
 mount -t overlay -o "lowerdir=$ROOT,upperdir=$WORK/upper,workdir=$WORK/scratch" overlay "$WORK/root"
 echo "Port $PORT" >"$WORK/root/etc/ssh/sshd_config.d/port.conf"
 rm "$WORK/root/etc/systemd/system/multi-user.target.wants/fail2ban.service" # who wants it switches it on
-exec systemd-nspawn --quiet --directory="$WORK/root" --machine="$CGROUPS" --boot --register=no --keep-unit \
+set +e
+code=133 # what it ends with when the machine wants to come up again
+while [ $code = 133 ]; do
+systemd-nspawn --quiet --directory="$WORK/root" --machine="$CGROUPS" --boot --register=no --keep-unit \
     --network-namespace-path="$NETWORK" --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
     --bind-ro="$BINARY:/usr/local/bin/sereno" --capability=CAP_NET_ADMIN
+code=$?
+done
 """
 _SWEEP = _CGROUPS + 'find "/sys/fs/cgroup/$CGROUPS" -depth -type d -exec rmdir {} +'
 
@@ -68,6 +73,12 @@ def _in_own_mounts(script, **options):
     return subprocess.run(words, stdin=subprocess.DEVNULL, **options)
 
 
+def children(process, name):
+    """The children of a process that have this name."""
+    found = subprocess.run(["pgrep", "-P", str(process), "-x", name], capture_output=True, text=True)
+    return found.stdout.strip()
+
+
 class Machine:
     """The booted system, in the lab's network. Everything is gone after close()."""
 
@@ -82,7 +93,7 @@ class Machine:
         words = ["unshare", "--mount", "--propagation", "private", "bash", "-c", _BOOT]
         self.process = subprocess.Popen(
             words, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self.listener = threading.Thread(target=self._listen)
         self.listener.start()
@@ -98,17 +109,24 @@ class Machine:
             self.said = (self.said + line)[-2000:]
 
     def _await_boot(self):
-        """Waits until systemd has started everything. It is this process' first and only child."""
+        """Waits until systemd has started everything. It is the child of this process' only child."""
 
         def stands():
             if self.process.poll() is not None:
                 raise NoMachine(f"systemd-nspawn ends: {self.said.decode(errors='replace').strip()}")
-            found = subprocess.run(["pgrep", "-P", str(self.process.pid), "-x", "systemd"], capture_output=True)
-            self.first = found.stdout.decode().strip()
+            nspawn = children(self.process.pid, "systemd-nspawn")
+            self.first = nspawn and children(nspawn, "systemd")
             return self.first and self.run("systemctl is-active ssh.service", check=False).strip() == "active"
 
         if not await_true(stands, 30):
             raise AssertionError(f"the machine does not come up: {self.said.decode(errors='replace')}")
+
+    def again(self, before):
+        """Waits until it has come up again, with another process 1."""
+        gone = lambda: not os.path.exists(f"/proc/{before}")
+        if not await_true(gone, 30):
+            raise AssertionError("the machine does not go down")
+        self._await_boot()
 
     def words(self, script, user="root"):
         """The words of a command that runs a shell script inside, as a login of this user."""
@@ -139,7 +157,7 @@ class Machine:
         if self.first:
             os.kill(int(self.first), signal.SIGKILL)  # all others in there end with process 1
         else:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.net.close()
         self.listener.join()
@@ -251,6 +269,57 @@ class Bans(Guarded):
         self.assertIn(f"tcp/{port}", self.jail()["ports"].split(", "))
         join(self.machine.wrong_passwords(source, MAXRETRY, port))
         self.check_shut_out(source, port)
+
+
+class Boots(Guarded):
+    """The service of the guide, and what holds when the machine comes up again."""
+
+    UNITS = "/etc/systemd/system"
+    POLICY = f"""[gate]
+trusted = ["203.0.113.0/26"]
+rules = ["allow tcp/{PORT} from trusted"]
+"""
+    # It brings the network up, and looks what is there by then.
+    WITNESS = """[Unit]
+DefaultDependencies=no
+After=network-pre.target
+Before=network.target
+Wants=network.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'nft list table inet sereno >/witnessed'
+[Install]
+WantedBy=multi-user.target
+"""
+
+    def put(self, path, text):
+        words = self.machine.words(f"mkdir -p $(dirname {path}) && cat >{path}")
+        subprocess.run(words, input=text.encode(), check=True, timeout=30)
+
+    def reboot(self):
+        # Its network is the lab's, and outlives it; a kernel's does not.
+        self.machine.run("systemctl stop sereno; nft flush ruleset")
+        before, self.machine.first = self.machine.first, None
+        subprocess.run(["kill", "-s", "SIGRTMIN+5", before], check=True)  # systemd(1): reboot.target
+        self.machine.again(before)
+
+    def test_the_gate_stands_before_the_network(self):
+        inside, outside = "203.0.113.50", "203.0.113.200"
+        with open(os.path.join(os.path.dirname(__file__), "../../dist/sereno.service"), encoding="utf-8") as unit:
+            self.put(f"{self.UNITS}/sereno.service", unit.read())
+        self.put(f"{self.UNITS}/witness.service", self.WITNESS)
+        self.put("/etc/sereno/sereno.toml", self.POLICY)
+        self.machine.run("systemctl daemon-reload; systemctl enable --now sereno; systemctl enable witness")
+        self.addCleanup(self.machine.run, "systemctl disable --now sereno; rm -r /etc/sereno /var/lib/sereno")
+        self.machine.run("sereno gate apply; sereno gate confirm; sereno ban 203.0.113.51 --for 1h")
+        # The files say something else by then, which nobody tried.
+        self.put("/etc/sereno/sereno.toml", self.POLICY.replace("203.0.113.0/26", "203.0.113.0/24"))
+        self.reboot()
+        seen = self.machine.run("cat /witnessed")
+        self.assertIn("203.0.113.0/26", seen.replace("203.0.113.0-203.0.113.63", "203.0.113.0/26"))
+        self.assertIn("203.0.113.51", seen)
+        self.assertTrue(self.machine.hears(inside))
+        self.assertFalse(self.machine.hears("203.0.113.51") or self.machine.hears(outside))
 
 
 class Observers(Guarded):
