@@ -1,6 +1,8 @@
 //! `[gate]`: who may reach what on this machine. Of several files, later ones have the last word on
 //! each option.
 
+use crate::doubts;
+use crate::machine::Machine;
 use crate::near;
 use crate::problem::{Notes, Wrong};
 use crate::quoted::Said;
@@ -10,6 +12,7 @@ use jiff::tz::TimeZone;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
 use sereno_core::gate::{Name, Ports};
+use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 /// The options of `[gate]`, each with a right value.
@@ -31,10 +34,17 @@ struct Draft {
     rules: Vec<(usize, Said)>,
     ping: bool,
     asymmetric: bool,
+    /// The interfaces in zones, and where they stand.
+    interfaces: Vec<(usize, Range<usize>, String)>,
 }
 
 /// Reads `[gate]` of all files. Dates of rules are at home in `zone`.
-pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) -> Option<Policy> {
+pub(crate) fn gate(
+    files: &[Written<'_>],
+    zone: &TimeZone,
+    machine: Machine<'_>,
+    notes: &mut Notes,
+) -> Option<Policy> {
     let before = notes.errors();
     let mut draft = Draft { ping: true, ..Draft::default() };
     let mut place = None;
@@ -54,9 +64,13 @@ pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) ->
     };
     let names: Vec<Name> = policy.names().collect();
     let known = Known { services: &draft.services, zones: &names, zone };
-    for (doc, said) in &draft.rules {
+    let mut good = Vec::new();
+    for written @ (doc, said) in &draft.rules {
         match Rule::parse(&said.text, known) {
-            Ok(rule) => policy.rules.push(rule),
+            Ok(rule) => {
+                policy.rules.push(rule);
+                good.push(written);
+            }
             Err(wrong) => {
                 let place = said.within(wrong.at, wrong.width);
                 notes.error(*doc, Wrong::new(place, wrong.message).remedy(wrong.remedy));
@@ -65,6 +79,12 @@ pub(crate) fn gate(files: &[Written<'_>], zone: &TimeZone, notes: &mut Notes) ->
     }
     if let Err(why) = policy.check() {
         notes.error(doc, Wrong::new(header.clone(), why).remedy("look at [gate] and its zones"));
+    }
+    doubts::rules(&policy, &good, machine, notes);
+    for (doc, span, name) in draft.interfaces {
+        if let Some(wrong) = doubts::interface(&name, machine) {
+            notes.warn(doc, Wrong { span, ..wrong });
+        }
     }
     (notes.errors() == before).then_some(policy)
 }
@@ -97,7 +117,7 @@ fn take(draft: &mut Draft, file: &Written<'_>, name: &str, value: &Value<'_>) ->
             for (key, value) in entries(value)? {
                 let id = key.get_ref().parse();
                 let id = id.or_else(|why: String| Wrong::new(key.span(), why).alone())?;
-                put(&mut draft.zones, zone(id, value)?);
+                put(draft, file.doc, zone(id, value)?);
             }
         }
         "services" => {
@@ -121,15 +141,17 @@ fn take(draft: &mut Draft, file: &Written<'_>, name: &str, value: &Value<'_>) ->
         known => {
             let id = known.parse();
             let id = id.or_else(|why: String| Wrong::new(value.span(), why).alone())?;
-            put(&mut draft.zones, zone(id, value)?);
+            put(draft, file.doc, zone(id, value)?);
         }
     }
     Ok(())
 }
 
-fn put(zones: &mut Vec<Zone>, zone: Zone) {
-    zones.retain(|known| known.name != zone.name);
-    zones.push(zone);
+fn put(draft: &mut Draft, doc: usize, (zone, places): (Zone, Vec<Range<usize>>)) {
+    draft.zones.retain(|known| known.name != zone.name);
+    let interfaces = zone.interfaces.iter().cloned().zip(places);
+    draft.interfaces.extend(interfaces.map(|(name, place)| (doc, place, name)));
+    draft.zones.push(zone);
 }
 
 /// The keys of a table within a section, and their values.
@@ -147,8 +169,8 @@ fn is_address(text: &str) -> bool {
     text.contains(['/', ':']) || text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
-/// Networks, and interfaces by name.
-fn zone(name: Name, value: &Value<'_>) -> Read<Zone> {
+/// Networks, and interfaces by name; where each interface stands.
+fn zone(name: Name, value: &Value<'_>) -> Read<(Zone, Vec<Range<usize>>)> {
     let members = value::each(value, |one| {
         let text = value::text(one)?;
         let network: Result<Prefix, _> = text.parse();
@@ -158,16 +180,19 @@ fn zone(name: Name, value: &Value<'_>) -> Read<Zone> {
                 let message = format!("{} is no network", crate::amount::quote(text));
                 Wrong::new(one.span(), message).alone()
             }
-            Err(_) => Ok(Err(text.to_owned())),
+            Err(_) => Ok(Err((text.to_owned(), one.span()))),
         }
     })?;
-    let (mut networks, mut interfaces) = (Vec::new(), Vec::new());
+    let (mut networks, mut interfaces, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for member in members {
         match member {
             Ok(prefix) => networks.push(prefix),
-            Err(interface) => interfaces.push(interface),
+            Err((interface, place)) => {
+                interfaces.push(interface);
+                places.push(place);
+            }
         }
     }
     let open = name.as_str() == TRUSTED;
-    Ok(Zone { name, networks, interfaces, open })
+    Ok((Zone { name, networks, interfaces, open }, places))
 }

@@ -7,6 +7,7 @@
 
 mod amount;
 mod door;
+mod doubts;
 pub mod facts;
 mod filter_file;
 mod flood;
@@ -29,7 +30,7 @@ mod suggest;
 mod value;
 mod written;
 
-pub use machine::Machine;
+pub use machine::{Machine, Net};
 pub use policy::{
     Backend, DoorConf, FilterRule, FloodConf, JailConf, ListConf, Origin, Policy, Settings,
     SourceConf, Way,
@@ -107,9 +108,9 @@ fn all(config: &[Document], rules: &[Document], whose: Prove, machine: Machine<'
     let found = rules::rules(rules, config.len(), whose, &mut dates, &mut notes);
     let jails = jail::jails(&files, &found, &mut notes);
     let doors = door::doors(&files, &mut notes);
-    let gate = gate::gate(&files, &dates.zone, &mut notes);
+    let gate = gate::gate(&files, &dates.zone, machine, &mut notes);
     let flood = flood::flood(&files, &mut notes);
-    let lists = list::lists(&files, &mut notes);
+    let lists = list::lists(&files, machine, &mut notes);
     let (rules, rule_texts) = found.good.into_iter().map(|good| (good.rule, good.texts)).unzip();
     let filter_rules = found.filters;
     let filters = jails.iter().filter_map(|jail| {

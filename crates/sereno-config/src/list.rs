@@ -1,6 +1,7 @@
 //! Lists of addresses: `[list.NAME]` of all files. Of a name that stands in several files, later ones
 //! have the last word on each option.
 
+use crate::machine::Machine;
 use crate::near;
 use crate::policy::{ListConf, Origin};
 use crate::problem::{Notes, Wrong};
@@ -56,7 +57,11 @@ struct Draft {
 }
 
 /// Reads the lists of all files.
-pub(crate) fn lists(files: &[Written<'_>], notes: &mut Notes) -> Vec<ListConf> {
+pub(crate) fn lists(
+    files: &[Written<'_>],
+    machine: Machine<'_>,
+    notes: &mut Notes,
+) -> Vec<ListConf> {
     let mut drafts: Vec<Draft> = Vec::new();
     for file in files {
         for (key, value) in file.section("list", notes).into_iter().flatten() {
@@ -68,7 +73,7 @@ pub(crate) fn lists(files: &[Written<'_>], notes: &mut Notes) -> Vec<ListConf> {
                 drafts.len() - 1
             });
             let before = notes.errors();
-            options(&mut drafts[at], file, value, notes);
+            options(&mut drafts[at], file, value, machine, notes);
             drafts[at].wrong |= notes.errors() != before || file.broken(value.span().start);
         }
     }
@@ -130,7 +135,13 @@ fn finish(draft: Draft, notes: &mut Notes) -> Option<ListConf> {
     None
 }
 
-fn options(draft: &mut Draft, file: &Written<'_>, value: &Value<'_>, notes: &mut Notes) {
+fn options(
+    draft: &mut Draft,
+    file: &Written<'_>,
+    value: &Value<'_>,
+    machine: Machine<'_>,
+    notes: &mut Notes,
+) {
     let DeValue::Table(table) = value.get_ref() else { return };
     for (key, value) in table {
         let name: &str = key.get_ref();
@@ -152,15 +163,33 @@ fn options(draft: &mut Draft, file: &Written<'_>, value: &Value<'_>, notes: &mut
             }
             notes.error(file.doc, wrong);
         }
-        let open =
-            |origin: &&Origin| matches!(origin, Origin::Url(url) if url.starts_with("http:"));
-        if name == "from"
-            && let Some(Origin::Url(url)) = draft.conf.from.iter().find(open)
-        {
-            let what = format!("whoever is on the way can put addresses into this list: {url}");
-            let remedy = "fetch it by https:// if it is published so";
-            notes.warn(file.doc, Wrong::new(value.span(), what).remedy(remedy));
+        if name == "from" {
+            doubts(&draft.conf, file.doc, value.span(), machine, notes);
         }
+    }
+}
+
+/// What may be right, and is hardly meant.
+fn doubts(
+    conf: &ListConf,
+    doc: usize,
+    span: Range<usize>,
+    machine: Machine<'_>,
+    notes: &mut Notes,
+) {
+    for origin in &conf.from {
+        let (what, remedy) = match origin {
+            Origin::Url(url) if url.starts_with("http:") => (
+                format!("whoever is on the way can put addresses into this list: {url}"),
+                "fetch it by https:// if it is published so",
+            ),
+            Origin::File(path) if !(machine.has_file)(path) => (
+                format!("there is no file {}", path.display()),
+                "the list is empty until there is one",
+            ),
+            _ => continue,
+        };
+        notes.warn(doc, Wrong::new(span.clone(), what).remedy(remedy));
     }
 }
 

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 use sereno_core::filter::date::{Detector, Zone};
 use sereno_core::time::Time;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What has to be known of the machine that files are read for.
@@ -17,16 +19,34 @@ pub struct Machine<'m> {
     pub zones: &'m dyn Fn(&str) -> Option<TimeZone>,
     /// The time: which years are near enough for a date.
     pub now: Time,
+    /// Where it is in the network, if that is known.
+    pub net: Option<&'m Net>,
+    /// Whether it has a file of this name.
+    pub has_file: &'m dyn Fn(&Path) -> bool,
+}
+
+/// A machine's place in the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Net {
+    /// The names of its interfaces.
+    pub interfaces: Vec<String>,
+    /// Its addresses.
+    pub addrs: Vec<IpAddr>,
 }
 
 /// 2096-01-01T00:00:00Z, in microseconds.
 const LATE: i64 = 3_976_214_400_000_000;
 
 impl Machine<'static> {
-    /// One of which nothing is known: it knows all zones, and all are UTC. Dates of this whole
+    /// One of which nothing is known: it knows all zones, and all are UTC; it has all files. Dates of this whole
     /// century are dates there.
-    pub(crate) const ANY: Self =
-        Self { zone: &TimeZone::UTC, zones: &|_| Some(TimeZone::UTC), now: Time(LATE) };
+    pub(crate) const ANY: Self = Self {
+        zone: &TimeZone::UTC,
+        zones: &|_| Some(TimeZone::UTC),
+        now: Time(LATE),
+        net: None,
+        has_file: &|_| true,
+    };
 }
 
 /// What finds the dates of rules; those that look for the same share it, and so the work.

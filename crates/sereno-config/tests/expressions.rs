@@ -6,6 +6,7 @@ use sereno_config::{Document, Machine, Outcome, read, read_where, shipped_rules,
 use sereno_core::filter::{Scan, Who};
 use sereno_core::gate::Block;
 use sereno_core::time::Time;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ fn what_is_wrong_is_said_at_its_place() {
         ("failregex = '<HOST>'\n[[pattern]]\nid = 'x'\n", "has no pattern"),
     ] {
         let zone = jiff::tz::TimeZone::UTC;
-        let machine = Machine { zone: &zone, zones: &|_| None, now: Time(0) };
+        let has_file = &|_: &Path| true;
+        let machine = Machine { zone: &zone, zones: &|_| None, now: Time(0), net: None, has_file };
         let outcome = read_where(&[], &[rule(body)], machine);
         assert!(said(&outcome).iter().any(|s| s.contains(what)), "{body}: {:?}", said(&outcome));
         assert!(outcome.policy.filter_rules.is_empty(), "{body}");

@@ -2,10 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use sereno_config::facts::{Facts, Listener};
-use sereno_config::{Backend, Document, Lang, Outcome, Severity, read, suggest_gate};
+use sereno_config::{
+    Backend, Document, Lang, Machine, Net, Outcome, Severity, read, read_where, suggest_gate,
+};
 use sereno_core::gate::policy::{Deed, What, Who};
 use sereno_core::gate::{PortRange, Proto};
+use sereno_core::time::Time;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 fn outcome(texts: &[&str]) -> Outcome {
     let document =
@@ -163,4 +167,48 @@ fn what_is_suggested_reads_back() {
     assert_eq!(lines(&["198.51.100.0/24"], Lang::Spanish), world);
     let local = [&["allow tcp/22", "allow tcp/443", "allow tcp/5038 from local"], &media[..]];
     assert_eq!(lines(&["192.168.1.0/24", "198.51.100.0/24"], Lang::English), local.concat());
+}
+
+#[test]
+fn what_is_hardly_meant_is_doubted_and_holds() {
+    let zone = jiff::tz::TimeZone::UTC;
+    let net = Net {
+        interfaces: vec!["lo".to_owned(), "eth0".to_owned()],
+        addrs: vec![Ipv4Addr::new(192, 0, 2, 1).into()],
+    };
+    let machine = |net| Machine {
+        zone: &zone,
+        zones: &|_| None,
+        now: Time::from_secs(1_795_000_000),
+        net,
+        has_file: &|path: &Path| path.ends_with("there.txt"),
+    };
+    let text = "[gate]\nlocal = [\"192.0.2.0/24\", \"eth1\"]\nrules = [\n  \"allow ssh from local\",\n  \
+         \"drop ssh from 203.0.113.0/24\",\n  \"drop tcp/22 from 203.0.113.7\",\n  \
+         \"allow sip until 2026-01-01\",\n  \"allow http on eth2\",\n  \"allow https to 198.51.100.1\",\n  \
+         \"allow https to 192.0.2.0/24\",\n  \"drop all from world\",\n  \"allow smtp from world\",\n]\n\
+         [list.bad]\nfrom = [\"/etc/gone.txt\", \"/etc/there.txt\"]\n";
+    let document = Document { name: "sereno.toml".to_owned(), text: text.to_owned() };
+    let told = |net| {
+        let outcome = read_where(std::slice::from_ref(&document), &[], machine(net));
+        assert_eq!(outcome.policy.gate.unwrap().rules.len(), 9, "{:?}", outcome.problems);
+        assert!(outcome.problems.iter().all(|p| p.severity == Severity::Warning));
+        let line = |p: &sereno_config::Problem| format!("{}:{} {}", p.line, p.column, p.message);
+        outcome.problems.iter().map(line).collect::<Vec<_>>()
+    };
+    let whatever = [
+        "6:3 this rule never decides: \"drop ssh from 203.0.113.0/24\" above it does, about all of it",
+        "7:3 this rule has ended, and has no effect",
+        "12:3 this rule never decides: \"drop all from world\" above it does, about all of it",
+        "15:8 there is no file /etc/gone.txt",
+    ];
+    assert_eq!(told(None), whatever);
+    let mut here = whatever.to_vec();
+    here.push("2:26 this machine has no interface eth1 now");
+    here.push("8:3 this machine has no interface eth2 now");
+    here.push("9:3 198.51.100.1 is no address of this machine now");
+    let mut found = told(Some(&net));
+    here.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, here);
 }

@@ -73,7 +73,11 @@ pub fn load(args: &ConfigArgs) -> io::Result<Loaded> {
 pub fn read(config: &[Document], rules: &[Document]) -> Outcome {
     let zone = TimeZone::system();
     let zones = |name: &str| TimeZone::get(name).ok();
-    let machine = Machine { zone: &zone, zones: &zones, now: crate::run::clock() };
+    let net = crate::discover::net();
+    let has_file = |path: &Path| path.exists();
+    let now = crate::run::clock();
+    let machine =
+        Machine { zone: &zone, zones: &zones, now, net: net.as_ref(), has_file: &has_file };
     sereno_config::read_where(config, rules, machine)
 }
 

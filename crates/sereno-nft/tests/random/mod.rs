@@ -6,7 +6,7 @@ use crate::net::{self, Net};
 use jiff::tz::TimeZone;
 use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
 use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
-use sereno_core::gate::walk::{Seen, State, Toward, walk};
+use sereno_core::gate::walk::{Seen, State, Toward, Walk, walk};
 use sereno_core::gate::{Contents, Draft, Gate, Hold, Name, Scope, render};
 use sereno_core::time::Time;
 use std::collections::BTreeSet;
@@ -188,6 +188,15 @@ fn random(dice: &mut Dice) -> Policy {
 pub(crate) fn gate(policy: Policy) -> Gate {
     let scopes = vec![Scope::new("all", "all").unwrap(), Scope::new("sip", "udp/5060").unwrap()];
     Gate::try_from(Draft { policy: Some(policy), ..Draft::of(scopes) }).unwrap()
+}
+
+/// That no rule decided of which it is said that it never does.
+fn not_shadowed(gate: &Gate, walk: &Walk) {
+    let counters = walk.steps.iter().filter_map(|step| step.counter.as_deref());
+    let numbers = counters.filter_map(|name| name.strip_prefix("rule_")?.parse::<usize>().ok());
+    for number in numbers {
+        assert_eq!(gate.policy().unwrap().shadow(number - 1), None, "{walk:?}");
+    }
 }
 
 /// A packet to be sent, and what is known of it.
@@ -380,6 +389,7 @@ pub(crate) fn agree(policies: u32, mut install: impl FnMut(&Net, &Gate, Contents
         for (id, seen) in &expected {
             let walk = walk(&gate, contents, seen);
             let passes = walk.stopped.is_none();
+            not_shadowed(&gate, &walk);
             assert_eq!(
                 came.contains(id),
                 passes,

@@ -46,6 +46,14 @@ pub fn gather(root: &Path) -> Facts {
     }
 }
 
+/// The interfaces and addresses of this machine at this moment; `None` where they cannot be seen.
+#[must_use]
+pub fn net() -> Option<sereno_config::Net> {
+    let root = Path::new("/");
+    let interfaces = net::interfaces(&text(root, "proc/net/dev")?);
+    Some(sereno_config::Net { interfaces, addrs: net::gather(root).own })
+}
+
 /// The addresses of this machine at this moment.
 #[must_use]
 pub fn own() -> Vec<IpAddr> {

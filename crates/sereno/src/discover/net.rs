@@ -33,6 +33,12 @@ pub(super) fn gather(root: &Path) -> Net {
     }
 }
 
+/// `dev`: lines `NAME: counters` behind two of headings.
+pub(super) fn interfaces(text: &str) -> Vec<String> {
+    let names = text.lines().skip(2).filter_map(|line| line.rsplit_once(':'));
+    names.map(|(name, _)| name.trim().to_owned()).collect()
+}
+
 /// `fib_trie`: a leaf `|-- ADDRESS` with a line `/32 host LOCAL` below it is an own address.
 fn own4(text: &str) -> Vec<IpAddr> {
     let mut own = Vec::new();

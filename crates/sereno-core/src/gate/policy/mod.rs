@@ -7,6 +7,7 @@
 
 mod line;
 mod service;
+mod shadow;
 #[cfg(test)]
 mod tests;
 mod write;
