@@ -94,6 +94,7 @@ class Lists(house.HouseCase):
         said = porter.ask("gate", "explain", "tcp", "203.0.113.9", "22")
         self.assertEqual((said.returncode, "in the list bad" in said.stdout), (1, True), said.stdout)
         self.assertEqual(porter.ask("gate", "explain", "tcp", "203.0.113.201", "22").returncode, 0)
+        self.assertIn("in these lists: bad", porter.order("why", "203.0.113.200"))
         self.assertIn("203.0.113.201 is in web", porter.order("lists", "find", "203.0.113.201"))
         self.assertEqual(porter.ask("lists", "find", "203.0.113.7").returncode, 1)
         # A file that changes, one that is no list any more, one that is gone.

@@ -80,6 +80,7 @@ class Policies(house.HouseCase):
             begun = time.monotonic()
             self.assertIn("+ allow https", self.gate(porter, "apply", "--force", "--for", f"{TRIAL}s"))
             self.assert_new()
+            self.assertIn("on trial until", porter.ask("status").stdout)
             self.assertTrue(house.echoes(at_work), "what is under way goes on")
             self.assertLess(time.monotonic() - begun, TRIAL, "the test was too slow to see it")
             time.sleep(max(0.0, begun + TRIAL + SOON - time.monotonic()))

@@ -139,6 +139,9 @@ pub enum Reply {
         /// Why nobody is kept out, when nobody is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         observing: Option<String>,
+        /// What else is known of the address.
+        #[serde(default)]
+        standing: Standing,
     },
     /// To [`GateAsk::Show`].
     Gate(Box<PolicyStatus>),
@@ -251,6 +254,25 @@ pub struct Status {
     pub alarms: Vec<String>,
     /// Resident memory in bytes.
     pub memory: u64,
+}
+
+/// What is known of an address that is no event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Why it is never banned, if it is a friend.
+    pub friend: Option<String>,
+    /// When somebody last logged in well from there.
+    pub known: Option<Time>,
+    /// The lists it is in.
+    pub lists: Vec<Name>,
+}
+
+impl Standing {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a jail is.
@@ -400,6 +422,12 @@ pub struct GateStatus {
     pub dropped: Vec<(Name, u64)>,
     /// How often somebody else removed it and it was put back.
     pub mended: u64,
+    /// Rules of the policy in force; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<u64>,
+    /// When the policy on trial ends; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Time>,
 }
 
 #[cfg(test)]

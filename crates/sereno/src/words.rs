@@ -215,6 +215,10 @@ words! {
     out_now(who, jail, until) = "{who} is out by jail {jail}, {until}"
         | "{who} está fuera por la jaula {jail}, {until}";
     not_out(who) = "{who} is not banned" | "{who} no está vetado";
+    stands_as_friend(why) = "a friend, never banned: {why}" | "es amigo, nunca se le veta: {why}";
+    stands_as_known(at) = "somebody last logged in well from there at {at}"
+        | "alguien accedió bien desde ahí por última vez el {at}";
+    in_lists(names) = "in these lists: {names}" | "está en estas listas: {names}";
     guarding(version, pid, since) = "Sereno {version}, process {pid}, guarding since {since}"
         | "Sereno {version}, proceso {pid}, vigila desde {since}";
     observing(why) = "OBSERVING ONLY, nobody is banned: {why}"
@@ -223,6 +227,9 @@ words! {
         | "cortafuegos: tabla {table}, {bans} en vigor, {pending} pendientes, parados: {dropped}";
     gate_mended(times) = "gate: put back {times} after somebody else changed it"
         | "cortafuegos: repuesto {times} después de que otro la cambiara";
+    gate_policy(rules) = "gate: a policy of {rules} is in force" | "cortafuegos: en vigor una política de {rules}";
+    gate_has_trial(end) = "gate: another policy is on trial until {end}; sereno gate confirm keeps it"
+        | "cortafuegos: otra política está a prueba hasta {end}; sereno gate confirm la conserva";
     memory_used(bytes) = "memory: {bytes}" | "memoria: {bytes}";
     jail_line(name, rule, retry, find, ban, ports) = "jail {name}: rule {rule}, {retry} in {find}, out {ban}, {ports}"
         | "jaula {name}: regla {rule}, {retry} en {find}, fuera {ban}, {ports}";

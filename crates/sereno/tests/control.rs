@@ -53,6 +53,21 @@ fn bans_by_hand_and_by_lines() {
 }
 
 #[test]
+fn why_says_who_somebody_is_too() {
+    let guard = Guard::start(CONFIG);
+    let at = program::now();
+    guard.log(&wrong_password(at, 1, "203.0.113.7").replace("Failed", "Accepted"));
+    guard.until(|g| g.json(&["why", "203.0.113.7", "--json"])["known"].is_string());
+    let said = |addr: &str| String::from_utf8(guard.ask(&["why", addr]).stdout).unwrap();
+    assert!(said("203.0.113.7").contains("last logged in well from there at 20"));
+    assert!(said("10.20.30.9").contains("a friend, never banned: ignoreip"));
+    assert!(said("203.0.113.8").contains("Nothing is known of 203.0.113.8."));
+    let friend = guard.json(&["why", "10.20.30.9", "--json"]);
+    assert_eq!((friend["friend"].as_str(), &friend["known"]), (Some("ignoreip"), &Value::Null));
+    assert_eq!(friend["lists"], Value::Array(Vec::new()));
+}
+
+#[test]
 fn what_is_only_observed_says_so() {
     let guard = Guard::start(CONFIG);
     let said = |words: &[&str]| String::from_utf8(guard.ask(words).stdout).unwrap();

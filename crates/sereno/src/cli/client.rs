@@ -14,7 +14,7 @@ use sereno_core::jail::Because;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
 use sereno_store::StoreError;
-use sereno_wire::control::{Ask, Moment, Reply};
+use sereno_wire::control::{Ask, Moment, Reply, Standing};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,8 +35,8 @@ pub(super) fn json_status(out: &mut impl Write, status: &impl Serialize) -> Resu
 }
 
 fn readable(value: &mut Value) {
-    const TIMES: [&str; 6] =
-        ["since", "until", "last_failure", "last_line", "last_match", "quiet_since"];
+    const TIMES: [&str; 7] =
+        ["since", "until", "last_failure", "last_line", "last_match", "quiet_since", "trial"];
     match value {
         Value::Array(all) => all.iter_mut().for_each(readable),
         Value::Object(fields) => {
@@ -238,11 +238,14 @@ pub fn why(
     args: &WhyArgs,
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
-    let of_ledger = |timeline| (Vec::new(), timeline, None);
-    let (bans, timeline, observing) = match (&args.state, Talk::begin(socket, args.json)) {
+    let of_ledger = |timeline| (Vec::new(), timeline, None, Standing::default());
+    let (bans, timeline, observing, standing) = match (&args.state, Talk::begin(socket, args.json))
+    {
         (Some(state), _) => of_ledger(written(state, args.addr).map_err(|e| said(&e))?),
         (None, Ok(mut talk)) => match talk.ask(Ask::Why { prefix: args.addr })? {
-            Reply::Why { bans, timeline, observing } => (bans, timeline, observing),
+            Reply::Why { bans, timeline, observing, standing } => {
+                (bans, timeline, observing, standing)
+            }
             _ => return Err(unexpected()),
         },
         (None, Err(nobody)) if socket.is_some() => return Err(nobody),
@@ -252,12 +255,14 @@ pub fn why(
     if args.json.json {
         let bans: Vec<Row> = bans.iter().map(|ban| Row::of(ban, observing)).collect();
         let timeline: Vec<Happened<'_>> = timeline.iter().map(Happened::of).collect();
-        let told =
-            serde_json::json!({ "bans": bans, "timeline": timeline, "observing": observing });
+        let told = serde_json::json!({
+            "bans": bans, "timeline": timeline, "observing": observing,
+            "friend": standing.friend, "known": standing.known.map(|at| at.to_string()), "lists": standing.lists,
+        });
         json(out, &told)?;
     } else {
         let observing = observing.map(String::as_str);
-        show::why(args.addr, &bans, &timeline, observing, out).map_err(Failure::io)?;
+        show::why(args.addr, &bans, &timeline, (observing, &standing), out).map_err(Failure::io)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::ledger::Ban;
 use sereno_core::time::Time;
-use sereno_wire::control::{JailStatus, Moment, Status};
+use sereno_wire::control::{JailStatus, Moment, Standing, Status};
 use std::io::{self, Write, stdout};
 use std::time::Duration;
 
@@ -49,6 +49,12 @@ pub fn status(status: &Status, out: &mut impl Write) -> io::Result<()> {
             "{}",
             paint.style(paint::ODD, &words::gate_mended(words::times(gate.mended)))
         )?;
+    }
+    if let Some(rules) = gate.rules {
+        writeln!(out, "{}", words::gate_policy(words::rules(rules)))?;
+    }
+    if let Some(end) = gate.trial {
+        writeln!(out, "{}", paint.style(paint::ODD, &words::gate_has_trial(shown(end))))?;
     }
     writeln!(out, "{}", words::memory_used(bytes(status.memory)))?;
     for one in &status.jails {
@@ -171,12 +177,12 @@ pub fn why(
     who: Prefix,
     bans: &[Ban],
     timeline: &[Moment],
-    observing: Option<&str>,
+    (observing, standing): (Option<&str>, &Standing),
     out: &mut impl Write,
 ) -> io::Result<()> {
     let paint = paint();
     only_observed(observing, out)?;
-    if bans.is_empty() && timeline.is_empty() {
+    if bans.is_empty() && timeline.is_empty() && standing.is_empty() {
         return writeln!(out, "{}", words::nothing_known(who));
     }
     for ban in bans {
@@ -185,6 +191,15 @@ pub fn why(
     }
     if bans.is_empty() {
         writeln!(out, "{}", words::not_out(who))?;
+    }
+    let friend = standing.friend.as_deref().map(|why| words::stands_as_friend(safe(why)));
+    let known = standing.known.map(|at| words::stands_as_known(shown(at)));
+    let lists = (!standing.lists.is_empty()).then(|| {
+        let names: Vec<String> = standing.lists.iter().map(ToString::to_string).collect();
+        words::in_lists(names.join(", "))
+    });
+    for line in [friend, known, lists].into_iter().flatten() {
+        writeln!(out, "{line}")?;
     }
     timeline.iter().try_for_each(|one| moment(one, out))
 }

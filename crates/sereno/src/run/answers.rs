@@ -10,7 +10,7 @@ use sereno_core::gate::{Name, Scope};
 use sereno_core::rule::session::Line;
 use sereno_core::time::Time;
 use sereno_store::Event;
-use sereno_wire::control::{Ask, Moment, Reply};
+use sereno_wire::control::{Ask, Moment, Reply, Standing};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -194,7 +194,22 @@ impl Shell {
             timeline.extend(track.evidence().map(|line| (line.0, moment(&line))));
         }
         let timeline = in_order(timeline);
-        Reply::Why { bans, timeline, observing: self.guard.hands.observing() }
+        let (observing, standing) = (self.guard.hands.observing(), self.standing(prefix));
+        Reply::Why { bans, timeline, observing, standing }
+    }
+
+    /// Who somebody is, whatever he did.
+    fn standing(&self, who: Prefix) -> Standing {
+        let engine = &self.guard.engine;
+        let friends = engine.friends().list().iter();
+        let friend =
+            friends.filter(|friend| friend.prefix.overlaps(who)).map(|f| f.why.clone()).next();
+        let jails = engine.jails().filter_map(|(policy, _)| engine.jail(policy.name));
+        let known = jails.flat_map(|jail| jail.greetings());
+        let known = known.filter(|(addr, _)| who.contains(*addr)).map(|(_, at)| at);
+        let lists = self.guard.list_status(Some(who.addr())).into_iter();
+        let lists = lists.filter(|list| list.holds == Some(true)).map(|list| list.name);
+        Standing { friend, known: known.max(), lists: lists.collect() }
     }
 }
 

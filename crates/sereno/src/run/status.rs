@@ -118,6 +118,8 @@ fn chain(guard: &mut Guard, now: Time) -> Status {
         pending: guard.engine.pending() as u64,
         dropped: guard.hands.dropped(),
         mended: guard.mended,
+        rules: guard.warden.rules(),
+        trial: guard.warden.trial_ends(),
     };
     Status {
         doors: super::doors::status(guard),

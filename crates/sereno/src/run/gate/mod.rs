@@ -61,6 +61,16 @@ impl Warden {
         self.past.last().and_then(|past| past.policy.as_ref())
     }
 
+    /// How many rules the policy in force has.
+    pub(super) fn rules(&self) -> Option<u64> {
+        self.accepted().map(|policy| policy.rules.len() as u64)
+    }
+
+    /// When the one on trial ends.
+    pub(super) fn trial_ends(&self) -> Option<Time> {
+        self.trial.as_ref().map(|trying| trying.until)
+    }
+
     fn accept(&mut self, policy: Option<Policy>, since: Time) {
         let number = self.past.last().map_or(1, |past| past.number + 1);
         self.past.push(Past { number, since, policy });

@@ -317,7 +317,7 @@ impl Guard {
         }
     }
 
-    fn list_status(&self, addr: Option<IpAddr>) -> Vec<ListStatus> {
+    pub(super) fn list_status(&self, addr: Option<IpAddr>) -> Vec<ListStatus> {
         let status = |conf: &ListConf| {
             let known = self.lists.known.get(&conf.name);
             let info = known.map(|(_, info)| info.clone()).unwrap_or_default();
