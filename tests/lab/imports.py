@@ -249,14 +249,14 @@ class Imports(house.HouseCase):
     def test_csf(self):
         """By what its readme says: the program is in no archive."""
         conf = 'TESTING = "0"\nTCP_IN = "22,80,443,9000:9090"\nTCP6_IN = "22,443"\nUDP_IN = "5060,10000:20000"\nUDP6_IN = ""\nIPV6 = "1"\nICMP_IN = "1"\n'
-        conf += 'CONNLIMIT = "22;5,80;20"\nPORTFLOOD = "443;tcp;20;300"\nDROP = "DROP"\nCC_DENY = "XX"\n'
+        conf += 'CONNLIMIT = "22;5,80;20,9050;7"\nPORTFLOOD = "443;tcp;20;300"\nDROP = "DROP"\nCC_DENY = "XX"\n'
         self.write("csf.conf", conf)
         self.write("csf.allow", "10.20.30.0/24 # the phones\ntcp|in|d=3306|s=203.0.113.9\nudp|out|d=53|d=192.0.2.1\n")
         self.write("csf.deny", "203.0.113.200 # lfd: too many\n2001:db8:bad::/64\n")
         said = self.take("csf", self.work, code=1)
         self.assertEqual([one["text"] for one in said["remarks"] if one["grade"] == "left"], ['CC_DENY = "XX"', "udp|out|d=53|d=192.0.2.1"])
         text = self.read("sereno.toml")
-        for line in ('"allow all from 10.20.30.0/24   # the phones"', '"allow ssh limit 5"', "rate 240/hour burst 20"):
+        for line in ('"allow all from 10.20.30.0/24   # the phones"', '"allow ssh limit 5"', '"allow tcp/9050 from 0.0.0.0/0 limit 7"', "rate 240/hour burst 20"):
             self.assertIn(line, text)
         self.guarding()
         four = {("tcp", 22), ("tcp", 80), ("tcp", 443), ("tcp", 9090), ("udp", 5060), ("udp", 10000), ("udp", 15000), ("udp", 20000), ("ping", 0)}

@@ -127,7 +127,13 @@ impl<'a> Reader<'a> {
             if let Some((place, text, value)) = self.options.get(key.as_str()).copied() {
                 for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
                     match span(part, ':') {
-                        Some(ports) => entries.push(self.open(family, proto, ports, place, text)),
+                        Some(ports) => {
+                            // The first line that is about a port decides.
+                            let all = self.slowed(ports).into_iter().chain([ports]);
+                            entries.extend(
+                                all.map(|span| self.open(family, proto, span, place, text)),
+                            );
+                        }
                         None => self.notes.say(place, text, Remark::Word(part.to_owned())),
                     }
                 }
@@ -146,6 +152,20 @@ impl<'a> Reader<'a> {
         entries.insert(0, entry(replies, Verdict::Accept, Place { source: 0, line: 1 }, ""));
         let rest = if self.value("DROP") == "REJECT" { Verdict::Reject } else { Verdict::Drop };
         Way { entries, rest }
+    }
+
+    /// The parts of a range that options are about which are about less than it.
+    fn slowed(&self, ports: Span) -> Vec<Span> {
+        let parts = ["CONNLIMIT", "PORTFLOOD"].map(|key| self.value(key).split(','));
+        let spans = parts
+            .into_iter()
+            .flatten()
+            .filter_map(|part| span(part.split(';').next()?.trim(), ':'));
+        let inside = spans.filter(|one| *one != ports && ports.0 <= one.0 && one.1 <= ports.1);
+        let mut inside: Vec<Span> = inside.collect();
+        inside.sort_unstable();
+        inside.dedup();
+        inside
     }
 
     /// Ports that are open, as slowly as other options say.
