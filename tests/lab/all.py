@@ -15,10 +15,10 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "imports", "lists", "floods")
+MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "imports", "lists", "floods", "proxies")
 AT_ONCE = 3
 # What needs the processors for itself, behind all others.
-ALONE = ("doors.Floods", "floods.Floods")
+ALONE = ("doors.Floods", "floods.Floods", "proxies.Proxies")
 # Seconds after which a class hangs: many times what any takes.
 PATIENCE = 900
 

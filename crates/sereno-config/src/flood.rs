@@ -13,7 +13,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 /// The options of `[flood]`, each with a right value.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("enabled", "true"),
     ("ports", "[\"sip\", \"sips\", \"iax2\"]"),
     ("voice", "[\"iax2\"]"),
@@ -21,6 +21,7 @@ const OPTIONS: [(&str, &str); 7] = [
     ("strangers", "\"200/second burst 250\""),
     ("known", "\"300/second burst 3000\""),
     ("memory", "\"30d\""),
+    ("syn_proxy", "[\"https\", \"tcp/8443\"]"),
 ];
 
 /// What holds before any file has spoken: about what 50 telephones behind one address send when they all
@@ -35,16 +36,25 @@ pub(crate) fn usual() -> FloodConf {
         known: rate(300, 3000),
         friends: Vec::new(),
     };
-    FloodConf { flood, memory: Duration::from_secs(30 * 86_400) }
+    FloodConf { flood, memory: Duration::from_secs(30 * 86_400), syn_proxy: Vec::new() }
 }
 
 /// Reads `[flood]` of all files; `None` if none has it, or it is not enabled.
 pub(crate) fn flood(files: &[Written<'_>], notes: &mut Notes) -> Option<FloodConf> {
     let before = notes.errors();
     let (mut conf, mut enabled) = (None, true);
+    let mut place = None;
     for file in files {
         let Some(table) = file.section("flood", notes) else { continue };
+        let header = file.table.get_key_value("flood").map_or(0..0, |(key, _)| key.span());
+        place = Some((file.doc, header));
         options(conf.get_or_insert_with(usual), &mut enabled, file, table, notes);
+    }
+    let idle = |conf: &FloodConf| conf.flood.ports.is_empty() && conf.syn_proxy.is_empty();
+    if let (Some((doc, header)), Some(true)) = (place, conf.as_ref().map(idle)) {
+        let wrong = Wrong::new(header, "there are no ports here, to measure or to answer at");
+        let remedy = "write for example ports = [\"sip\"], or leave [flood] out";
+        notes.error(doc, wrong.remedy(remedy));
     }
     conf.filter(|_| enabled && notes.errors() == before)
 }
@@ -86,7 +96,10 @@ fn take(
     let flood = &mut conf.flood;
     match name {
         "enabled" => *enabled = value::flag(value)?,
-        "ports" => flood.ports = places(value)?,
+        "ports" => flood.ports = if is_empty(value) { Vec::new() } else { places(value)? },
+        "syn_proxy" => {
+            conf.syn_proxy = if is_empty(value) { Vec::new() } else { streams(value)? };
+        }
         "voice" => {
             flood.voice = if is_empty(value) { Vec::new() } else { places(value)? };
             // Voice of IAX2 comes over UDP.
@@ -125,6 +138,26 @@ fn places(value: &Value<'_>) -> Read<Vec<PortRange>> {
         }
         ranges => Ok(ranges),
     }
+}
+
+/// The ports of TCP among services or ports; some of each.
+fn streams(value: &Value<'_>) -> Read<Vec<PortRange>> {
+    let found = value::each(value, |one| {
+        let mut ranges = places(one)?;
+        ranges.retain(|range| range.proto() == Proto::Tcp);
+        if ranges.is_empty() {
+            let message = format!("{} has no port of tcp", crate::amount::quote(value::text(one)?));
+            return Wrong::new(one.span(), message).alone();
+        }
+        Ok(ranges)
+    })?;
+    let mut ranges = found.concat();
+    ranges.sort_unstable();
+    ranges.dedup();
+    if ranges.len() > MOST {
+        return Wrong::new(value.span(), format!("{MOST} ranges of ports are the most")).alone();
+    }
+    Ok(ranges)
 }
 
 /// Ranges of ports of one option at most.

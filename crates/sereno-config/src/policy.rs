@@ -69,10 +69,12 @@ impl PartialEq for Policy {
 /// `[flood]`: how much may come to the ports of telephones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FloodConf {
-    /// What the gate measures; friends are not among it.
+    /// What the gate measures; friends are not among it. Without ports, nothing.
     pub flood: sereno_core::gate::Flood,
     /// For how long who logged in well is known.
     pub memory: Duration,
+    /// Ports of TCP at which the kernel answers SYNs itself.
+    pub syn_proxy: Vec<sereno_core::gate::PortRange>,
 }
 
 /// A rule that is made of fail2ban's expressions.

@@ -29,7 +29,8 @@ fn nothing_is_measured_that_nobody_asked_for() {
 fn what_is_not_said_is_as_usual() {
     let (found, told) = flood("[flood]\n");
     assert_eq!(told, [] as [String; 0]);
-    let FloodConf { flood, memory } = found.unwrap();
+    let FloodConf { flood, memory, syn_proxy } = found.unwrap();
+    assert_eq!(syn_proxy, []);
     assert_eq!(flood.ports, ports(&["udp/5060", "tcp/5060", "tcp/5061", "udp/4569"]));
     assert_eq!(flood.voice, ports(&["udp/4569"]));
     assert_eq!((flood.stranger.count, flood.stranger.burst), (10, 100));
@@ -43,7 +44,7 @@ fn everything_can_be_said() {
          strangers = \"100/second\"\nknown = \"50/second burst 60\"\nmemory = \"7d\"\n",
     );
     assert_eq!(told, [] as [String; 0]);
-    let FloodConf { flood, memory } = found.unwrap();
+    let FloodConf { flood, memory, .. } = found.unwrap();
     assert_eq!(flood.ports, ports(&["udp/5060", "tcp/5060", "udp/5160-5161", "udp/4570"]));
     assert_eq!(flood.voice, ports(&["udp/4570"]));
     assert_eq!((flood.stranger.per, flood.stranger.burst), (Duration::from_secs(60), 20));
@@ -67,4 +68,21 @@ fn mistakes_are_told_where_they_are() {
     assert!(told[1].contains("spi") && told[1].contains("write for example"), "{told:?}");
     let (found, told) = flood("[flood]\nports = []\n");
     assert!(found.is_none() && told.len() == 1, "{told:?}");
+}
+
+#[test]
+fn syns_are_answered_at_ports_of_tcp() {
+    let (found, told) = flood(
+        "[flood]\nports = []\nsyn_proxy = [\"https\", \"sip\", \"tcp/8443-8444\", \"https\"]\n",
+    );
+    assert_eq!(told, [] as [String; 0]);
+    let FloodConf { flood: measured, syn_proxy, .. } = found.unwrap();
+    assert_eq!(syn_proxy, ports(&["tcp/443", "tcp/5060", "tcp/8443-8444"]));
+    assert_eq!(measured.ports, [], "nothing is measured then");
+    let (found, told) = flood("[flood]\nsyn_proxy = [\"iax2\", \"spi\", \"udp/443\", 443]\n");
+    assert_eq!(found, None);
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert!(told[0].contains("iax2") && told[0].contains("no port of tcp"), "{told:#?}");
+    assert!(told.iter().all(|text| text.starts_with("2: ")), "{told:#?}");
+    assert!(told[3].contains("tcp/8443"), "what to write: {told:#?}");
 }

@@ -341,6 +341,7 @@ fn unsaid_text(unsaid: &[Unsaid]) -> String {
 fn unable(unsaid: &[Unsaid]) -> Refusal {
     let has = |part| unsaid.iter().any(|one| one.part == part);
     let (part, doing) = match () {
+        () if has(Part::Proxy) => (Part::Proxy, Doing::InstallProxy),
         () if has(Part::Floods) => (Part::Floods, Doing::InstallFlood),
         () if has(Part::Policy) => (Part::Policy, Doing::InstallPolicy),
         () if has(Part::Nat) => (Part::Nat, Doing::InstallNat),

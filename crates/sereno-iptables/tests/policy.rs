@@ -39,7 +39,7 @@ fn tables(net: &Net, old: bool) -> Option<Tables> {
 fn the_model_and_the_kernel_agree() {
     for old in [false, true] {
         let mut kept = None;
-        random::agree(POLICIES, |net, gate, contents| {
+        random::agree(POLICIES, &[], |net, gate, contents| {
             if kept.is_none() {
                 kept = tables(net, old);
             }
@@ -148,6 +148,14 @@ fn what_iptables_cannot_say_is_refused_by_its_part() {
     let fast = self::gate(lines(&["allow ssh rate 99999/second"]));
     let refusal = net.serve(|| tables.install(&fast, Contents::default(), now()).unwrap_err());
     assert!(refusal.is_about_policy(), "{refusal}");
+    let syn_proxy = random::proxy(&["tcp/22"]);
+    let draft = Draft { syn_proxy, policy: Some(lines(&["allow ssh"])), ..Draft::of(Vec::new()) };
+    let gate = Gate::try_from(draft).unwrap();
+    let refusal = net.serve(|| tables.install(&gate, Contents::default(), now()).unwrap_err());
+    let said =
+        "cannot install the SYN proxy: iptables cannot do it: SYNs are answered by nftables only";
+    assert!(refusal.is_about_proxy() && refusal.to_string() == said, "{refusal}");
+    net.serve(|| tables.install(&gate.without_syn_proxy(), Contents::default(), now()).unwrap());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::members::octets;
 use crate::numbers::*;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::plan::{Part, Source};
-use sereno_core::gate::{Family, PortRange, Proto, Verdict};
+use sereno_core::gate::{Family, Handshake, PortRange, Proto, Verdict};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             meta(a, NFT_META_IIFNAME);
             look_up(a, set, NFT_LOOKUP_F_INV);
         }
-        Part::Elsewhere => destination_type(a, NFT_CMP_NEQ, RTN_LOCAL),
-        Part::Here => destination_type(a, NFT_CMP_EQ, RTN_LOCAL),
-        Part::Passing => destination_type(a, NFT_CMP_EQ, RTN_UNICAST),
+        Part::Elsewhere => address_type(a, NFTA_FIB_F_DADDR, NFT_CMP_NEQ, RTN_LOCAL),
+        Part::Here => address_type(a, NFTA_FIB_F_DADDR, NFT_CMP_EQ, RTN_LOCAL),
+        Part::Passing => address_type(a, NFTA_FIB_F_DADDR, NFT_CMP_EQ, RTN_UNICAST),
         Part::Neighbour => neighbour(a),
         Part::Protocol(proto) => protocol(a, *proto),
         Part::ProtocolIn(set) => {
@@ -53,10 +53,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
         Part::Translate(part) => nat::put_part(a, part),
         Part::Fresh => state(a, STATE_NEW | STATE_UNTRACKED),
         Part::Known => state(a, STATE_ESTABLISHED),
-        Part::Answer => {
-            track(a, NFT_CT_DIRECTION);
-            compare(a, NFT_CMP_EQ, &[IP_CT_DIR_REPLY]);
-        }
+        Part::Answer => direction(a, IP_CT_DIR_REPLY),
         Part::Remember(from, set, span) => {
             source(a, *from);
             remember(a, set, *span);
@@ -72,6 +69,8 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
         Part::Accept => verdict(a, NF_ACCEPT, None),
         Part::Jump(chain) => verdict(a, NFT_JUMP, Some(chain)),
         Part::Goto(chain) => verdict(a, NFT_GOTO, Some(chain)),
+        Part::Undate => undate(a),
+        Part::SynProxy(family, handshake) => syn_proxy(a, *family, handshake),
         Part::Stop(what, family) => stop(a, *what, *family),
         Part::If(test) => policy::put(a, test),
     }
@@ -151,12 +150,12 @@ pub(crate) fn verdict(a: &mut Attributes<'_>, code: i32, chain: Option<&str>) {
     });
 }
 
-/// What the routing table says an address is; a number of `linux/rtnetlink.h`, in host order.
-fn destination_type(a: &mut Attributes<'_>, op: u32, kind: u32) {
+/// What the routing table says the one or the other address is; a number of `linux/rtnetlink.h`, in host order.
+fn address_type(a: &mut Attributes<'_>, which: u32, op: u32, kind: u32) {
     expression(a, "fib", |a| {
         a.u32(NFTA_FIB_DREG, NFT_REG_1);
         a.u32(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-        a.u32(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+        a.u32(NFTA_FIB_FLAGS, which);
     });
     compare(a, op, &kind.to_ne_bytes());
 }
@@ -166,6 +165,12 @@ fn track(a: &mut Attributes<'_>, key: u32) {
         a.u32(NFTA_CT_DREG, NFT_REG_1);
         a.u32(NFTA_CT_KEY, key);
     });
+}
+
+/// It goes the way in which its connection began, or the other.
+fn direction(a: &mut Attributes<'_>, way: u8) {
+    track(a, NFT_CT_DIRECTION);
+    compare(a, NFT_CMP_EQ, &[way]);
 }
 
 /// Any of these states.
@@ -305,13 +310,22 @@ fn neighbour(a: &mut Attributes<'_>) {
     compare(a, NFT_CMP_LTE, &[136]);
 }
 
-/// Compares with a SYN without an ACK. The flags are byte 13 of TCP's header (RFC 9293, 3.1): SYN is
-/// 2, ACK 16.
+/// Compares with a SYN without an ACK.
 fn opening(a: &mut Attributes<'_>, op: u32) {
+    flags(a, SYN | ACK, op, SYN);
+}
+
+/// Bits of byte 13 of TCP's header (RFC 9293, 3.1).
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
+/// Compares some bits of TCP's flags.
+fn flags(a: &mut Attributes<'_>, of: u8, op: u32, with: u8) {
     protocol(a, Proto::Tcp);
     payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
-    mask(a, &[0x12], &[0]);
-    compare(a, op, &[0x02]);
+    mask(a, &[of], &[0]);
+    compare(a, op, &[with]);
 }
 
 /// Matches the protocol and, unless all ports are meant, the port at this offset of its header: 0 for
@@ -328,6 +342,29 @@ fn port(a: &mut Attributes<'_>, range: PortRange, offset: u32) {
         compare(a, NFT_CMP_GTE, &range.first().to_be_bytes());
         compare(a, NFT_CMP_LTE, &range.last().to_be_bytes());
     }
+}
+
+/// An option of TCP is taken out by who neither reads nor writes it.
+fn undate(a: &mut Attributes<'_>) {
+    expression(a, "exthdr", |a| {
+        a.bytes(NFTA_EXTHDR_TYPE, &[TCPOPT_TIMESTAMP]);
+        a.u32(NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+    });
+}
+
+fn syn_proxy(a: &mut Attributes<'_>, family: Family, handshake: &Handshake) {
+    let said = [
+        (true, NF_SYNPROXY_OPT_MSS),
+        (handshake.scale.is_some(), NF_SYNPROXY_OPT_WSCALE),
+        (handshake.sack, NF_SYNPROXY_OPT_SACK_PERM),
+        (handshake.timestamps, NF_SYNPROXY_OPT_TIMESTAMP),
+    ];
+    let flags = said.into_iter().filter(|(said, _)| *said).fold(0, |all, (_, bit)| all | bit);
+    expression(a, "synproxy", |a| {
+        a.u16(NFTA_SYNPROXY_MSS, handshake.mss(family));
+        a.bytes(NFTA_SYNPROXY_WSCALE, &[handshake.scale.unwrap_or(0)]);
+        a.u32(NFTA_SYNPROXY_FLAGS, flags);
+    });
 }
 
 fn stop(a: &mut Attributes<'_>, what: Verdict, family: Family) {

@@ -9,6 +9,7 @@ use crate::structure::{put_plan, put_removal, put_table, room_of_bans};
 use crate::words::{Cause, Doing, Refusal};
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
+use sereno_core::gate::plan::PLANS;
 use sereno_core::gate::{
     Contents, Gate, Hold, Left, Member, Misplaced, Name, Pass, Proto, Switch, Through,
 };
@@ -19,6 +20,17 @@ use std::time::Duration;
 
 /// Changes of one batch: small enough that all answers of a refused one fit the buffer.
 const CHANGES_PER_BATCH: usize = 1000;
+
+/// What each of the gate's plans is refused as.
+const DOING: [Doing; PLANS] = [
+    Doing::Install,
+    Doing::InstallDoors,
+    Doing::InstallDoors,
+    Doing::InstallNat,
+    Doing::InstallPolicy,
+    Doing::InstallFlood,
+    Doing::InstallProxy,
+];
 
 /// One change to who is out and who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +163,8 @@ impl Kernel {
     ///
     /// # Errors
     /// When the kernel refuses it; then what was in force still is. If
-    /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`], [`Refusal::is_about_policy`] or
-    /// [`Refusal::is_about_flood`], the gate without that may be fine.
+    /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`], [`Refusal::is_about_policy`],
+    /// [`Refusal::is_about_flood`] or [`Refusal::is_about_proxy`], the gate without that may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,
@@ -173,17 +185,11 @@ impl Kernel {
         put_removal(batch, table);
         put_table(batch, table);
         let mut id = 0;
-        put_plan(batch, table, &gate.ban_plan(), &counts, &mut id, room);
-        let doors = batch.count();
-        put_plan(batch, table, &gate.older_plan(), &counts, &mut id, |_| None);
-        put_plan(batch, table, &gate.door_plan(), &counts, &mut id, |_| None);
-        let nat = batch.count();
-        put_plan(batch, table, &gate.nat_plan(), &counts, &mut id, |_| None);
-        let policy = batch.count();
-        put_plan(batch, table, &gate.policy_plan(), &counts, &mut id, |_| None);
-        let flood = batch.count();
-        put_plan(batch, table, &gate.flood_plan(), &counts, &mut id, |_| None);
-        let members = batch.count();
+        let mut ends = Vec::with_capacity(PLANS);
+        for (plan, doing) in gate.plans().iter().zip(DOING) {
+            put_plan(batch, table, plan, &counts, &mut id, room);
+            ends.push((batch.count(), doing));
+        }
         let older = gate.older(contents.streams);
         for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {
             put_all(batch, table, &set, list.iter().map(|member| (key(member), Left::Ever)));
@@ -200,12 +206,11 @@ impl Kernel {
         let parts = self.exchange.batch.parts(limit, together);
         let transactions = parts.len();
         for part in parts {
-            self.exchange.carry_out(part, |at| match at {
-                Some(at) if (flood..members).contains(&at) => Doing::InstallFlood,
-                Some(at) if (policy..flood).contains(&at) => Doing::InstallPolicy,
-                Some(at) if (nat..policy).contains(&at) => Doing::InstallNat,
-                Some(at) if (doors..together).contains(&at) => Doing::InstallDoors,
-                _ => Doing::Install,
+            self.exchange.carry_out(part, |at| {
+                let at = at.filter(|at| *at < together);
+                let of = |at| ends.iter().find(|(end, _)| at < *end).map(|(_, doing)| *doing);
+                // What comes and goes is of doors, but for bans.
+                at.map_or(Doing::Install, |at| of(at).unwrap_or(Doing::InstallDoors))
             })?;
         }
         // A hundred thousand bans are megabytes; single changes need a few hundred bytes.

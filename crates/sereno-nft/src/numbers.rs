@@ -148,6 +148,22 @@ pub(crate) const NFT_FIB_RESULT_OIF: u32 = 1;
 /// Types of addresses, of `linux/rtnetlink.h`.
 pub(crate) const RTN_UNICAST: u32 = 1;
 pub(crate) const RTN_LOCAL: u32 = 2;
+pub(crate) const NFTA_EXTHDR_TYPE: u16 = 2;
+pub(crate) const NFTA_EXTHDR_OP: u16 = 6;
+pub(crate) const NFT_EXTHDR_OP_TCPOPT: u32 = 1;
+/// RFC 7323, 3.2.
+pub(crate) const TCPOPT_TIMESTAMP: u8 = 8;
+pub(crate) const NFTA_SOCKET_KEY: u16 = 1;
+pub(crate) const NFTA_SOCKET_DREG: u16 = 2;
+pub(crate) const NFT_SOCKET_TRANSPARENT: u32 = 0;
+pub(crate) const NFTA_SYNPROXY_MSS: u16 = 1;
+pub(crate) const NFTA_SYNPROXY_WSCALE: u16 = 2;
+pub(crate) const NFTA_SYNPROXY_FLAGS: u16 = 3;
+/// Options of an answer, of `linux/netfilter/nf_synproxy.h`.
+pub(crate) const NF_SYNPROXY_OPT_MSS: u32 = 1;
+pub(crate) const NF_SYNPROXY_OPT_WSCALE: u32 = 2;
+pub(crate) const NF_SYNPROXY_OPT_SACK_PERM: u32 = 4;
+pub(crate) const NF_SYNPROXY_OPT_TIMESTAMP: u32 = 8;
 pub(crate) const NFTA_CT_DREG: u16 = 1;
 pub(crate) const NFTA_CT_KEY: u16 = 2;
 pub(crate) const NFTA_CT_DIRECTION: u16 = 3;

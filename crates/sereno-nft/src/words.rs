@@ -23,6 +23,8 @@ pub enum Doing {
     InstallPolicy,
     /// Installing what measures floods. Without it the rest may be fine.
     InstallFlood,
+    /// Installing what answers SYNs. Without it the rest may be fine.
+    InstallProxy,
     /// Installing lists, or one of them.
     InstallLists,
     /// Banning a prefix in a scope.
@@ -65,6 +67,7 @@ impl fmt::Display for Doing {
             Self::InstallDoors => f.write_str("cannot install the doors"),
             Self::InstallPolicy => f.write_str("cannot install the policy of the gate"),
             Self::InstallFlood => f.write_str("cannot install what measures floods"),
+            Self::InstallProxy => f.write_str("cannot install the SYN proxy"),
             Self::InstallNat => f.write_str("cannot install the translation for doors"),
             Self::Let(to, addr) => write!(f, "cannot open {to} to {addr}"),
             Self::Close(to, addr) => write!(f, "cannot close {to} to {addr}"),
@@ -155,6 +158,13 @@ impl Refusal {
     #[must_use]
     pub fn is_about_flood(&self) -> bool {
         self.doing == Doing::InstallFlood
+    }
+
+    /// Whether only what answers SYNs was refused: the gate without it may be fine,
+    /// [`sereno_core::gate::Gate::without_syn_proxy`].
+    #[must_use]
+    pub fn is_about_proxy(&self) -> bool {
+        self.doing == Doing::InstallProxy
     }
 
     /// Whether the kernel lacks what it takes, or a part of it: it is too old, or made without it.
@@ -273,6 +283,11 @@ fn reason_of_doors(doing: Doing, errno: i32, whole: bool) -> Option<&'static str
             "this kernel lacks a part of nf_tables that measuring needs; load the modules nft_ct and \
              nft_limit, outside of the container if this is one, or leave [flood] out",
         ),
+        Doing::InstallProxy if lacking.contains(&errno) => Some(
+            "this kernel cannot answer SYNs in place of programs; use kernel 5.4 or newer, and load the \
+             modules nft_synproxy, nft_socket and nft_ct, outside of the container if this is one, or \
+             leave syn_proxy out of [flood]",
+        ),
         Doing::InstallDoors if lacking.contains(&errno) => Some(
             "this kernel lacks a part of nf_tables that doors need; load the modules nft_ct, \
              nft_fib_inet, nft_log and nfnetlink_log, outside of the container if this is one, or \
@@ -307,6 +322,10 @@ mod tests {
         assert!(said(Doing::Listen(7), libc::EPERM, false).contains("choose another group"));
         assert!(said(Doing::Listen(7), libc::EINVAL, true).contains("nfnetlink_log"));
         assert!(said(Doing::InstallDoors, libc::ENOENT, false).contains("nft_fib_inet"));
+        let lacks = said(Doing::InstallProxy, libc::ENOENT, false);
+        assert!(
+            lacks.starts_with("cannot install the SYN proxy: ") && lacks.contains("nft_synproxy")
+        );
         let to = Through::Port(sereno_core::gate::Proto::Udp, 5060);
         let pass = Doing::Let(to, "192.0.2.7".parse().unwrap());
         assert!(said(pass, libc::ENOENT, false).starts_with("cannot open udp/5060 to 192.0.2.7: "));

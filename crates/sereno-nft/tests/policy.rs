@@ -18,7 +18,7 @@ const POLICIES: u32 = 220;
 #[test]
 fn the_model_and_the_kernel_agree() {
     let mut kernel = None;
-    random::agree(POLICIES, |net, gate, contents| {
+    random::agree(POLICIES, &["tcp/22", "tcp/80-443", "tcp/1000-2000"], |net, gate, contents| {
         let kernel = kernel.get_or_insert_with(|| net.serve(|| Kernel::open().unwrap()));
         kernel.install(gate, contents, now()).unwrap();
     });

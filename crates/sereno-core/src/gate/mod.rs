@@ -25,6 +25,7 @@ mod older;
 pub mod plan;
 pub mod policy;
 mod ports;
+mod proxy;
 mod reason;
 mod render;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use nat::{Dnat, Forward, Nat, Snat, is_host};
 pub use older::Stream;
 pub use plan::{flood_reason, policy_reason};
 pub use ports::{PortRange, Ports, Proto};
+pub use proxy::{Handshake, SynProxy};
 pub use reason::{Excess, Judgement, Reason, reasons};
 pub use render::render;
 
@@ -202,6 +204,9 @@ pub struct Draft {
     /// How much may come to the ports of telephones; `None`: it is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flood: Option<Flood>,
+    /// Where the kernel itself answers who begins a connection; `None`: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syn_proxy: Option<SynProxy>,
     /// Who may reach what; `None` leaves that to others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
@@ -223,6 +228,7 @@ impl Draft {
             v6_lengths: vec![128, 64, 56, 48],
             doorway: Doorway::default(),
             flood: None,
+            syn_proxy: None,
             policy: None,
             trying: None,
         }
@@ -326,6 +332,7 @@ impl TryFrom<Draft> for Gate {
         tidy(&mut draft.v6_lengths, Family::V6)?;
         draft.doorway.check()?;
         draft.flood.as_ref().map_or(Ok(()), Flood::check)?;
+        draft.syn_proxy.as_ref().map_or(Ok(()), SynProxy::check)?;
         draft.policy.iter().chain(&draft.trying).try_for_each(Policy::check)?;
         Ok(Self(draft))
     }

@@ -38,12 +38,13 @@ impl Gate {
     /// Whether the gate wants to know of connections that are older.
     #[must_use]
     pub fn spares_streams(&self) -> bool {
-        self.has_policy() || self.doorway().openings.iter().any(|opening| shuts(&opening))
+        let shut = self.doorway().openings.iter().any(|opening| shuts(&opening));
+        self.has_policy() || shut || !self.proxied().is_empty()
     }
 
     fn may_close(&self, port: u16) -> bool {
         let shut = self.doorway().openings.iter().filter(shuts);
-        let mut ranges = shut.flat_map(Opening::ranges).flatten();
+        let mut ranges = shut.flat_map(Opening::ranges).flatten().chain(self.proxied().to_vec());
         let has = |range: PortRange| {
             range.proto() == Proto::Tcp && (range.first()..=range.last()).contains(&port)
         };
@@ -62,7 +63,8 @@ impl Gate {
         Plan { sets, ..Plan::default() }
     }
 
-    /// The members of the sets of older connections: those of `streams` to ports that the gate closes.
+    /// The members of the sets of older connections: those of `streams` to ports that the gate closes, or
+    /// at which it answers.
     #[must_use]
     pub fn older(&self, streams: &[Stream]) -> Vec<(String, Vec<Member>)> {
         if !self.spares_streams() {

@@ -5,6 +5,7 @@ mod doors;
 mod flood;
 mod nat;
 mod policy;
+mod proxy;
 mod test;
 
 pub(super) use doors::{ALL, KNOCKED, TRIAL, hits};
@@ -12,14 +13,17 @@ pub use flood::flood_reason;
 pub use nat::Translate;
 pub use policy::memory;
 pub use policy::policy_reason;
+pub(super) use proxy::{ANSWERED, is_of_proxy};
 pub use test::Test;
 
-use super::{BASE_CHAIN, Family, Gate, Member, PortRange, Ports, Proto, Scope, Set, Verdict};
+use super::{
+    BASE_CHAIN, Family, Gate, Handshake, Member, PortRange, Ports, Proto, Scope, Set, Verdict,
+};
 use crate::addr::Prefix;
 use std::time::Duration;
 
 /// How many plans a gate has.
-pub(super) const PLANS: usize = 6;
+pub const PLANS: usize = 7;
 /// The priority `raw`, before connection tracking.
 const RAW: i32 = -300;
 
@@ -133,6 +137,10 @@ pub enum Part {
     Jump(String),
     /// Goes through another chain, and does not come back.
     Goto(String),
+    /// Takes the timestamp of TCP out of it.
+    Undate,
+    /// Answers it in place of the program, or begins the connection to that.
+    SynProxy(Family, Handshake),
     /// Stops it.
     Stop(Verdict, Family),
 }
@@ -235,7 +243,8 @@ impl Gate {
     #[must_use]
     pub fn plans(&self) -> [Plan; PLANS] {
         let [bans, doors, nat] = [self.ban_plan(), self.door_plan(), self.nat_plan()];
-        [bans, self.older_plan(), doors, nat, self.policy_plan(), self.flood_plan()]
+        let [policy, flood, proxy] = [self.policy_plan(), self.flood_plan(), self.proxy_plan()];
+        [bans, self.older_plan(), doors, nat, policy, flood, proxy]
     }
 
     /// What stops those who are banned.

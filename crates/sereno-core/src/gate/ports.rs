@@ -104,6 +104,12 @@ impl PortRange {
         self.proto == other.proto && self.first <= other.last && other.first <= self.last
     }
 
+    /// The ports that are in both.
+    pub(super) fn common(self, other: Self) -> Option<Self> {
+        let both = Self::new(self.proto, self.first.max(other.first), self.last.min(other.last));
+        both.filter(|_| self.proto == other.proto)
+    }
+
     /// Whether every port of the protocol is inside.
     #[must_use]
     pub fn is_whole(self) -> bool {

@@ -1,6 +1,6 @@
 //! Why a packet is stopped or gets in: a walk, told by what people wrote.
 
-use super::plan::{flood_reason, policy_reason};
+use super::plan::{ANSWERED, flood_reason, is_of_proxy, policy_reason};
 use super::walk::Walk;
 use super::{Gate, Name};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ pub enum Reason {
     Rest(Name),
     /// Connection tracking can make nothing of it.
     Invalid,
+    /// It is answered in place of the program, and the connection begins once that answer is answered.
+    Proxied,
     /// More came than may.
     Flood(Excess),
     /// What networks need, or what is under way.
@@ -77,7 +79,8 @@ pub fn reasons(gate: &Gate, walk: &Walk) -> Judgement {
         let let_in = step.chain.strip_prefix("door_").and_then(|name| name.parse().ok());
         reasons.extend(counted.or(let_in.map(Reason::Door)));
     }
-    let decided = walk.steps.last().is_some_and(|step| step.chain.ends_with("decide"));
+    let mut before = walk.steps.iter().rev().skip_while(|step| is_of_proxy(&step.chain));
+    let decided = before.next().is_some_and(|step| step.chain.ends_with("decide"));
     if passes && decided && !reasons.iter().any(|reason| matches!(reason, Reason::Door(_))) {
         reasons.push(Reason::Needed);
     }
@@ -91,6 +94,9 @@ fn by_counter(gate: &Gate, counter: &str) -> Option<Reason> {
     let openings = &gate.doorway().openings;
     if let Some(opening) = openings.iter().find(|opening| opening.counter() == counter) {
         return Some(Reason::Closed(opening.name));
+    }
+    if counter == ANSWERED {
+        return Some(Reason::Proxied);
     }
     if let Some(reason) = flood_reason(counter) {
         return Some(reason);

@@ -5,7 +5,7 @@ use super::plan::{
     Base, Chain, Hook, Kind, Part, Plan, Rule, Shape, Source, Test, Translate, memory,
 };
 use super::policy::Rate;
-use super::{Contents, Family, Gate, Left, Member, PortRange, Snat, Verdict};
+use super::{Contents, Family, Gate, Handshake, Left, Member, PortRange, Snat, Verdict};
 use crate::addr::Prefix;
 use crate::time::Time;
 use std::fmt::{self, Write};
@@ -222,6 +222,8 @@ fn part(part: &Part) -> String {
         Part::Accept => "accept".to_owned(),
         Part::Jump(chain) => format!("jump {chain}"),
         Part::Goto(chain) => format!("goto {chain}"),
+        Part::Undate => "reset tcp option timestamp".to_owned(),
+        Part::SynProxy(family, handshake) => syn_proxy(*family, handshake),
         Part::Stop(verdict, family) => stop(*verdict, *family).to_owned(),
     }
 }
@@ -246,6 +248,9 @@ fn asked(test: &Test) -> String {
         Test::MiniFrame => "@th,64,8 & 0x80 == 0".to_owned(),
         Test::Rush(rate) => limit(rate),
         Test::New => "ct state new".to_owned(),
+        Test::Foreign => "fib saddr type != local".to_owned(),
+        Test::Acks => "tcp flags & (syn | rst | ack) == ack".to_owned(),
+        Test::Heard => "socket transparent <= 1".to_owned(),
         Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
         Test::Stream(family, set) => {
             format!("{} . tcp sport . tcp dport @{set}", field(*family))
@@ -305,6 +310,20 @@ fn source(from: Source) -> String {
     // The lengths of a gate are checked, so the prefix always exists.
     let mask = Prefix::new(ones, from.bits).map_or(ones, Prefix::addr);
     format!("{field} & {mask}")
+}
+
+fn syn_proxy(family: Family, handshake: &Handshake) -> String {
+    let mut words = format!("synproxy mss {}", handshake.mss(family));
+    if let Some(bits) = handshake.scale {
+        let _ = write!(words, " wscale {bits}");
+    }
+    if handshake.timestamps {
+        words.push_str(" timestamp");
+    }
+    if handshake.sack {
+        words.push_str(" sack-perm");
+    }
+    words
 }
 
 fn stop(verdict: Verdict, family: Family) -> &'static str {

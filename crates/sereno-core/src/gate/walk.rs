@@ -188,6 +188,9 @@ impl Walker<'_> {
             match part {
                 Part::Accept => return End::Accepted,
                 Part::Stop(verdict, _) => return End::Stopped(*verdict),
+                // Numbers that were given out are not walked: what comes without a SYN gives back none.
+                Part::SynProxy(..) if self.seen.syn => return End::Accepted,
+                Part::SynProxy(..) => return End::Stopped(Verdict::Drop),
                 Part::Mark(bits) => self.seen.mark |= bits,
                 Part::Unmark(bits) => self.seen.mark &= !bits,
                 Part::Jump(name) => match self.called(name) {
@@ -273,6 +276,8 @@ impl Walker<'_> {
             | Part::Accept
             | Part::Jump(_)
             | Part::Goto(_)
+            | Part::Undate
+            | Part::SynProxy(..)
             | Part::Stop(..) => return None,
         })
     }
@@ -306,12 +311,14 @@ impl Walker<'_> {
             Test::Marked(bits) => seen.mark & bits == *bits,
             Test::Before(time) => seen.at.secs() < time.secs(),
             // What goes out is not walked.
-            Test::ToLoopback => false,
+            Test::ToLoopback | Test::Foreign => false,
             Test::Begun => !seen.reply,
             // What is in a packet is not walked.
             Test::Request | Test::MiniFrame => false,
             Test::New => seen.state == State::New,
-            Test::MidStream => self.is(Proto::Tcp) && !seen.syn,
+            Test::MidStream | Test::Acks => self.is(Proto::Tcp) && !seen.syn,
+            // If nobody does, nobody answers, whatever the gate says.
+            Test::Heard => true,
             Test::Stream(family, set) => {
                 let (port, to) = seen.ports;
                 let stream = Stream { from: seen.source, port, to };

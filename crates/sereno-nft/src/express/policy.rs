@@ -50,10 +50,7 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
             meta(a, NFT_META_OIF);
             compare(a, NFT_CMP_EQ, &1u32.to_ne_bytes());
         }
-        Test::Begun => {
-            super::track(a, NFT_CT_DIRECTION);
-            compare(a, NFT_CMP_EQ, &[IP_CT_DIR_ORIGINAL]);
-        }
+        Test::Begun => super::direction(a, IP_CT_DIR_ORIGINAL),
         Test::Request => {
             payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, DATA, 4, NFT_REG_1);
             compare(a, NFT_CMP_NEQ, b"SIP/");
@@ -62,6 +59,9 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
         Test::Rush(rate) => expression(a, "limit", |a| limit(a, rate)),
         Test::New => state(a, STATE_NEW),
         Test::MidStream => super::opening(a, NFT_CMP_NEQ),
+        Test::Foreign => super::address_type(a, NFTA_FIB_F_SADDR, NFT_CMP_NEQ, RTN_LOCAL),
+        Test::Acks => super::flags(a, super::SYN | super::RST | super::ACK, NFT_CMP_EQ, super::ACK),
+        Test::Heard => heard(a),
         Test::Stream(of, set) => stream(a, *of, set),
         Test::FromPorts(range) => super::port(a, *range, 0),
         Test::FromRange(of, set) => {
@@ -87,6 +87,16 @@ fn interface(name: &str) -> [u8; IFNAMSIZ] {
     let mut field = [0; IFNAMSIZ];
     field.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
     field
+}
+
+/// There is a socket for it. The kernel looks for one, and ends the rule if it finds none; what it then
+/// says of that socket is of no importance.
+fn heard(a: &mut Attributes<'_>) {
+    expression(a, "socket", |a| {
+        a.u32(NFTA_SOCKET_KEY, NFT_SOCKET_TRANSPARENT);
+        a.u32(NFTA_SOCKET_DREG, NFT_REG_1);
+    });
+    compare(a, NFT_CMP_LTE, &[1]);
 }
 
 /// An answer would leave by the interface it came from.

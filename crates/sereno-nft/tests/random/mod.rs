@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
 use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
 use sereno_core::gate::walk::{Seen, State, Toward, Walk, walk};
-use sereno_core::gate::{Contents, Draft, Gate, Hold, Name, Scope, render};
+use sereno_core::gate::{
+    Contents, Draft, Gate, Handshake, Hold, Name, PortRange, Scope, SynProxy, render,
+};
 use sereno_core::time::Time;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -186,8 +188,20 @@ fn random(dice: &mut Dice) -> Policy {
 }
 
 pub(crate) fn gate(policy: Policy) -> Gate {
+    gate_with(policy, &[])
+}
+
+fn gate_with(policy: Policy, proxied: &[&str]) -> Gate {
     let scopes = vec![Scope::new("all", "all").unwrap(), Scope::new("sip", "udp/5060").unwrap()];
-    Gate::try_from(Draft { policy: Some(policy), ..Draft::of(scopes) }).unwrap()
+    let syn_proxy = proxy(proxied).filter(|proxy| !proxy.ports.is_empty());
+    let draft = Draft { policy: Some(policy), syn_proxy, ..Draft::of(scopes) };
+    Gate::try_from(draft).unwrap()
+}
+
+/// What answers SYNs at these ports.
+pub(crate) fn proxy(ports: &[&str]) -> Option<SynProxy> {
+    let ports: Vec<PortRange> = ports.iter().map(|range| range.parse().unwrap()).collect();
+    Some(SynProxy { ports, handshake: Handshake::default(), undates: true })
 }
 
 /// That no rule decided of which it is said that it never does.
@@ -211,6 +225,7 @@ fn packet(dice: &mut Dice, number: u32) -> Seen {
     let is_icmp = matches!(protocol, ICMP | ICMPV6);
     let icmp = if is_icmp { icmp_types[dice.roll(icmp_types.len())] } else { 0 };
     let rst = protocol == TCP && dice.often(2);
+    let ack = protocol == TCP && !rst && dice.often(3);
     let from = if dice.often(1) { 67 } else { (2048 + number % 60_000) as u16 };
     let near = source.to_string().starts_with("10.9.") || source.to_string().starts_with("fd09:");
     let state = match protocol {
@@ -227,7 +242,7 @@ fn packet(dice: &mut Dice, number: u32) -> Seen {
         protocol,
         ports: if with_ports { (from, PORTS[dice.roll(PORTS.len())]) } else { (0, 0) },
         icmp,
-        syn: protocol == TCP && !rst,
+        syn: protocol == TCP && !rst && !ack,
         state,
         reply: state == State::Established,
         toward: Toward::Here,
@@ -251,7 +266,12 @@ fn bytes(seen: &Seen, number: u32) -> Vec<u8> {
     let (from, to) = seen.ports;
     let mut inner = match seen.protocol {
         TCP => {
-            let flags = if seen.syn { 0x02 } else { 0x04 };
+            let flags = match seen.state {
+                _ if seen.syn => 0x02,
+                State::Invalid => 0x04,
+                // Of something of which nobody saw the beginning.
+                _ => 0x10,
+            };
             [
                 &from.to_be_bytes()[..],
                 &to.to_be_bytes(),
@@ -320,7 +340,7 @@ impl Sender {
 const PROBE: &str = "table inet probe {
     set four { typeof ip id; flags dynamic; size 65535; }
     set six { typeof ip6 flowlabel; flags dynamic; size 65535; }
-    chain behind { type filter hook input priority 100;
+    chain behind { type filter hook input priority 250;
         iifname != \"cable\" accept
         icmpv6 type { 135, 136 } accept
         update @four { ip id }
@@ -355,8 +375,13 @@ fn open_house() -> Option<(Net, net::Lodger)> {
     Some((net, lodger))
 }
 
-/// Tries so many policies, each put in place by `install`: every packet goes where the model says.
-pub(crate) fn agree(policies: u32, mut install: impl FnMut(&Net, &Gate, Contents<'_>)) {
+/// Tries so many policies, each put in place by `install`: every packet goes where the model says. At some of
+/// the ports of `proxied` SYNs are answered; nobody listens there.
+pub(crate) fn agree(
+    policies: u32,
+    proxied: &[&str],
+    mut install: impl FnMut(&Net, &Gate, Contents<'_>),
+) {
     let Some((net, _lodger)) = open_house() else { return };
     let sender = Sender::new(&net);
     let mut dice = Dice(20_261_122);
@@ -365,7 +390,8 @@ pub(crate) fn agree(policies: u32, mut install: impl FnMut(&Net, &Gate, Contents
         let policy = random(&mut dice);
         let lines: Vec<&str> = policy.rules.iter().map(|rule| rule.text.as_str()).collect();
         let lines = format!("{:?} {lines:#?} ping {}", policy.zones, policy.ping);
-        let gate = gate(policy);
+        let ports = if proxied.is_empty() { Vec::new() } else { dice.some(proxied, 3) };
+        let gate = gate_with(policy, &ports);
         let banned = |prefix: &str, scope| Hold {
             scope: name(scope),
             prefix: prefix.parse().unwrap(),

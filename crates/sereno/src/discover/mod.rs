@@ -5,6 +5,7 @@
 
 mod asterisk;
 mod conf;
+mod handshake;
 mod listen;
 mod net;
 mod sessions;
@@ -14,6 +15,7 @@ mod tcp;
 mod way;
 
 pub use asterisk::rtp;
+pub use handshake::{handshake, is_newer};
 pub use listen::listeners;
 use rustix::fs::OFlags;
 use sereno_config::facts::Facts;

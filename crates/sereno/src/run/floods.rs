@@ -1,11 +1,14 @@
 //! Floods: who is known at the gate.
 
 use super::guard::Guard;
+use crate::discover::{handshake, is_newer};
+use crate::words;
 use sereno_config::FloodConf;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::Action;
-use sereno_core::gate::{Pass, Through};
+use sereno_core::gate::{Handshake, Pass, SynProxy, Through};
 use sereno_core::time::Time;
+use std::path::Path;
 use std::time::Duration;
 
 /// Who logged in well is known, at most: the gate has room for a third more, who come later.
@@ -18,9 +21,30 @@ const LATER: Duration = Duration::from_secs(86_400);
 impl Guard {
     /// Takes over what the files say.
     pub(super) fn take_up_flood(&mut self, conf: Option<&FloodConf>) {
-        self.memory = conf.map(|conf| conf.memory);
+        let measured = conf.filter(|conf| !conf.flood.ports.is_empty());
+        self.memory = measured.map(|conf| conf.memory);
         self.engine.greet(self.memory);
-        self.draft.flood = conf.map(|conf| conf.flood.clone());
+        self.draft.flood = measured.map(|conf| conf.flood.clone());
+        let ports = conf.map(|conf| conf.syn_proxy.clone()).unwrap_or_default();
+        let (handshake, undates) = (Handshake::default(), false);
+        self.proxied |= !ports.is_empty();
+        // What was begun by the proxy goes on for as long as it is there at all.
+        self.draft.syn_proxy = self.proxied.then_some(SynProxy { ports, handshake, undates });
+    }
+
+    /// Has the proxy say what this machine says now.
+    pub(super) fn draw_proxy(&mut self) {
+        if let Some(proxy) = &mut self.draft.syn_proxy {
+            proxy.handshake = handshake(Path::new("/"));
+            proxy.undates = proxy.handshake.timestamps && is_newer();
+        }
+    }
+
+    /// Why connections through the proxy are slow, if they are.
+    pub(super) fn slow_proxy(&self) -> Option<String> {
+        let proxy = self.draft.syn_proxy.as_ref().filter(|proxy| !proxy.ports.is_empty())?;
+        let said = self.hands.observing().is_none() && self.hands.unproxied().is_none();
+        (said && !proxy.handshake.timestamps).then(words::alarm_proxy_slow)
     }
 
     /// Puts the friends of now into the wanted gate.

@@ -68,6 +68,8 @@ pub struct Guard {
     pub(super) warden: Warden,
     /// For how long who logged in well is known at the gate; `None`: nobody has to be.
     pub(super) memory: Option<Duration>,
+    /// Whether SYNs were ever answered by a proxy.
+    pub(super) proxied: bool,
     /// Lists of addresses.
     pub(super) lists: Lists,
     /// Errors in the files at the start, by file: what they are about is not in force.
@@ -136,6 +138,7 @@ impl Guard {
             attendance: Attendance::new(wake.clone()),
             warden: Warden::default(),
             memory: None,
+            proxied: false,
             lists: Lists::new(wake.clone()),
             flaws: BTreeMap::new(),
             deeds: Deeds::new(wake),
@@ -208,6 +211,7 @@ impl Guard {
     /// Puts the whole gate in place with the bans in force.
     pub fn install(&mut self, now: Time) {
         self.draw_flood();
+        self.draw_proxy();
         let held = self.engine.ledger().bans().filter(|ban| self.closes(ban));
         let holds = held.map(|ban| ban.hold()).collect();
         let passes = self.engine.porter().into_iter().flat_map(Porter::entries);

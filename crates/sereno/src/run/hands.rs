@@ -74,6 +74,8 @@ struct LeftOut {
     lawless: Option<String>,
     /// What measures floods.
     unmeasured: Option<String>,
+    /// The SYN proxy.
+    unproxied: Option<String>,
 }
 
 impl Grip {
@@ -91,6 +93,13 @@ impl Grip {
             && let Some(installed) = self.change_over(gate, contents, now)
         {
             return Ok(installed);
+        }
+        if let Err(refusal) = &done
+            && refusal.is_about_proxy()
+        {
+            out.unproxied = Some(refusal.to_string());
+            *gate = gate.without_syn_proxy();
+            done = self.firewall.install(gate, contents, now);
         }
         if let Err(refusal) = &done
             && refusal.is_about_flood()
@@ -364,6 +373,12 @@ impl Hands {
     #[must_use]
     pub fn unmeasured(&self) -> Option<&str> {
         self.left_out.unmeasured.as_deref()
+    }
+
+    /// Why no SYNs are answered, where they should be.
+    #[must_use]
+    pub fn unproxied(&self) -> Option<&str> {
+        self.left_out.unproxied.as_deref()
     }
 
     /// Why the gate does nothing for doors, where it should.

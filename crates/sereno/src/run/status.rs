@@ -71,6 +71,9 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(lawless.map(|text| Alarm::new("policy", text)));
     let unmeasured = guard.hands.unmeasured().map(words::alarm_unmeasured);
     all.extend(unmeasured.map(|text| Alarm::new("flood", text)));
+    let unproxied = guard.hands.unproxied().map(words::alarm_unproxied);
+    all.extend(unproxied.map(|text| Alarm::new("syn proxy", text)));
+    all.extend(guard.slow_proxy().map(|text| Alarm::new("syn proxy slow", text)));
     let panic = guard.warden.panics().then(words::policy_panic);
     all.extend(panic.map(|text| Alarm::new("panic", text)));
     let open = guard.warden.is_flushed().then(words::alarm_policy_open);

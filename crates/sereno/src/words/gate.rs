@@ -31,6 +31,11 @@ words! {
     alarm_lawless(why) = "the policy of the gate is not in force: {why}"
         | "la política del cortafuegos no está en vigor: {why}";
     alarm_unmeasured(why) = "floods are not measured: {why}" | "no se miden las avalanchas: {why}";
+    alarm_unproxied(why) = "SYNs are not answered by a proxy: {why}" | "ningún proxy contesta a los SYN: {why}";
+    alarm_proxy_slow() = "connections through the SYN proxy are slow over long ways: without timestamps they have small windows; set the sysctl net.ipv4.tcp_timestamps to 1"
+        | "las conexiones por el proxy de SYN son lentas a distancia: sin marcas de tiempo sus ventanas son pequeñas; ponga el sysctl net.ipv4.tcp_timestamps a 1";
+    reason_proxied() = "the SYN proxy answers first; who answers that gets to the program"
+        | "primero contesta el proxy de SYN; quien le responde llega al programa";
     reason_flood_known() = "too much of one address that is known" | "demasiado de una dirección conocida";
     reason_flood_source() = "too much of one stranger" | "demasiado de un desconocido";
     reason_flood_strangers() = "too much of all strangers together" | "demasiado de todos los desconocidos juntos";

@@ -4,7 +4,7 @@
 //! dropped. What is jumped to and could accept is written in the place of the jump.
 
 use super::name::Names;
-use super::words::{BELIEVED, Grammar, MEASURES, Said, Way, is_late, stop};
+use super::words::{ANSWERS, BELIEVED, Grammar, MEASURES, Said, Way, is_late, stop};
 use super::{Line, Part as Topic, Table, Unsaid};
 use crate::gate::Verdict;
 use crate::gate::plan::{Base, Chain, Hook, PLANS, Part, Plan, Rule, Test};
@@ -17,8 +17,15 @@ const PRE: &str = "PREROUTING";
 const REJECTING: [&str; 2] = ["INPUT", "FORWARD"];
 
 /// What each of the gate's plans is about.
-const TOPICS: [Topic; PLANS] =
-    [Topic::Bans, Topic::Doors, Topic::Doors, Topic::Nat, Topic::Policy, Topic::Floods];
+const TOPICS: [Topic; PLANS] = [
+    Topic::Bans,
+    Topic::Doors,
+    Topic::Doors,
+    Topic::Nat,
+    Topic::Policy,
+    Topic::Floods,
+    Topic::Proxy,
+];
 
 /// Which rules of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +177,7 @@ impl<'a> Writer<'a> {
                     let text = match why.as_str() {
                         // One reason for all of them.
                         MEASURES => why,
+                        _ if wanted.topic == Topic::Proxy => ANSWERS.to_owned(),
                         _ => format!("chain {}: {why}", chain.name),
                     };
                     self.unsaid.push(Unsaid { part: wanted.topic, text });

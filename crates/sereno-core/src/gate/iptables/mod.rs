@@ -40,6 +40,8 @@ pub enum Part {
     Policy,
     /// What measures floods.
     Floods,
+    /// What answers SYNs.
+    Proxy,
 }
 
 /// What iptables has no words for.

@@ -23,7 +23,7 @@ const HEAD: &str = "\
 /// What iptables has no words for.
 pub fn render(gate: &Gate, contents: Contents<'_>, now: Time) -> Result<String, Vec<Unsaid>> {
     // A firewall without it is worth more than none.
-    let plain = gate.without_flood();
+    let plain = gate.without_flood().without_syn_proxy();
     let layout = Layout::of(&plain)?;
     let entries = layout.entries(&plain, contents, now);
     let mut out = HEAD.to_owned();
@@ -33,6 +33,9 @@ pub fn render(gate: &Gate, contents: Contents<'_>, now: Time) -> Result<String, 
     }
     if gate.flood().is_some() {
         let _ = writeln!(out, "# Note: {}.", super::words::MEASURES);
+    }
+    if gate.syn_proxy().is_some() {
+        let _ = writeln!(out, "# Note: {}.", super::words::ANSWERS);
     }
     out.push_str("\n# == ipset -exist restore\n");
     for set in &layout.sets {

@@ -24,6 +24,7 @@ const COUNTED: u32 = 65_536;
 const FASTEST: u32 = 10_000;
 
 /// What is said of parts that only floods need.
+pub(super) const ANSWERS: &str = "SYNs are answered by nftables only";
 pub(super) const MEASURES: &str = "floods are measured by nftables only";
 
 /// One way to pass a test.
@@ -132,6 +133,7 @@ impl Grammar<'_> {
             Part::Goto(chain) => Said::Goto(chain.clone()),
             Part::Stop(verdict, _) => Said::Stop(*verdict),
             Part::RememberTo(..) => return Err(MEASURES.to_owned()),
+            Part::Undate | Part::SynProxy(..) => return Err(ANSWERS.to_owned()),
             Part::Translate(_) => return Err("it translates".to_owned()),
         })
     }
@@ -162,6 +164,8 @@ impl Grammar<'_> {
                 return Err(MEASURES.to_owned());
             }
             Test::New => way("-m conntrack --ctstate NEW"),
+            Test::Foreign | Test::Heard => return Err(ANSWERS.to_owned()),
+            Test::Acks => of_proto(6, "-m tcp --tcp-flags SYN,RST,ACK ACK"),
             Test::MidStream => of_proto(6, "-m tcp ! --tcp-flags SYN,ACK SYN"),
             Test::Stream(family, set) if *family == self.family => {
                 let (from, to) = (self.set(set)?, self.set(&ports_of(set))?);

@@ -34,6 +34,8 @@ struct Draft<'a> {
     policy: &'a Policy,
     /// What the names of its chains, sets and counters begin with.
     prefix: &'static str,
+    /// Where the kernel answers SYNs by itself.
+    proxied: &'a [PortRange],
 }
 
 impl Gate {
@@ -44,13 +46,14 @@ impl Gate {
         let mut plan = Plan::default();
         let mut rules: Vec<Rule> = Vec::new();
         if let Some(policy) = self.trying() {
-            let draft = Draft { policy, prefix: "try_" };
+            let draft = Draft { policy, prefix: "try_", proxied: self.proxied() };
             plan.sets.push(Shape::new(TRIAL, Kind::Family).ending());
             let chain = draft.write(&mut plan, self.doorway().mark);
             rules.push(vec![Part::If(Test::FamilyIn(TRIAL.to_owned())), Part::Goto(chain)]);
         }
         if let Some(policy) = self.policy() {
-            let chain = Draft { policy, prefix: "" }.write(&mut plan, self.doorway().mark);
+            let draft = Draft { policy, prefix: "", proxied: self.proxied() };
+            let chain = draft.write(&mut plan, self.doorway().mark);
             rules.push(vec![Part::Goto(chain)]);
         }
         if !rules.is_empty() {
@@ -78,6 +81,10 @@ pub(in crate::gate) fn rest_counter(zone: Name) -> String {
 }
 
 pub(in crate::gate) const INVALID: &str = "invalid";
+
+/// The chains that decide, and that sort by zones where that is asked for twice.
+const DECIDE: &str = "decide";
+const SORT: &str = "sort";
 
 /// What a counter of a policy counts.
 #[must_use]
@@ -120,10 +127,8 @@ impl Draft<'_> {
             plan.counters.push(self.name(&rest_counter(zone)));
             plan.chains.push(self.chain(zone));
         }
-        let chain = self.deciding(mark);
-        let name = chain.name.clone();
-        plan.chains.push(chain);
-        name
+        plan.chains.extend(self.deciding(mark));
+        self.name(DECIDE)
     }
 
     fn name(self, plain: &str) -> String {
@@ -162,18 +167,40 @@ impl Draft<'_> {
     }
 
     /// The chain that decides: at once about what needs no rule, and by the zone's about the rest.
-    fn deciding(self, mark: Option<u32>) -> Chain {
+    fn deciding(self, mark: Option<u32>) -> Vec<Chain> {
         let needed = |family| asks(Test::IcmpIn(family, self.needed(family)));
         let mut rules = vec![accept(Part::Loopback)];
         if !self.policy.cut {
             rules.push(accept(asks(Test::Going)));
             rules.extend(older::rules());
         }
+        // Whom a door let in, and the rest by its zone.
+        let let_in = mark.map(|bits| accept(asks(Test::Marked(bits))));
+        let sort = Part::Goto(self.name(SORT));
+        // What is there of a connection when its SYN was answered in place of the program. Connection
+        // tracking may be told (`nf_conntrack_tcp_loose`) to make nothing of that.
+        let unheard = |range: &PortRange| {
+            vec![Part::To(*range), asks(Test::Acks), asks(Test::Invalid), sort.clone()]
+        };
+        rules.extend(self.proxied.iter().map(unheard));
         rules.push(vec![asks(Test::Invalid), Part::Count(self.name(INVALID)), DROP]);
-        // Whom a door let in.
-        rules.extend(mark.map(|bits| accept(asks(Test::Marked(bits)))));
-        rules.extend(Family::BOTH.map(|family| accept(needed(family))));
-        rules.extend(leases());
+        let needs = Family::BOTH.map(|family| accept(needed(family))).into_iter().chain(leases());
+        let decide = |rules| Chain { name: self.name(DECIDE), base: None, rules };
+        if self.proxied.is_empty() {
+            rules.extend(let_in);
+            rules.extend(needs);
+            rules.extend(self.sorting());
+            return vec![decide(rules)];
+        }
+        rules.extend(needs);
+        rules.push(vec![sort]);
+        let sorting = let_in.into_iter().chain(self.sorting()).collect();
+        vec![Chain { name: self.name(SORT), base: None, rules: sorting }, decide(rules)]
+    }
+
+    /// Sends each packet to the chain of its zone.
+    fn sorting(self) -> Vec<Rule> {
+        let mut rules = Vec::new();
         for family in Family::BOTH {
             let spans = self.policy.spans(family);
             for zone in &self.policy.zones {
@@ -192,7 +219,7 @@ impl Draft<'_> {
         }
         let world = self.policy.names().last().unwrap_or(Name::SERENO);
         rules.push(vec![Part::Goto(self.zone_chain(world))]);
-        Chain { name: self.name("decide"), base: None, rules }
+        rules
     }
 
     /// The rules that can be about packets from a zone.
@@ -227,7 +254,7 @@ impl Draft<'_> {
 
     fn decide(self, at: usize, line: &Line, tests: &[Part], rules: &mut Vec<Rule>) {
         let count = Part::Count(self.name(&rule_counter(at)));
-        let mut rule = |deeds: &[Part]| {
+        let mut rule = |tests: &[Part], deeds: &[Part]| {
             let parts = [tests, deeds].concat();
             // What is of both families is nothing.
             let mut families = parts.iter().filter_map(family);
@@ -236,25 +263,32 @@ impl Draft<'_> {
                 rules.push(parts);
             }
         };
+        if line.rate.is_some() || line.limit.is_some() {
+            // A SYN that the kernel answers itself says nothing of who sent it: who gives its answer back is
+            // counted.
+            for tests in self.proxied.iter().filter_map(|range| narrowed(tests, *range)) {
+                rule(&tests, &[Part::Syn, count.clone(), Part::Accept]);
+            }
+        }
         for source in SOURCES {
             if let Some(rate) = line.rate {
                 let set = self.rule_set("rate", at, source.family);
-                rule(&[asks(Test::Over(source, set, rate)), count.clone(), DROP]);
+                rule(tests, &[asks(Test::Over(source, set, rate)), count.clone(), DROP]);
             }
             if let Some(limit) = line.limit {
                 let set = self.rule_set("limit", at, source.family);
-                rule(&[asks(Test::Crowded(source, set, limit)), count.clone(), DROP]);
+                rule(tests, &[asks(Test::Crowded(source, set, limit)), count.clone(), DROP]);
             }
         }
         match line.deed {
-            Deed::Allow => rule(&[count, Part::Accept]),
-            Deed::Drop => rule(&[count, DROP]),
+            Deed::Allow => rule(tests, &[count, Part::Accept]),
+            Deed::Drop => rule(tests, &[count, DROP]),
             Deed::Reject => {
                 let reset = Part::Stop(Verdict::Reset, Family::V4);
-                rule(&[Part::Protocol(Proto::Tcp), count.clone(), reset]);
+                rule(tests, &[Part::Protocol(Proto::Tcp), count.clone(), reset]);
                 for family in Family::BOTH {
                     let stop = Part::Stop(Verdict::Unreachable, family);
-                    rule(&[asks(Test::Of(family)), count.clone(), stop]);
+                    rule(tests, &[asks(Test::Of(family)), count.clone(), stop]);
                 }
             }
         }
@@ -290,6 +324,20 @@ impl Draft<'_> {
     }
 }
 
+/// Tests that hold for those only that go to these ports besides; `None` if there are none such.
+fn narrowed(tests: &[Part], ports: PortRange) -> Option<Rule> {
+    let (mut common, mut rest) = (Some(ports), Rule::new());
+    for part in tests {
+        match part {
+            Part::To(range) => common = range.common(ports),
+            Part::If(Test::Number(number)) if *number == ports.proto().number() => (),
+            Part::If(Test::Number(_) | Test::Icmp(..)) => return None,
+            other => rest.push(other.clone()),
+        }
+    }
+    common.map(|range| [rest, vec![Part::To(range)]].concat())
+}
+
 /// The family a test is about, if it is about one.
 fn family(part: &Part) -> Option<Family> {
     let Part::If(test) = part else { return None };
@@ -309,12 +357,15 @@ fn family(part: &Part) -> Option<Family> {
         | Test::Before(_)
         | Test::FromPorts(_)
         | Test::ToLoopback
+        | Test::Foreign
         | Test::New
         | Test::Begun
         | Test::Request
         | Test::MiniFrame
         | Test::Rush(_)
         | Test::MidStream
+        | Test::Acks
+        | Test::Heard
         | Test::Going
         | Test::Invalid => None,
     }

@@ -31,6 +31,8 @@ pub enum Test {
     Before(Time),
     /// It goes to this machine itself.
     ToLoopback,
+    /// It is from an address that is not this machine's.
+    Foreign,
     /// Connection tracking takes it for a beginning.
     New,
     /// It goes the way in which what it belongs to began.
@@ -41,6 +43,10 @@ pub enum Test {
     MiniFrame,
     /// It is TCP, and does not begin a connection.
     MidStream,
+    /// It is TCP, and says that something arrived; it neither begins nor breaks off.
+    Acks,
+    /// A program of this machine listens to where it goes.
+    Heard,
     /// It is TCP of a connection in the set.
     Stream(Family, String),
     /// It is from these ports.

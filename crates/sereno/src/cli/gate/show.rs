@@ -125,6 +125,7 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::Rule(number, text) => words::reason_rule(number, paint::safe(text)),
         Reason::Rest(zone) => words::reason_rest(zone),
         Reason::Invalid => words::gate_invalid(),
+        Reason::Proxied => words::reason_proxied(),
         Reason::Flood(Excess::Known) => words::reason_flood_known(),
         Reason::Flood(Excess::Source) => words::reason_flood_source(),
         Reason::Flood(Excess::Strangers) => words::reason_flood_strangers(),
