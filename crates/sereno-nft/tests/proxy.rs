@@ -337,15 +337,18 @@ fn what_was_under_way_before_and_after_goes_on() {
     for (ours, theirs) in &mut older {
         assert!(talk(ours, theirs), "it is older than the proxy");
     }
-    for from in BOTH {
+    // Whether something is missed when the kernel lets go of them is a matter of chance, for each.
+    for from in [BOTH; 3].concat() {
         let program = house.program(from, PORT);
         let visitor = house.visit(from, PORT).well();
         older.push((accepted(&program).unwrap(), visitor));
     }
-    assert_eq!(house.answered(), 2);
+    assert_eq!(house.answered(), 6);
     // It is put in place again, is to answer nobody any more, and does once more.
     for ports in [&["tcp/8000"][..], &[], &["tcp/8000"]] {
         house.install(Draft { syn_proxy: proxy(ports), ..draft.clone() });
+        // The kernel takes away in its own time what is there no more.
+        std::thread::sleep(SOON);
         for (ours, theirs) in &mut older {
             assert!(talk(ours, theirs), "at {ports:?}");
         }
@@ -353,7 +356,7 @@ fn what_was_under_way_before_and_after_goes_on() {
     house.install(Draft { syn_proxy: proxy(&[]), ..draft });
     let _program = house.program(BOTH[0], PORT);
     house.visit(BOTH[0], PORT).well();
-    assert_eq!(house.answered(), 2, "nobody asked for it");
+    assert_eq!(house.answered(), 6, "nobody asked for it");
 }
 
 #[test]
