@@ -69,23 +69,25 @@ fn mtu4(root: &Path) -> Option<u32> {
     all.or_else(|| rows.iter().filter_map(of).min())
 }
 
-/// The same for IPv6; what a router told of the link goes before.
+/// The same for IPv6.
 fn mtu6(root: &Path) -> Option<u32> {
     let routes = text(root, "proc/net/ipv6_route").unwrap_or_default();
     let rows: Vec<Vec<&str>> =
         routes.lines().map(|line| line.split_whitespace().collect()).collect();
     let of = |row: &Vec<&str>| {
-        let name = row.last().filter(|name| **name != "lo")?;
-        let told = text(root, &format!("proc/sys/net/ipv6/conf/{name}/mtu"));
-        told.and_then(|text| text.trim().parse().ok()).or_else(|| link(root, name))
+        row.last().filter(|name| **name != "lo").and_then(|name| link(root, name))
     };
     let to_all = |row: &&Vec<&str>| row.get(1) == Some(&"00");
     let all = rows.iter().filter(to_all).filter_map(of).min();
     all.or_else(|| rows.iter().filter_map(of).min())
 }
 
+/// The MTU of an interface, or less, if a router told that for IPv6. What is in `/proc` is of this network
+/// namespace; `/sys` is of that in which it was mounted, and asked where there is no IPv6.
 fn link(root: &Path, name: &str) -> Option<u32> {
-    text(root, &format!("sys/class/net/{name}/mtu"))?.trim().parse().ok()
+    let places =
+        [format!("proc/sys/net/ipv6/conf/{name}/mtu"), format!("sys/class/net/{name}/mtu")];
+    places.iter().find_map(|path| text(root, path)?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -116,9 +118,9 @@ mod tests {
         let files = [
             ("proc/net/route", route.as_str()),
             ("proc/net/ipv6_route", &route6),
-            ("sys/class/net/ppp0/mtu", "1492\n"),
+            ("sys/class/net/ppp0/mtu", "1400\n"),
             ("sys/class/net/wg0/mtu", "1420\n"),
-            ("proc/sys/net/ipv6/conf/ppp0/mtu", "1480\n"),
+            ("proc/sys/net/ipv6/conf/ppp0/mtu", "1492\n"),
             ("proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t33554432\n"),
             ("proc/sys/net/core/rmem_max", "212992\n"),
             ("proc/sys/net/ipv4/tcp_timestamps", "0\n"),
@@ -127,7 +129,7 @@ mod tests {
         let told = handshake(machine(&files).path());
         // That of the tunnel is of no importance: it is not the way to everybody.
         let wanted =
-            Handshake { mss: [1452, 1420], scale: Some(10), timestamps: false, sack: true };
+            Handshake { mss: [1452, 1432], scale: Some(10), timestamps: false, sack: true };
         assert_eq!(told, wanted);
     }
 

@@ -32,11 +32,20 @@ impl Guard {
         self.draft.syn_proxy = self.proxied.then_some(SynProxy { ports, handshake, undates });
     }
 
-    /// Has the proxy say what this machine says now.
-    pub(super) fn draw_proxy(&mut self) {
-        if let Some(proxy) = &mut self.draft.syn_proxy {
-            proxy.handshake = handshake(Path::new("/"));
-            proxy.undates = proxy.handshake.timestamps && is_newer();
+    /// Has the proxy of the wanted gate say what this machine says now; says whether that is something else
+    /// than before.
+    pub(super) fn draw_proxy(&mut self) -> bool {
+        let Some(proxy) = &mut self.draft.syn_proxy else { return false };
+        let handshake = handshake(Path::new("/"));
+        proxy.undates = handshake.timestamps && is_newer();
+        std::mem::replace(&mut proxy.handshake, handshake) != handshake
+    }
+
+    /// Has the proxy that is there say what this machine says now: the network may have come after us, or by
+    /// another way.
+    pub(super) fn renew_proxy(&mut self, now: Time) {
+        if self.draw_proxy() {
+            self.install(now);
         }
     }
 

@@ -66,6 +66,7 @@ impl Guard {
         self.have_pass();
         self.move_doors(now);
         self.renew_friends(now);
+        self.renew_proxy(now);
         self.want_lists();
         self.remind_deeds();
         // What the log's thread met after it was last asked.
