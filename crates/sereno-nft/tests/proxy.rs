@@ -129,6 +129,14 @@ impl House {
         self.net.serve(read).unwrap().trim().parse().unwrap()
     }
 
+    /// Whether connection tracking takes what came from this port for under way.
+    fn goes_on(&self, port: u16) -> bool {
+        let list = || std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap();
+        let port = format!(" sport={port} ");
+        let text = self.net.serve(list);
+        text.lines().any(|line| line.contains(&port) && line.contains(" ESTABLISHED "))
+    }
+
     /// Connections that the host itself keeps half open.
     fn half_open(&self) -> usize {
         let list = || std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
@@ -201,6 +209,8 @@ fn connections_go_through_whole_whatever_tracking_makes_of_their_middle() {
             assert_eq!(house.answered(), begun, "{from}, loose {loose}: nobody answered for it");
             let mut ours = accepted(&program).unwrap();
             assert_eq!(ours.peer_addr().unwrap().ip(), from.parse::<IpAddr>().unwrap());
+            let port = visitor.local_addr().unwrap().port();
+            assert!(house.goes_on(port), "who says nothing for a while would be forgotten");
             assert!(talk(&mut ours, &mut visitor));
             let sent: Vec<u8> = (0..30_000_000u32).map(|n| (n ^ n >> 9) as u8).collect();
             for down in [true, false] {
