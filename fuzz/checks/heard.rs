@@ -37,7 +37,7 @@ pub fn check(data: &[u8]) {
     assert!(told.flags.0 < 64);
     match told.why {
         Why::Datagram => assert_eq!(prefix, b's'),
-        Why::Begins | Why::Hit | Why::Full => assert!(told.payload.is_empty()),
+        Why::Begins | Why::Hit | Why::Full | Why::Closed => assert!(told.payload.is_empty()),
     }
     if !told.payload.is_empty() {
         // An IP header and the datagram's own come before it.

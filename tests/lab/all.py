@@ -15,10 +15,10 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "imports", "lists", "floods", "proxies")
+MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "imports", "lists", "floods", "proxies", "scans")
 AT_ONCE = 3
 # What needs the processors for itself, behind all others.
-ALONE = ("doors.Floods", "floods.Floods", "proxies.Proxies")
+ALONE = ("doors.Floods", "floods.Floods", "proxies.Proxies", "scans.PortscanFloods", "scans.PortscanFloodsByIptables")
 # Seconds after which a class hangs: many times what any takes.
 PATIENCE = 900
 

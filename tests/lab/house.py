@@ -17,7 +17,7 @@ import net
 SERVER, CLIENT, STRANGER = "doorsrv", "phones", "attack"
 V4, V6 = socket.AF_INET, socket.AF_INET6
 BOTH = (V4, V6)
-TOOLS = ("nft", "ipset", "knock", "fwknop", "fwknopd", "iptables", "ip6tables", "iptables-legacy", "faketime", "nmap")
+TOOLS = ("nft", "ipset", "knock", "fwknop", "fwknopd", "iptables", "ip6tables", "iptables-legacy", "faketime", "nmap", "traceroute")
 # Ports with a listener. The last is no door's.
 PORTS = (22, 443, 8088)
 # What a configuration says where the gate is not nftables' matter.
@@ -280,6 +280,15 @@ class HouseCase(unittest.TestCase):
     def doors(self, text):
         """Sereno with doors of its own configuration."""
         return self.porter("--config", self.write("sereno.toml", text))
+
+    def gate(self, porter, *words, session=None, code=0, top=False):
+        """A command of an administrator, who may have come by ssh; what it said."""
+        here = net.server_address(SERVER, V4)
+        env = [f"SSH_CONNECTION={session} 40000 {here} 22"] if session else ["-u", "SSH_CONNECTION"]
+        call = self.house.net.command(SERVER, "env", *env, guard.BINARY, "--socket", porter.socket, *[] if top else ["gate"], *words)
+        done = subprocess.run(call, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
 
     def assert_opens(self, role=CLIENT, port=22, family=V4, source=None, seconds=SOON):
         there = fixture.await_true(lambda: self.house.reaches(role, port, family, source), seconds)

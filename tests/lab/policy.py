@@ -46,15 +46,6 @@ class Policies(house.HouseCase):
     def rewrite(self, *rules):
         self.write("sereno.toml", POLICY.format(", ".join(rules)))
 
-    def gate(self, porter, *words, session=None, code=0, top=False):
-        """A command of an administrator, who may have come by ssh; what it said."""
-        here = net.server_address(SERVER, V4)
-        env = [f"SSH_CONNECTION={session} 40000 {here} 22"] if session else ["-u", "SSH_CONNECTION"]
-        call = self.house.net.command(SERVER, "env", *env, guard.BINARY, "--socket", porter.socket, *[] if top else ["gate"], *words)
-        done = subprocess.run(call, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        return done.stdout + done.stderr
-
     def assert_old(self):
         """As without a policy: everybody reaches everything."""
         for family in BOTH:

@@ -101,7 +101,7 @@ fn take(
             conf.syn_proxy = if is_empty(value) { Vec::new() } else { streams(value)? };
         }
         "voice" => {
-            flood.voice = if is_empty(value) { Vec::new() } else { places(value)? };
+            flood.voice = any_places(value)?;
             // Voice of IAX2 comes over UDP.
             flood.voice.retain(|range| range.proto() == Proto::Udp);
         }
@@ -115,6 +115,11 @@ fn take(
 
 fn is_empty(value: &Value<'_>) -> bool {
     matches!(value.get_ref(), DeValue::Array(list) if list.is_empty())
+}
+
+/// Services or ports, of TCP and UDP; perhaps none.
+pub(crate) fn any_places(value: &Value<'_>) -> Read<Vec<PortRange>> {
+    if is_empty(value) { Ok(Vec::new()) } else { places(value) }
 }
 
 /// Services or ports, of TCP and UDP.

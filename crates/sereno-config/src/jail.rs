@@ -10,6 +10,7 @@ use crate::written::Written;
 use sereno_core::gate::Name;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 /// What one file says about a jail, or about all of them.
@@ -63,10 +64,16 @@ pub(crate) fn jails(files: &[Written<'_>], rules: &Found, notes: &mut Notes) -> 
     }
     check_defaults(&defaults, notes);
     let rules = Names::of(rules);
-    let mut jails = Vec::new();
+    let mut jails: Vec<JailConf> = Vec::new();
     for (name, layers) in &named {
         let before = notes.errors();
         let jail = jail(name, &defaults, layers, &rules, notes);
+        let listens = |jail: &JailConf| jail.policy.heard;
+        if jail.as_ref().is_some_and(listens) && jails.iter().any(listens) {
+            let (doc, span) = place(layers, "");
+            let wrong = Wrong::new(span, "another jail listens to the gate already");
+            notes.error(doc, wrong.remedy("keep one jail with the rule portscan"));
+        }
         if notes.errors() == before {
             jails.extend(jail);
         }
@@ -155,6 +162,8 @@ fn jail(
     let rule = rule(name, defaults, layers, rules, notes);
     let mut draft = Draft::new(id, &rule, rules.filters.contains(&rule.as_str()));
     let mut said = Notes::default();
+    // What suits failures in logs does not suit packets, which anybody can send in anybody's name.
+    let defaults = if draft.policy.heard { &[] } else { defaults };
     defaults.iter().for_each(|layer| apply(&mut draft, layer, "[defaults]", &mut said));
     let place = format!("[jail.{name}]");
     let before = notes.errors();
@@ -165,6 +174,12 @@ fn jail(
     }
     check(&draft, layers, notes.errors() == before, notes);
     let mut sources = Vec::new();
+    if draft.policy.heard {
+        return Some(JailConf {
+            policy: draft.policy,
+            sources: vec![SourceConf::Gate(draft.quiet)],
+        });
+    }
     if !draft.files.is_empty() {
         sources.push(SourceConf::Files(draft.files));
     }
@@ -214,9 +229,64 @@ fn place(layers: &[Layer<'_, '_>], option: &str) -> (usize, Range<usize>) {
     spoken.unwrap_or_else(header)
 }
 
+/// What does nothing in a jail that listens to the gate.
+const OF_LOGS: [&str; 9] = [
+    "maxaccounts",
+    "accounttime",
+    "maxhosts",
+    "hosttime",
+    "nethosts",
+    "net4-prefix",
+    "net6-prefix",
+    "patience",
+    "block",
+];
+/// A ban that anybody can have imposed on anybody should not last longer.
+const SHORT: Duration = Duration::from_secs(3600);
+
+/// What is wrong with a jail that listens to the gate.
+fn check_heard(draft: &Draft, layers: &[Layer<'_, '_>], notes: &mut Notes) {
+    let spoken = |option: &str| layers.iter().any(|layer| layer.table.contains_key(option));
+    for option in ["logpath", "journal"].into_iter().filter(|option| spoken(option)) {
+        let (doc, span) = place(layers, option);
+        let wrong = Wrong::new(span, "this jail listens to the gate, and reads no log");
+        notes.error(doc, wrong.remedy(format!("take {option} out")));
+    }
+    for option in OF_LOGS.into_iter().filter(|option| spoken(option)) {
+        let (doc, span) = place(layers, option);
+        let message = format!("{option} does nothing in a jail that listens to the gate");
+        notes.warn(doc, Wrong::new(span, message).remedy("take it out"));
+    }
+    let policy = &draft.policy;
+    let long = policy.bantime.is_none_or(|length| length > SHORT);
+    for (option, too_long) in [("bantime", long), ("bantime.increment", policy.increment.increment)]
+    {
+        if too_long {
+            let (doc, span) = place(layers, option);
+            let message =
+                "anybody can send packets in the name of anybody, who is out for so long then";
+            notes
+                .warn(doc, Wrong::new(span, message).remedy("write for example bantime = \"10m\""));
+        }
+    }
+    if policy.maxretry < 3 {
+        let (doc, span) = place(layers, "maxretry");
+        let message = "so few closed ports are a mistake, not a search";
+        notes.warn(doc, Wrong::new(span, message).remedy("write for example maxretry = 6"));
+    }
+}
+
 /// What no option can know alone.
 fn check(draft: &Draft, layers: &[Layer<'_, '_>], is_clean: bool, notes: &mut Notes) {
     let policy = &draft.policy;
+    if policy.heard {
+        return check_heard(draft, layers, notes);
+    }
+    if layers.iter().any(|layer| layer.table.contains_key("ignoreports")) {
+        let (doc, span) = place(layers, "ignoreports");
+        let wrong = Wrong::new(span, "a log tells of no closed ports");
+        notes.warn(doc, wrong.remedy("write it below [jail.portscan]"));
+    }
     let at = |option: &str, message: &str, remedy: &str| {
         let (doc, span) = place(layers, option);
         (doc, Wrong::new(span, message).remedy(remedy))

@@ -1,10 +1,11 @@
 //! The options of a jail: how each is called, and what it sets.
 
+use crate::flood;
 use crate::near;
 use crate::problem::Wrong;
 use crate::settings;
 use crate::value::{self, Read, Value};
-use sereno_core::gate::{Name, Ports};
+use sereno_core::gate::{Name, PortRange, Ports};
 use sereno_core::jail::JailPolicy;
 use std::time::Duration;
 
@@ -16,7 +17,15 @@ pub(crate) struct Draft {
     pub(crate) files: Vec<String>,
     /// No matches at all are the whole journal.
     pub(crate) journal: Option<Vec<String>>,
+    /// Closed ports that are not counted, where the gate tells of them.
+    pub(crate) quiet: Vec<PortRange>,
 }
+
+/// The rule of jails that listen to the gate.
+pub(crate) const PORTSCAN: &str = "portscan";
+
+/// Where media of calls are sent that nobody takes any more, and where traceroute counts up to.
+const QUIET: [&str; 2] = ["udp/10000-20000", "udp/33434-33534"];
 
 impl Draft {
     /// What holds before any file has spoken: the numbers that suit the rule.
@@ -34,8 +43,17 @@ impl Draft {
             policy.bantime = Some(Duration::from_secs(36_000));
             // The port is known to be one; without it the whole address would be closed.
             policy.ports = "tcp/22".parse().unwrap_or(Ports::All);
+        } else if rule == PORTSCAN {
+            policy.heard = true;
+            policy.maxretry = 6;
+            policy.findtime = Duration::from_secs(300);
+            // Whoever's address somebody forges is out for so long.
+            policy.bantime = Some(Duration::from_secs(600));
+            // A line for each port.
+            policy.evidence = 6;
         }
-        Self { enabled: true, policy, files: Vec::new(), journal: None }
+        let quiet = QUIET.iter().filter_map(|text| text.parse().ok()).collect();
+        Self { enabled: true, policy, files: Vec::new(), journal: None, quiet }
     }
 }
 
@@ -110,7 +128,7 @@ macro_rules! sets {
 }
 
 /// Every option, as the guide lists them.
-const OPTIONS: [JailOption; 28] = [
+const OPTIONS: [JailOption; 29] = [
     option("enabled", "true", sets!(value::flag => enabled)),
     option("rule", "\"sshd\"", |_, value| value::text(value).map(|_| ())),
     option(
@@ -126,6 +144,7 @@ const OPTIONS: [JailOption; 28] = [
         "[\"192.168.0.0/24\"]",
         sets!(|v| value::each(v, settings::prefix) => policy.ignore),
     ),
+    option("ignoreports", "[\"rtp\", \"udp/33434-33534\"]", sets!(flood::any_places => quiet)),
     option("maxmatches", "5", sets!(|v| value::whole(v, 0, MOST_LINES) => policy.evidence)),
     option("maxretry", "3", sets!(|v| value::whole(v, 1, MANY) => policy.maxretry)),
     option("findtime", "\"10m\"", sets!(value::lasting => policy.findtime)),

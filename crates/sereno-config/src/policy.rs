@@ -4,7 +4,7 @@ use sereno_core::addr::Prefix;
 use sereno_core::door::{Hit, Sequence};
 use sereno_core::filter::Filter;
 use sereno_core::gate::list::Use;
-use sereno_core::gate::{Name, Ports};
+use sereno_core::gate::{Name, PortRange, Ports};
 use sereno_core::jail::{Friend, JailPolicy};
 use sereno_core::rule::Rule;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ pub struct FloodConf {
     /// For how long who logged in well is known.
     pub memory: Duration,
     /// Ports of TCP at which the kernel answers SYNs itself.
-    pub syn_proxy: Vec<sereno_core::gate::PortRange>,
+    pub syn_proxy: Vec<PortRange>,
 }
 
 /// A rule that is made of fail2ban's expressions.
@@ -284,4 +284,6 @@ pub enum SourceConf {
     Files(Vec<String>),
     /// Matches of `journalctl(1)`: `FIELD=value`, and `+` for "or".
     Journal(Vec<String>),
+    /// What the gate tells of closed ports, but for these.
+    Gate(Vec<PortRange>),
 }

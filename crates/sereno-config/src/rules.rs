@@ -24,6 +24,7 @@ pub fn shipped_rules() -> Vec<Document> {
             include_str!("../../../rules/asterisk-notices.toml"),
         ),
         document("rules/asterisk-rest.toml", include_str!("../../../rules/asterisk-rest.toml")),
+        document("rules/portscan.toml", include_str!("../../../rules/portscan.toml")),
         document("rules/sshd.toml", include_str!("../../../rules/sshd.toml")),
     ]
 }

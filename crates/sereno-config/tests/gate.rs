@@ -3,7 +3,8 @@
 
 use sereno_config::facts::{Facts, Listener};
 use sereno_config::{
-    Backend, Document, Lang, Machine, Net, Outcome, Severity, read, read_where, suggest_gate,
+    Backend, Document, Lang, Machine, Net, Outcome, Severity, read, read_where, shipped_rules,
+    suggest_gate,
 };
 use sereno_core::gate::policy::{Deed, What, Who};
 use sereno_core::gate::{PortRange, Proto};
@@ -157,8 +158,10 @@ fn what_is_suggested_reads_back() {
         let sessions = vec!["198.51.100.7".parse().unwrap()];
         let facts = Facts { networks, sessions, ..Facts::default() };
         let text = suggest_gate(&facts, &listeners, rtp, lang);
-        let found = outcome(&[&text]);
+        let document = Document { name: "sereno.toml".to_owned(), text: text.clone() };
+        let found = read(&[document], &shipped_rules());
         assert!(found.problems.is_empty(), "{text}");
+        assert!(found.policy.jails.iter().any(|jail| jail.policy.heard), "{text}");
         let gate = found.policy.gate.unwrap();
         gate.rules.iter().map(|rule| rule.text.clone()).collect::<Vec<_>>()
     };

@@ -46,7 +46,7 @@ fn a_short_file_means_what_the_guide_says() {
     assert_eq!((asterisk.policy.maxretry, &asterisk.policy.ports), (4, &Ports::All));
     assert_eq!(asterisk.policy.bantime, Some(Duration::from_secs(18_000)));
     let names: Vec<&str> = outcome.policy.rules.iter().map(|rule| rule.name.as_str()).collect();
-    assert_eq!(names, ["asterisk", "sshd"]);
+    assert_eq!(names, ["asterisk", "portscan", "sshd"]);
 }
 
 const EVERY: &str = r#"
@@ -299,7 +299,7 @@ fn rules_of_the_administrator_add_and_replace() {
     assert_eq!(outcome.problems, []);
     assert_eq!(outcome.policy.jails.len(), 1);
     assert_eq!(outcome.policy.rule("sshd").unwrap().patterns.len(), 1);
-    assert_eq!(outcome.policy.rules.len(), 3);
+    assert_eq!(outcome.policy.rules.len(), 4);
 }
 
 #[test]
@@ -343,7 +343,7 @@ regexp = 'x'
 fn shipped_rules_prove_themselves() {
     let outcome = sereno_config::test(&shipped_rules());
     assert_eq!(outcome.problems, []);
-    assert_eq!(outcome.policy.rules.len(), 2);
+    assert_eq!(outcome.policy.rules.len(), 3);
     let changed = |document: Document| Document {
         text: document.text.replace("203.0.113.9", "203.0.113.8"),
         ..document

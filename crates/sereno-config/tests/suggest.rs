@@ -228,9 +228,10 @@ fn examples(page: &str) -> Vec<String> {
 
 #[test]
 fn every_example_of_the_guide_is_right() {
+    let scans = examples(include_str!("../../../docs/guide/scans.md"));
     let found = examples(VALID);
-    assert!(found.len() >= 4);
-    for text in found {
+    assert!(found.len() >= 4 && !scans.is_empty());
+    for text in found.into_iter().chain(scans) {
         let outcome =
             read(&[Document { name: "guide".to_owned(), text: text.clone() }], &shipped_rules());
         assert_eq!(outcome.problems, [], "{text}");

@@ -65,6 +65,7 @@ fn policy(words: &str) -> JailPolicy {
             "maxretry" => policy.maxretry = value.parse().unwrap(),
             "findtime" => policy.findtime = secs(value),
             "bantime" => policy.bantime = (value != "-1").then(|| secs(value)),
+            "heard" => policy.heard = value == "true",
             "maxaccounts" => policy.maxaccounts = value.parse().unwrap(),
             "maxhosts" => policy.maxhosts = value.parse().unwrap(),
             "nethosts" => policy.nethosts = value.parse().unwrap(),

@@ -165,6 +165,7 @@ impl Tables {
         let has_doors = !gate.doorway().is_empty();
         let plain = gate.without_policy();
         let doing = match () {
+            () if gate.tells_of_ports() && fine(&gate.without_portscan()) => Doing::InstallPortScan,
             () if has_policy && fine(&plain) => Doing::InstallPolicy,
             () if has_doors && fine(&gate.without_doorway()) => Doing::InstallDoors,
             // Both, one after the other.
@@ -343,6 +344,7 @@ fn unable(unsaid: &[Unsaid]) -> Refusal {
     let (part, doing) = match () {
         () if has(Part::Proxy) => (Part::Proxy, Doing::InstallProxy),
         () if has(Part::Floods) => (Part::Floods, Doing::InstallFlood),
+        () if has(Part::PortScan) => (Part::PortScan, Doing::InstallPortScan),
         () if has(Part::Policy) => (Part::Policy, Doing::InstallPolicy),
         () if has(Part::Nat) => (Part::Nat, Doing::InstallNat),
         () if has(Part::Doors) => (Part::Doors, Doing::InstallDoors),
@@ -368,6 +370,7 @@ fn blame_set(gate: &Gate, layout: &Layout, (why, line): (String, Option<String>)
         !less.sets.iter().any(|set| set.name == guilty.name)
     };
     let doing = match () {
+        () if lacks(gate.without_portscan()) => Doing::InstallPortScan,
         () if lacks(gate.without_policy()) => Doing::InstallPolicy,
         () if lacks(gate.without_doorway()) => Doing::InstallDoors,
         () => Doing::Install,

@@ -58,6 +58,7 @@ pub(crate) fn put_part(a: &mut Attributes<'_>, part: &Part) {
             source(a, *from);
             remember(a, set, *span);
         }
+        Part::RememberSingle(family, set, span) => remember_single(a, *family, set, *span),
         Part::RememberTo(to, set, span) => {
             destination(a, *to);
             remember(a, set, *span);
@@ -222,6 +223,12 @@ fn remember(a: &mut Attributes<'_>, set: &str, span: Duration) {
     });
 }
 
+/// Puts address, protocol and port into a set.
+fn remember_single(a: &mut Attributes<'_>, of: Family, set: &str, span: Duration) {
+    joined(a, of);
+    remember(a, set, span);
+}
+
 /// Where the source address stands in the header of its family, in bytes: offset and length.
 fn place(family: Family) -> (u8, u32, u32) {
     match family {
@@ -326,6 +333,14 @@ fn flags(a: &mut Attributes<'_>, of: u8, op: u32, with: u8) {
     payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
     mask(a, &[of], &[0]);
     compare(a, op, &[with]);
+}
+
+/// It is TCP, and has these flags.
+fn flagged(a: &mut Attributes<'_>, flags: u8) {
+    protocol(a, Proto::Tcp);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, NFT_REG_1);
+    mask(a, &[flags], &[0]);
+    compare(a, NFT_CMP_EQ, &[flags]);
 }
 
 /// Matches the protocol and, unless all ports are meant, the port at this offset of its header: 0 for

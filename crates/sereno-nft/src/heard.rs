@@ -30,6 +30,8 @@ pub enum Why {
     Full,
     /// It is a datagram to a port where those are heard whole.
     Datagram,
+    /// It begins something, at a port that is closed to its source.
+    Closed,
 }
 
 impl Why {
@@ -39,6 +41,7 @@ impl Why {
             b"h" => Some(Self::Hit),
             b"f" => Some(Self::Full),
             b"s" => Some(Self::Datagram),
+            b"c" => Some(Self::Closed),
             _ => None,
         }
     }

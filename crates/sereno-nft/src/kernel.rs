@@ -27,6 +27,7 @@ const DOING: [Doing; PLANS] = [
     Doing::InstallDoors,
     Doing::InstallDoors,
     Doing::InstallNat,
+    Doing::InstallPortScan,
     Doing::InstallPolicy,
     Doing::InstallFlood,
     Doing::InstallProxy,
@@ -164,7 +165,8 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses it; then what was in force still is. If
     /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`], [`Refusal::is_about_policy`],
-    /// [`Refusal::is_about_flood`] or [`Refusal::is_about_proxy`], the gate without that may be fine.
+    /// [`Refusal::is_about_portscan`], [`Refusal::is_about_flood`] or [`Refusal::is_about_proxy`], the
+    /// gate without that may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,

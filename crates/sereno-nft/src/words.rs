@@ -25,6 +25,8 @@ pub enum Doing {
     InstallFlood,
     /// Installing what answers SYNs. Without it the rest may be fine.
     InstallProxy,
+    /// Installing what tells of closed ports that strangers try. Without it the rest may be fine.
+    InstallPortScan,
     /// Installing lists, or one of them.
     InstallLists,
     /// Banning a prefix in a scope.
@@ -68,6 +70,7 @@ impl fmt::Display for Doing {
             Self::InstallPolicy => f.write_str("cannot install the policy of the gate"),
             Self::InstallFlood => f.write_str("cannot install what measures floods"),
             Self::InstallProxy => f.write_str("cannot install the SYN proxy"),
+            Self::InstallPortScan => f.write_str("cannot install what tells of port scans"),
             Self::InstallNat => f.write_str("cannot install the translation for doors"),
             Self::Let(to, addr) => write!(f, "cannot open {to} to {addr}"),
             Self::Close(to, addr) => write!(f, "cannot close {to} to {addr}"),
@@ -165,6 +168,13 @@ impl Refusal {
     #[must_use]
     pub fn is_about_proxy(&self) -> bool {
         self.doing == Doing::InstallProxy
+    }
+
+    /// Whether only what tells of port scans was refused: the gate without it may be fine,
+    /// [`sereno_core::gate::Gate::without_portscan`].
+    #[must_use]
+    pub fn is_about_portscan(&self) -> bool {
+        self.doing == Doing::InstallPortScan
     }
 
     /// Whether the kernel lacks what it takes, or a part of it: it is too old, or made without it.
@@ -287,6 +297,11 @@ fn reason_of_doors(doing: Doing, errno: i32, whole: bool) -> Option<&'static str
             "this kernel cannot answer SYNs in place of programs; use kernel 5.4 or newer, and load the \
              modules nft_synproxy, nft_socket and nft_ct, outside of the container if this is one, or \
              leave syn_proxy out of [flood]",
+        ),
+        Doing::InstallPortScan if lacking.contains(&errno) => Some(
+            "this kernel lacks a part of nf_tables that hearing of port scans needs; load the modules \
+             nft_ct, nft_limit, nft_log and nfnetlink_log, outside of the container if this is one, or \
+             leave the jail out",
         ),
         Doing::InstallDoors if lacking.contains(&errno) => Some(
             "this kernel lacks a part of nf_tables that doors need; load the modules nft_ct, \

@@ -284,7 +284,10 @@ pub struct JailStatus {
     pub rule: String,
     /// The ports that its bans close; empty where its commands alone shut out.
     pub ports: String,
-    /// Failures until a ban.
+    /// Whether it counts closed ports that the gate tells of, instead of failures.
+    #[serde(default)]
+    pub heard: bool,
+    /// Failures until a ban, or closed ports.
     pub maxretry: u32,
     /// The window in seconds.
     pub findtime: u64,

@@ -122,6 +122,7 @@ counts! {
     rules = "rule", "rules" | "regla", "reglas";
     patterns = "pattern", "patterns" | "patrón", "patrones";
     samples = "sample line", "sample lines" | "línea de muestra", "líneas de muestra";
+    closed_ports = "closed port", "closed ports" | "puerto cerrado", "puertos cerrados";
     accounts = "account", "accounts" | "cuenta", "cuentas";
     failures = "failure", "failures" | "fallo", "fallos";
 }
@@ -253,6 +254,12 @@ pub fn problem(problem: &Problem) -> String {
     problem.labelled(&warning(), &remedy())
 }
 
+/// How much a jail counts until a ban: failures, or closed ports.
+#[must_use]
+pub fn counted(heard: bool, most: u32) -> String {
+    if heard { closed_ports(most.into()) } else { failures(most.into()) }
+}
+
 /// Which limit was reached, in a table.
 #[must_use]
 pub fn reason(because: Because) -> &'static str {
@@ -260,6 +267,7 @@ pub fn reason(because: Because) -> &'static str {
         (Lang::English, because) => because.word(),
         (Lang::Spanish, Because::Failures) => "fallos",
         (Lang::Spanish, Because::Accounts) => "cuentas",
+        (Lang::Spanish, Because::Ports) => "puertos",
         (Lang::Spanish, Because::Hosts) => "asedio",
         (Lang::Spanish, Because::Network) => "red",
         (Lang::Spanish, Because::Manual) => "orden",

@@ -162,7 +162,8 @@ fn a_reader_who_leaves_is_no_failure() {
 fn what_is_asked_for_must_exist() {
     let folder = folder();
     let log = put(folder.path(), "auth.log", LOG);
-    let expected = ("sereno: there is no rule sshdd; there are: asterisk, sshd\n".to_owned(), 2);
+    let expected =
+        ("sereno: there is no rule sshdd; there are: asterisk, portscan, sshd\n".to_owned(), 2);
     assert_eq!(complains(&["scan", "--rule", "sshdd", text(&log)]), expected);
     let expected =
         ("sereno: there is no enabled jail web; there are: asterisk, sshd\n".to_owned(), 2);

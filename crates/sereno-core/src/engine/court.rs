@@ -20,6 +20,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Bans in force at most.
 const MOST_BANS: usize = 250_000;
 
+/// Bans in force at most of a jail that hears packets: they can be sent in anybody's name, and who is
+/// searched by more than this within ten minutes is searched by nobody.
+pub const MOST_HEARD: usize = 256;
+
 /// Who judges.
 #[derive(Debug)]
 pub(super) struct Court {
@@ -106,6 +110,10 @@ impl Court {
             return;
         }
         let stranger = jail.policy().accused(verdict);
+        // Who forges a friend's packets is no news of the friend.
+        if jail.policy().heard && self.friends.hit_by(stranger).is_some() {
+            return;
+        }
         if let Some(ban) = self.ledger.holding(name, stranger) {
             // What was on its way when the ban fell is no sign; what comes later is.
             let late = verdict.at.since(ban.since) > Duration::from_secs(30);
@@ -124,7 +132,9 @@ impl Court {
     fn convict(&mut self, index: usize, mut trip: Trip, actions: &mut Vec<Action>) {
         let Some(jail) = self.jails.get(index) else { return };
         let policy = jail.policy();
-        if trip.because == Because::Network && jail.knows_within(trip.prefix, trip.at).is_some()
+        let knows = |jail: &Jail| jail.knows_within(trip.prefix, trip.at).is_some();
+        if trip.because == Because::Network && knows(jail)
+            || policy.heard && (self.is_crowded(policy.name) || self.jails.iter().any(knows))
             || self.ledger.holding(policy.name, trip.prefix).is_some()
             || self.asked.contains_key(&(policy.name, trip.prefix))
         {
@@ -141,7 +151,9 @@ impl Court {
             return;
         }
         let before = if policy.increment.overalljails {
-            self.jails.iter().map(|j| self.ledger.before(j.policy().name, trip.prefix)).sum()
+            // What anybody can have had done to anybody is no past.
+            let believed = self.jails.iter().map(Jail::policy).filter(|p| !p.heard || policy.heard);
+            believed.map(|other| self.ledger.before(other.name, trip.prefix)).sum()
         } else {
             self.ledger.before(policy.name, trip.prefix)
         };
@@ -163,6 +175,11 @@ impl Court {
             captures: std::mem::take(&mut trip.captures),
         };
         self.propose(ban, asks, actions);
+    }
+
+    /// Whether so many are out at the word of packets that somebody makes them up.
+    fn is_crowded(&self, jail: Name) -> bool {
+        self.ledger.count(jail) >= MOST_HEARD
     }
 
     pub(super) fn impose(&mut self, ban: Ban, actions: &mut Vec<Action>) {

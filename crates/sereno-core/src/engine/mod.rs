@@ -10,6 +10,7 @@ mod message;
 mod porter;
 mod source;
 
+pub use court::MOST_HEARD;
 pub use message::{Action, Input, Lifted, Notice, PolicyStep, SourceId};
 pub use porter::{DoorMemory, DoorPolicy, Entry, Knock, Porter, Shut};
 pub use source::SourceHealth;
@@ -299,7 +300,10 @@ impl Engine {
         let mut changes = Changes::default();
         for jail in &mut self.court.jails {
             let name = jail.policy().name;
-            let tracks = jail.take_changed().into_iter();
+            let mut tracks = jail.take_changed();
+            // What anybody can send counts for minutes, and may be much: that is not for a disk.
+            tracks.retain(|_| !jail.policy().heard);
+            let tracks = tracks.into_iter();
             changes.tracks.extend(tracks.map(|(prefix, track)| ((name, prefix), track)));
             let known = jail.take_greeted().into_iter();
             changes.known.extend(known.map(|(addr, known)| ((name, addr), known)));
@@ -418,11 +422,11 @@ impl Judge<'_> {
 }
 
 /// Where a jail's bans hold: jails that close all ports in the usual way share a scope, others have
-/// their own.
+/// their own, as have those that stop only what begins.
 #[must_use]
 pub fn scope(policy: &JailPolicy) -> Name {
     match policy.ports {
-        crate::gate::Ports::All if policy.block.is_none() && policy.closes => {
+        crate::gate::Ports::All if policy.block.is_none() && policy.closes && !policy.heard => {
             Name::new(ALL_PORTS).unwrap_or(policy.name)
         }
         _ => policy.name,

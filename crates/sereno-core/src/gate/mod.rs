@@ -25,6 +25,7 @@ mod older;
 pub mod plan;
 pub mod policy;
 mod ports;
+mod portscan;
 mod proxy;
 mod reason;
 mod render;
@@ -43,6 +44,7 @@ pub use nat::{Dnat, Forward, Nat, Snat, is_host};
 pub use older::Stream;
 pub use plan::{flood_reason, policy_reason};
 pub use ports::{PortRange, Ports, Proto};
+pub use portscan::PortScan;
 pub use proxy::{Handshake, SynProxy};
 pub use reason::{Excess, Judgement, Reason, reasons};
 pub use render::render;
@@ -66,6 +68,10 @@ pub struct Scope {
     /// What happens to them, if not what the gate says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<Block>,
+    /// Whether it is only what begins a connection of TCP or UDP that is stopped: what is under way goes
+    /// on, and so does what this machine began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub begins: bool,
 }
 
 impl Scope {
@@ -74,7 +80,8 @@ impl Scope {
     /// # Errors
     /// A sentence about the name or the ports.
     pub fn new(name: &str, ports: &str) -> Result<Self, String> {
-        Ok(Self { name: name.parse()?, ports: ports.parse()?, block: None })
+        let (name, ports) = (name.parse()?, ports.parse()?);
+        Ok(Self { name, ports, block: None, begins: false })
     }
 
     /// The scope's chain.
@@ -207,6 +214,8 @@ pub struct Draft {
     /// Where the kernel itself answers who begins a connection; `None`: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub syn_proxy: Option<SynProxy>,
+    /// Of which closed ports it tells; `None`: of none.
+    pub portscan: Option<PortScan>,
     /// Who may reach what; `None` leaves that to others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
@@ -229,6 +238,7 @@ impl Draft {
             doorway: Doorway::default(),
             flood: None,
             syn_proxy: None,
+            portscan: None,
             policy: None,
             trying: None,
         }
@@ -333,6 +343,7 @@ impl TryFrom<Draft> for Gate {
         draft.doorway.check()?;
         draft.flood.as_ref().map_or(Ok(()), Flood::check)?;
         draft.syn_proxy.as_ref().map_or(Ok(()), SynProxy::check)?;
+        draft.portscan.as_ref().map_or(Ok(()), PortScan::check)?;
         draft.policy.iter().chain(&draft.trying).try_for_each(Policy::check)?;
         Ok(Self(draft))
     }

@@ -5,6 +5,7 @@ mod doors;
 mod flood;
 mod nat;
 mod policy;
+mod portscan;
 mod proxy;
 mod test;
 
@@ -23,7 +24,7 @@ use crate::addr::Prefix;
 use std::time::Duration;
 
 /// How many plans a gate has.
-pub const PLANS: usize = 7;
+pub const PLANS: usize = 8;
 /// The priority `raw`, before connection tracking.
 const RAW: i32 = -300;
 
@@ -114,6 +115,9 @@ pub enum Part {
     Answer,
     /// Puts the masked source into the set for so long. The rule ends here if there is no room.
     Remember(Source, String, Duration),
+    /// Puts source, protocol and port together into the set for so long. The rule ends here if there is
+    /// no room.
+    RememberSingle(Family, String, Duration),
     /// Puts the masked destination into the set for so long. The rule ends here if there is no room.
     RememberTo(Source, String, Duration),
     /// Counts it in the counter object of that name.
@@ -243,8 +247,8 @@ impl Gate {
     #[must_use]
     pub fn plans(&self) -> [Plan; PLANS] {
         let [bans, doors, nat] = [self.ban_plan(), self.door_plan(), self.nat_plan()];
-        let [policy, flood, proxy] = [self.policy_plan(), self.flood_plan(), self.proxy_plan()];
-        [bans, self.older_plan(), doors, nat, policy, flood, proxy]
+        let [scans, policy, flood] = [self.portscan_plan(), self.policy_plan(), self.flood_plan()];
+        [bans, self.older_plan(), doors, nat, scans, policy, flood, self.proxy_plan()]
     }
 
     /// What stops those who are banned.
@@ -276,19 +280,20 @@ impl Gate {
         let mut rules = vec![vec![Part::Loopback, Part::Accept]];
         // A neighbour who cannot say where he is could not be told that he is rejected, and takes
         // the way with him where he is the router. From further away nothing of this arrives.
-        if self.scopes().iter().any(|scope| scope.ports == Ports::All) {
+        if self.scopes().iter().any(|scope| scope.ports == Ports::All && !scope.begins) {
             rules.push(vec![Part::Neighbour, Part::Accept]);
         }
-        for scope in self.scopes() {
-            let jump = Part::Jump(scope.chain());
-            match &scope.ports {
-                Ports::All => rules.push(vec![jump]),
-                Ports::Only(ranges) => {
-                    rules.extend(ranges.iter().map(|&range| vec![Part::To(range), jump.clone()]));
-                }
-            }
-        }
+        rules.extend(self.scopes().iter().filter(|scope| !scope.begins).flat_map(jumps));
         Chain { name: BASE_CHAIN.to_owned(), base: Base::prerouting(RAW), rules }
+    }
+}
+
+/// The rules that lead to a scope's chain.
+fn jumps(scope: &Scope) -> Vec<Rule> {
+    let jump = Part::Jump(scope.chain());
+    match &scope.ports {
+        Ports::All => vec![vec![jump]],
+        Ports::Only(ranges) => ranges.iter().map(|&r| vec![Part::To(r), jump.clone()]).collect(),
     }
 }
 

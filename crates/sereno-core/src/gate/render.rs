@@ -208,6 +208,10 @@ fn part(part: &Part) -> String {
         Part::Remember(from, set, span) => {
             format!("update @{set} {{ {} timeout {} }}", source(*from), span_text(*span))
         }
+        Part::RememberSingle(family, set, span) => {
+            let key = format!("{} . meta l4proto . th dport", field(*family));
+            format!("update @{set} {{ {key} timeout {} }}", span_text(*span))
+        }
         Part::RememberTo(to, set, span) => {
             let key = source(*to).replace("saddr", "daddr");
             format!("update @{set} {{ {key} timeout {} }}", span_text(*span))
@@ -244,7 +248,7 @@ fn asked(test: &Test) -> String {
         Test::Before(time) => format!("meta time < \"{}\"", date(*time)),
         Test::ToLoopback => "oif \"lo\"".to_owned(),
         Test::Begun => "ct direction original".to_owned(),
-        Test::Request => "@th,64,32 != 0x5349502f".to_owned(),
+        Test::SipAnswer => "@th,64,32 == 0x5349502f".to_owned(),
         Test::MiniFrame => "@th,64,8 & 0x80 == 0".to_owned(),
         Test::Rush(rate) => limit(rate),
         Test::New => "ct state new".to_owned(),
@@ -252,6 +256,7 @@ fn asked(test: &Test) -> String {
         Test::Acks => "tcp flags & (syn | rst | ack) == ack".to_owned(),
         Test::Heard => "socket transparent <= 1".to_owned(),
         Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
+        Test::Pushed => "tcp flags & psh == psh".to_owned(),
         Test::Stream(family, set) => {
             format!("{} . tcp sport . tcp dport @{set}", field(*family))
         }

@@ -269,6 +269,7 @@ impl Walker<'_> {
             // What goes out is not walked.
             Part::RememberTo(..) => false,
             Part::Remember(from, ..) => self.is_of(from.family),
+            Part::RememberSingle(family, ..) => self.is_of(*family),
             Part::Count(_)
             | Part::Mark(_)
             | Part::Unmark(_)
@@ -314,7 +315,7 @@ impl Walker<'_> {
             Test::ToLoopback | Test::Foreign => false,
             Test::Begun => !seen.reply,
             // What is in a packet is not walked.
-            Test::Request | Test::MiniFrame => false,
+            Test::SipAnswer | Test::MiniFrame | Test::Pushed => false,
             Test::New => seen.state == State::New,
             Test::MidStream | Test::Acks => self.is(Proto::Tcp) && !seen.syn,
             // If nobody does, nobody answers, whatever the gate says.

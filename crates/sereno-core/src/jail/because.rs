@@ -10,6 +10,8 @@ pub enum Because {
     Failures,
     /// Too many different accounts.
     Accounts,
+    /// Too many different closed ports.
+    Ports,
     /// Too many addresses at one account.
     Hosts,
     /// Too many addresses of one network.
@@ -25,6 +27,7 @@ impl Because {
         match self {
             Self::Failures => "failures",
             Self::Accounts => "accounts",
+            Self::Ports => "ports",
             Self::Hosts => "hosts",
             Self::Network => "network",
             Self::Manual => "manual",

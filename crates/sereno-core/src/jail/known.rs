@@ -134,6 +134,10 @@ impl Company {
     /// Somebody of a network who logged in since then.
     pub(super) fn within(&self, prefix: Prefix, then: Time) -> Option<IpAddr> {
         let fresh = |known: &Known| known.last().is_some_and(|at| at >= then);
+        if prefix.is_host() {
+            let addr = prefix.addr();
+            return self.addrs.peek(&addr).filter(|known| fresh(known)).map(|_| addr);
+        }
         self.addrs
             .iter()
             .find(|(addr, known)| prefix.contains(**addr) && fresh(known))

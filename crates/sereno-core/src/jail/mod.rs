@@ -49,6 +49,10 @@ pub struct JailPolicy {
     pub ignore: Vec<Prefix>,
     /// Whether a command is asked of everybody before he is banned.
     pub asks: bool,
+    /// Whether it hears of closed ports at the gate, instead of failures in a log. Then `maxretry` are
+    /// different ports within `findtime`, and as packets can be sent in anybody's name, nobody is counted whom
+    /// any jail knows, and a ban stops nothing that is under way.
+    pub heard: bool,
     /// Failures until a ban.
     pub maxretry: u32,
     /// The window in which they must fall.
@@ -98,6 +102,7 @@ impl JailPolicy {
             closes: true,
             ignore: Vec::new(),
             asks: false,
+            heard: false,
             maxretry: 4,
             findtime: Duration::from_secs(600),
             bantime: Some(Duration::from_secs(18_000)),
@@ -132,6 +137,15 @@ impl JailPolicy {
     /// The stranger a verdict is about.
     pub(crate) fn accused(&self, verdict: &Verdict<'_>) -> Prefix {
         verdict.network.unwrap_or_else(|| self.stranger(verdict.addr))
+    }
+
+    /// How many different accounts, or ports, are too many, and within which time; 0 for none.
+    fn different(&self) -> (Because, u32, Duration) {
+        if self.heard {
+            (Because::Ports, self.maxretry, self.findtime)
+        } else {
+            (Because::Accounts, self.maxaccounts, self.accounttime)
+        }
     }
 
     fn network(&self, addr: IpAddr) -> Prefix {

@@ -117,7 +117,7 @@ impl Track {
         policy: &JailPolicy,
     ) -> Option<(Because, u32)> {
         self.proved |= !verdict.spoofable;
-        let fine = policy.maxretry <= MARKS;
+        let fine = policy.maxretry <= MARKS && !policy.heard;
         let step = if fine { Duration::ZERO } else { policy.findtime / MARKS };
         self.mark(Mark { at: verdict.at, weight, account: verdict.account }, step);
         self.slide(policy);
@@ -125,10 +125,10 @@ impl Track {
         if policy.captures && self.sum == weight {
             self.captures = verdict.captures.clone();
         }
-        if self.sum >= policy.maxretry {
+        if self.sum >= policy.maxretry && !policy.heard {
             return Some((Because::Failures, self.sum));
         }
-        self.tried(verdict, policy).map(|tried| (Because::Accounts, tried))
+        self.tried(verdict, policy)
     }
 
     fn marks(&self) -> impl Iterator<Item = &Mark> {
@@ -178,15 +178,16 @@ impl Track {
         self.first = first;
     }
 
-    fn tried(&mut self, verdict: &Verdict<'_>, policy: &JailPolicy) -> Option<u32> {
-        if policy.maxaccounts == 0 || verdict.account == 0 {
+    fn tried(&mut self, verdict: &Verdict<'_>, policy: &JailPolicy) -> Option<(Because, u32)> {
+        let (because, most, span) = policy.different();
+        if most == 0 || verdict.account == 0 {
             return None;
         }
-        let start = verdict.at.minus(policy.accounttime);
+        let start = verdict.at.minus(span);
         self.accounts.retain(|(account, at)| *at >= start && *account != verdict.account);
         self.accounts.push((verdict.account, verdict.at));
         let tried = self.accounts.len() as u32;
-        (tried >= policy.maxaccounts).then_some(tried)
+        (tried >= most).then_some((because, tried))
     }
 
     /// Touches what stands in it itself.

@@ -13,6 +13,8 @@ use sereno_core::time::Time;
 
 /// Where what UDP carries begins, in its header (RFC 768).
 const DATA: u32 = 8;
+/// A flag of TCP (RFC 9293, 3.1).
+const PSH: u8 = 8;
 
 /// Writes a test.
 pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
@@ -51,13 +53,14 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
             compare(a, NFT_CMP_EQ, &1u32.to_ne_bytes());
         }
         Test::Begun => super::direction(a, IP_CT_DIR_ORIGINAL),
-        Test::Request => {
+        Test::SipAnswer => {
             payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, DATA, 4, NFT_REG_1);
-            compare(a, NFT_CMP_NEQ, b"SIP/");
+            compare(a, NFT_CMP_EQ, b"SIP/");
         }
         Test::MiniFrame => mini_frame(a),
         Test::Rush(rate) => expression(a, "limit", |a| limit(a, rate)),
         Test::New => state(a, STATE_NEW),
+        Test::Pushed => super::flagged(a, PSH),
         Test::MidStream => super::opening(a, NFT_CMP_NEQ),
         Test::Foreign => super::address_type(a, NFTA_FIB_F_SADDR, NFT_CMP_NEQ, RTN_LOCAL),
         Test::Acks => super::flags(a, super::SYN | super::RST | super::ACK, NFT_CMP_EQ, super::ACK),

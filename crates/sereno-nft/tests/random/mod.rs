@@ -8,7 +8,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
 use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
 use sereno_core::gate::walk::{Seen, State, Toward, Walk, walk};
 use sereno_core::gate::{
-    Contents, Draft, Gate, Handshake, Hold, Name, PortRange, Scope, SynProxy, render,
+    Contents, Draft, Gate, Handshake, Hold, Name, PortRange, PortScan, Scope, SynProxy, render,
 };
 use sereno_core::time::Time;
 use std::collections::BTreeSet;
@@ -192,9 +192,13 @@ pub(crate) fn gate(policy: Policy) -> Gate {
 }
 
 fn gate_with(policy: Policy, proxied: &[&str]) -> Gate {
-    let scopes = vec![Scope::new("all", "all").unwrap(), Scope::new("sip", "udp/5060").unwrap()];
+    let scanners = Scope { begins: true, ..Scope::new("portscan", "all").unwrap() };
+    let scopes = [Scope::new("all", "all").unwrap(), Scope::new("sip", "udp/5060").unwrap()];
+    let scopes = scopes.into_iter().chain([scanners]).collect();
+    let quiet = vec!["udp/10000-20000".parse().unwrap()];
+    let portscan = Some(PortScan::new(4250, quiet, net::PATIENCE));
     let syn_proxy = proxy(proxied).filter(|proxy| !proxy.ports.is_empty());
-    let draft = Draft { policy: Some(policy), syn_proxy, ..Draft::of(scopes) };
+    let draft = Draft { policy: Some(policy), syn_proxy, portscan, ..Draft::of(scopes) };
     Gate::try_from(draft).unwrap()
 }
 
@@ -397,8 +401,9 @@ pub(crate) fn agree(
             prefix: prefix.parse().unwrap(),
             until: None,
         };
-        let holds = [banned("10.9.0.77", "all"), banned("10.9.1.0/24", "sip")];
-        let holds = &holds[..if dice.often(3) { 2 } else { 0 }];
+        let nets = [("10.9.0.77", "all"), ("10.9.1.0/24", "sip"), ("10.9.0.3", "portscan")];
+        let holds = nets.map(|(prefix, scope)| banned(prefix, scope));
+        let holds = &holds[..if dice.often(3) { 3 } else { 0 }];
         let contents = Contents::bans(holds);
         install(&net, &gate, contents);
         let mut expected = Vec::new();

@@ -118,7 +118,7 @@ fn closing(doors: &Doors) -> Vec<(Name, String)> {
 fn missing(jail: &JailConf) -> impl Iterator<Item = Missing<'_>> {
     let files = jail.sources.iter().flat_map(|source| match source {
         SourceConf::Files(paths) => paths.as_slice(),
-        SourceConf::Journal(_) => &[],
+        SourceConf::Journal(_) | SourceConf::Gate(_) => &[],
     });
     let gone = files.filter(|path| *path != crate::run::sources::STDIN && !could_name_a_file(path));
     gone.map(|path| Missing { jail: jail.policy.name.as_str(), logpath: path })

@@ -78,7 +78,7 @@ fn jail(jail: &JailStatus, paint: Paint, out: &mut impl Write) -> io::Result<()>
     let head = words::jail_line(
         jail.name,
         &jail.rule,
-        words::failures(jail.maxretry.into()),
+        words::counted(jail.heard, jail.maxretry),
         window,
         length,
         words::shut(&jail.ports),

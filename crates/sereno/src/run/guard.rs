@@ -10,6 +10,7 @@ use super::hands::Hands;
 use super::keeper::Keeper;
 use super::lists::Lists;
 use super::moments::{is_told, moment};
+use super::portscan::Lookout;
 use super::sources::{Book, Feed, JournalFeed};
 use crate::fail2ban::House;
 use crate::words;
@@ -72,6 +73,8 @@ pub struct Guard {
     pub(super) proxied: bool,
     /// Lists of addresses.
     pub(super) lists: Lists,
+    /// What the gate tells of closed ports.
+    pub(super) lookout: Lookout,
     /// Errors in the files at the start, by file: what they are about is not in force.
     pub flaws: BTreeMap<String, usize>,
     /// What fail2ban's users see of it.
@@ -140,6 +143,7 @@ impl Guard {
             memory: None,
             proxied: false,
             lists: Lists::new(wake.clone()),
+            lookout: Lookout::default(),
             flaws: BTreeMap::new(),
             deeds: Deeds::new(wake),
             office: Office::default(),
@@ -261,7 +265,7 @@ impl Guard {
             }
         }
         // Who knocks waits for an answer; a log has time.
-        let heard = self.hear(now);
+        let heard = self.hear(now) | self.hear_scans(now);
         self.carry_out(now);
         self.more = self.read(now) | heard;
         self.engine.handle(Input::Tick, now, &mut self.actions);

@@ -76,6 +76,8 @@ struct LeftOut {
     unmeasured: Option<String>,
     /// The SYN proxy.
     unproxied: Option<String>,
+    /// What tells of closed ports.
+    unheard: Option<String>,
 }
 
 impl Grip {
@@ -106,6 +108,13 @@ impl Grip {
         {
             out.unmeasured = Some(refusal.to_string());
             *gate = gate.without_flood();
+            done = self.firewall.install(gate, contents, now);
+        }
+        if let Err(refusal) = &done
+            && refusal.is_about_portscan()
+        {
+            out.unheard = Some(refusal.to_string());
+            *gate = gate.without_portscan();
             done = self.firewall.install(gate, contents, now);
         }
         if let Err(refusal) = &done
@@ -379,6 +388,12 @@ impl Hands {
     #[must_use]
     pub fn unproxied(&self) -> Option<&str> {
         self.left_out.unproxied.as_deref()
+    }
+
+    /// Why nothing is told of closed ports, where it should be.
+    #[must_use]
+    pub fn unheard(&self) -> Option<&str> {
+        self.left_out.unheard.as_deref()
     }
 
     /// Why the gate does nothing for doors, where it should.

@@ -19,6 +19,7 @@ mod lists;
 mod look;
 mod moments;
 mod notify;
+mod portscan;
 mod questions;
 pub mod scribe;
 pub mod setup;
@@ -137,7 +138,7 @@ impl Shell {
         for jail in &self.policy.jails {
             let p = &jail.policy;
             let length = p.bantime.map_or_else(words::for_ever, |t| words::for_span(span(t)));
-            let failures = words::failures(p.maxretry.into());
+            let failures = words::counted(p.heard, p.maxretry);
             let ports = if p.closes { p.ports.to_string() } else { String::new() };
             let shut = words::shut(&ports);
             say(&words::jail_guards(p.name, failures, span(p.findtime), length, shut));

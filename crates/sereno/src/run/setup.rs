@@ -13,7 +13,7 @@ use sereno_config::{Backend, Policy, Settings};
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Clock, Engine, scope};
 use sereno_core::gate::{Draft, Family, Gate, Name, Scope};
-use sereno_core::jail::{Friend, Friends};
+use sereno_core::jail::{Friend, Friends, JailPolicy};
 use sereno_core::time::Time;
 use sereno_tail::{Follow, Journal, JournalOptions, Options, Start, Stdin};
 use std::io;
@@ -74,8 +74,10 @@ pub fn build(
     guard.take_up_lists(&policy.lists);
     guard.draw_policy();
     guard.take_up_flood(policy.flood.as_ref());
+    guard.take_up_portscan(policy);
     guard.install(now);
     guard.listen_at_doors();
+    guard.listen_for_scans();
     guard.take_up_deeds(now);
     guard.lists.state = place.state.clone();
     guard.want_lists();
@@ -133,9 +135,11 @@ pub fn rebuild(
     guard.take_up_lists(&policy.lists);
     guard.draw_policy();
     guard.take_up_flood(policy.flood.as_ref());
+    guard.take_up_portscan(policy);
     super::fail2ban::renew(guard, now);
     guard.install(now);
     guard.listen_at_doors();
+    guard.listen_for_scans();
     guard.take_up_deeds(now);
     guard.renew_friends(now);
     guard.want_lists();
@@ -189,7 +193,8 @@ pub fn draft(policy: &Policy) -> Draft {
     for jail in policy.jails.iter().filter(|jail| jail.policy.closes) {
         let name = scope(&jail.policy);
         if !scopes.iter().any(|s| s.name == name) {
-            scopes.push(Scope { name, ports: jail.policy.ports.clone(), block: jail.policy.block });
+            let JailPolicy { ports, block, heard: begins, .. } = jail.policy.clone();
+            scopes.push(Scope { name, ports, block, begins });
         }
         v4.extend([jail.policy.v4_bits, jail.policy.net4_bits]);
         v6.extend([jail.policy.v6_bits, jail.policy.net6_bits]);

@@ -22,6 +22,8 @@ use std::sync::Arc;
 const ENDED: &str = "ended";
 /// The path that means standard input.
 pub const STDIN: &str = "-";
+/// What `status` calls the gate as a source.
+const GATE: &str = "closed ports at the gate";
 
 /// Who reads what.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Book {
     /// What each pattern id (its index) stands for.
     patterns: Vec<(Name, String)>,
     journals: Vec<(Vec<String>, SourceId)>,
+    /// What the gate tells of closed ports.
+    gate: Option<SourceId>,
     /// Who reads any of them.
     journal_jails: HashSet<Name>,
     rules: BTreeMap<Name, Arc<Rule>>,
@@ -65,6 +69,7 @@ impl Book {
         let mut book = Self {
             patterns: Vec::new(),
             journals: Vec::new(),
+            gate: None,
             journal_jails: HashSet::new(),
             rules: BTreeMap::new(),
             filters: policy.filters.clone(),
@@ -91,6 +96,7 @@ impl Book {
                         journals.entry(matches.clone()).or_default().push(name);
                         book.journal_jails.insert(name);
                     }
+                    SourceConf::Gate(_) => book.gate = Some(book.add(engine, &[name])?),
                 }
             }
         }
@@ -112,6 +118,17 @@ impl Book {
     pub fn patterns(&self) -> Vec<Pattern> {
         let numbered = self.patterns.iter().enumerate().filter(|(_, (_, path))| path != STDIN);
         numbered.map(|(id, (_, path))| Pattern { id: id as u32, path: path.clone() }).collect()
+    }
+
+    /// Where it goes what the gate tells of closed ports, if a jail listens.
+    #[must_use]
+    pub fn gate(&self) -> Option<SourceId> {
+        self.gate
+    }
+
+    /// Something was read that no sink saw.
+    pub fn feed(&mut self) {
+        self.fed = true;
     }
 
     /// The matches of each journal, in the order of the journals.
@@ -224,6 +241,11 @@ impl Book {
         }
         let read = all.iter_mut().filter(|source| source.files > 0);
         read.for_each(|source| self.health.look(source, now));
+        // That nobody tries closed ports is no sign of anything.
+        for id in self.gate.into_iter().filter(|id| wants(*id)) {
+            let base = SourceStatus { what: GATE.to_owned(), files: 1, ..SourceStatus::default() };
+            all.push(health(base, std::iter::once(id), engine));
+        }
         all
     }
 

@@ -74,6 +74,7 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     let unproxied = guard.hands.unproxied().map(words::alarm_unproxied);
     all.extend(unproxied.map(|text| Alarm::new("syn proxy", text)));
     all.extend(guard.slow_proxy().map(|text| Alarm::new("syn proxy slow", text)));
+    all.extend(guard.scan_alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));
     let panic = guard.warden.panics().then(words::policy_panic);
     all.extend(panic.map(|text| Alarm::new("panic", text)));
     let open = guard.warden.is_flushed().then(words::alarm_policy_open);
@@ -97,6 +98,7 @@ fn chain(guard: &mut Guard, now: Time) -> Status {
             name,
             rule: policy.rule.clone(),
             ports: if policy.closes { policy.ports.to_string() } else { String::new() },
+            heard: policy.heard,
             maxretry: policy.maxretry,
             findtime: policy.findtime.as_secs(),
             bantime: policy.bantime.map(|t| t.as_secs()),

@@ -36,6 +36,12 @@ words! {
         | "las conexiones por el proxy de SYN son lentas a distancia: sin marcas de tiempo sus ventanas son pequeñas; ponga el sysctl net.ipv4.tcp_timestamps a 1";
     reason_proxied() = "the SYN proxy answers first; who answers that gets to the program"
         | "primero contesta el proxy de SYN; quien le responde llega al programa";
+    portscan_deaf(why) = "nothing is heard of closed ports that strangers try: {why}"
+        | "no se oye nada de los puertos cerrados que prueban los desconocidos: {why}";
+    portscan_open() = "a jail listens for closed ports, but no policy of the gate is in force, so none is closed; `sereno gate suggest` writes one"
+        | "una jaula escucha puertos cerrados, pero no hay ninguna política del cortafuegos en vigor, así que no hay ninguno cerrado; `sereno gate suggest` escribe una";
+    portscan_crowd(most) = "{most} addresses are out for closed ports: somebody makes them up, and nobody more is put out for that"
+        | "hay {most} direcciones fuera por puertos cerrados: alguien se las inventa, y ya no se echa a nadie más por eso";
     reason_flood_known() = "too much of one address that is known" | "demasiado de una dirección conocida";
     reason_flood_source() = "too much of one stranger" | "demasiado de un desconocido";
     reason_flood_strangers() = "too much of all strangers together" | "demasiado de todos los desconocidos juntos";

@@ -1,6 +1,6 @@
 //! What the guard says: notes as things happen, alarms, answers to commands.
 
-use super::{accounts, failures, lang, reason};
+use super::{accounts, closed_ports, failures, lang, reason};
 use crate::cli::paint;
 use crate::run::commands::Failure;
 use sereno_config::Lang;
@@ -277,6 +277,7 @@ pub fn banned(jail: impl Display, until: impl Display, count: u32, because: Beca
         Because::Manual => banned_by_hand(until),
         Because::Failures => banned_by(jail, until, failures(count.into())),
         Because::Accounts => banned_by(jail, until, accounts(count.into())),
+        Because::Ports => banned_by(jail, until, closed_ports(count.into())),
         because => banned_by(jail, until, format!("{count} {}", reason(because))),
     }
 }

@@ -22,6 +22,7 @@ const TOPICS: [Topic; PLANS] = [
     Topic::Doors,
     Topic::Doors,
     Topic::Nat,
+    Topic::PortScan,
     Topic::Policy,
     Topic::Floods,
     Topic::Proxy,

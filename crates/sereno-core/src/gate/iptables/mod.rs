@@ -42,6 +42,8 @@ pub enum Part {
     Floods,
     /// What answers SYNs.
     Proxy,
+    /// What tells of port scans.
+    PortScan,
 }
 
 /// What iptables has no words for.

@@ -120,7 +120,7 @@ impl Grammar<'_> {
             Part::Fresh => way("-m conntrack --ctstate NEW,UNTRACKED"),
             Part::Known => way("-m conntrack --ctstate ESTABLISHED"),
             Part::Answer => way("-m conntrack --ctdir REPLY"),
-            Part::Remember(source, set, span) => self.remember(*source, set, *span)?,
+            Part::Remember(from, set, span) => self.remember(from.family, set, *span, "src")?,
             Part::Count(counter) => Said::Count(counter.clone()),
             Part::Mark(bits) => Said::Target(format!("-j MARK --or-mark {bits:#x}")),
             Part::Unmark(bits) => Said::Target(format!("-j MARK --and-mark {:#x}", !bits)),
@@ -132,8 +132,11 @@ impl Grammar<'_> {
             Part::Jump(chain) => Said::Jump(chain.clone()),
             Part::Goto(chain) => Said::Goto(chain.clone()),
             Part::Stop(verdict, _) => Said::Stop(*verdict),
-            Part::RememberTo(..) => return Err(MEASURES.to_owned()),
             Part::Undate | Part::SynProxy(..) => return Err(ANSWERS.to_owned()),
+            Part::RememberTo(to, set, span) => self.remember(to.family, set, *span, "dst")?,
+            Part::RememberSingle(family, set, span) => {
+                self.remember(*family, set, *span, "src,dst")?
+            }
             Part::Translate(_) => return Err("it translates".to_owned()),
         })
     }
@@ -160,12 +163,14 @@ impl Grammar<'_> {
             Test::Marked(bits) => way(format!("-m mark --mark {bits:#x}/{bits:#x}")),
             Test::Before(time) => before(*time),
             Test::ToLoopback => way("-o lo"),
-            Test::Begun | Test::Request | Test::MiniFrame | Test::Rush(_) => {
-                return Err(MEASURES.to_owned());
-            }
+            Test::Begun => way("-m conntrack --ctdir ORIGINAL"),
+            Test::SipAnswer => self.sip_answer(),
+            Test::Rush(rate) => self.rush(rate),
+            Test::MiniFrame => return Err(MEASURES.to_owned()),
             Test::New => way("-m conntrack --ctstate NEW"),
             Test::Foreign | Test::Heard => return Err(ANSWERS.to_owned()),
             Test::Acks => of_proto(6, "-m tcp --tcp-flags SYN,RST,ACK ACK"),
+            Test::Pushed => of_proto(6, "-m tcp --tcp-flags PSH PSH"),
             Test::MidStream => of_proto(6, "-m tcp ! --tcp-flags SYN,ACK SYN"),
             Test::Stream(family, set) if *family == self.family => {
                 let (from, to) = (self.set(set)?, self.set(&ports_of(set))?);
@@ -212,25 +217,50 @@ impl Grammar<'_> {
         Said::Ways(kinds.iter().map(one).collect())
     }
 
-    fn remember(&self, source: Source, set: &str, span: Duration) -> Result<Said, String> {
-        if source.family != self.family {
+    /// Puts the address, or what `what` says, into a set.
+    fn remember(
+        &self,
+        family: Family,
+        set: &str,
+        span: Duration,
+        what: &str,
+    ) -> Result<Said, String> {
+        if family != self.family {
             return Ok(never());
         }
         let set = self.set(set)?;
-        let add = format!("-j SET --add-set {set} src --exist --timeout {}", span.as_secs().max(1));
-        Ok(Said::Tried(add, format!("-m set --match-set {set} src")))
+        let add =
+            format!("-j SET --add-set {set} {what} --exist --timeout {}", span.as_secs().max(1));
+        Ok(Said::Tried(add, format!("-m set --match-set {set} {what}")))
+    }
+
+    /// What UDP carries begins like an answer of SIP.
+    fn sip_answer(&self) -> Said {
+        let place = match self.family {
+            // Behind a header as long as its first byte says.
+            Family::V4 => "0>>22&0x3C@8",
+            Family::V6 => "48",
+        };
+        of_proto(17, format!("-m u32 --u32 {place}=0x5349502f"))
+    }
+
+    /// More than this of all together.
+    fn rush(&self, rate: &Rate) -> Said {
+        let unit = unit(rate);
+        let own = format!("{} all {}/{unit} {}", self.names.prefix(), rate.count, rate.burst);
+        way(format!(
+            "-m hashlimit --hashlimit-above {}/{unit} --hashlimit-burst {} --hashlimit-name s.{}",
+            rate.count,
+            rate.burst,
+            hash(&own),
+        ))
     }
 
     fn over(&self, source: Source, set: &str, rate: &Rate) -> Result<Said, String> {
         if source.family != self.family {
             return Ok(never());
         }
-        let unit = match rate.per.as_secs() {
-            1 => "second",
-            60 => "minute",
-            3600 => "hour",
-            _ => "day",
-        };
+        let unit = unit(rate);
         let per_second = u64::from(rate.count) / rate.per.as_secs().max(1);
         if per_second > u64::from(FASTEST) || rate.burst > FASTEST {
             return Err(format!(
@@ -252,6 +282,15 @@ impl Grammar<'_> {
             hash(&own),
             memory(rate).as_millis().min(u128::from(u32::MAX))
         )))
+    }
+}
+
+fn unit(rate: &Rate) -> &'static str {
+    match rate.per.as_secs() {
+        1 => "second",
+        60 => "minute",
+        3600 => "hour",
+        _ => "day",
     }
 }
 

@@ -29,7 +29,7 @@ pub(in crate::gate) const ALL: &str = "knock_all";
 /// Protocols of which the ports are closed that are so on trial.
 pub(in crate::gate) const TRIAL: &str = "door_trial";
 const BEGINS: &str = "begins";
-const DATAGRAMS: &str = "knock_datagrams";
+pub(super) const DATAGRAMS: &str = "knock_datagrams";
 const INTERFACES: &str = "knock_on";
 
 impl Gate {
@@ -205,7 +205,7 @@ fn followed(source: Source) -> String {
     format!("knocking_{}", source.family.as_str())
 }
 
-fn log(prefix: &'static str, group: u16) -> Part {
+pub(super) fn log(prefix: &'static str, group: u16) -> Part {
     Part::Log { prefix, group, bytes: HEADERS }
 }
 

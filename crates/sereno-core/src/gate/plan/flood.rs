@@ -89,6 +89,21 @@ impl Gate {
         networks.filter(|network| network.bits() > 0).copied().collect()
     }
 
+    /// Tests of whom a door or a list let in.
+    pub(super) fn guests(&self) -> Vec<Part> {
+        let doorway = self.doorway();
+        let mut tests: Vec<Part> =
+            doorway.mark.map(|bits| asks(Test::Marked(bits))).into_iter().collect();
+        for opening in &doorway.openings {
+            let host = |family| super::Source::host(family);
+            tests.extend(Family::BOTH.map(|f| Part::FromAnyOf(host(f), opening.set(f))));
+        }
+        if doorway.single {
+            tests.extend(Family::BOTH.map(|f| Part::Single(f, single(f))));
+        }
+        tests
+    }
+
     /// Sends each packet to the measure of its source.
     fn who(&self) -> Vec<Rule> {
         let goto = || Part::Goto(OF_KNOWN.to_owned());
@@ -110,17 +125,7 @@ impl Gate {
         interfaces.dedup();
         let on = |name: &String| vec![asks(Test::On(name.clone())), goto()];
         rules.extend(interfaces.into_iter().map(on));
-        // Whom a door or a list let in.
-        let doorway = self.doorway();
-        rules.extend(doorway.mark.map(|bits| vec![asks(Test::Marked(bits)), goto()]));
-        for opening in &doorway.openings {
-            let host = |family| super::Source::host(family);
-            let let_in = |f| vec![Part::FromAnyOf(host(f), opening.set(f)), goto()];
-            rules.extend(Family::BOTH.map(let_in));
-        }
-        if doorway.single {
-            rules.extend(Family::BOTH.map(|f| vec![Part::Single(f, single(f)), goto()]));
-        }
+        rules.extend(self.guests().into_iter().map(|test| vec![test, goto()]));
         rules.push(vec![Part::Goto(OF_STRANGERS.to_owned())]);
         rules
     }
@@ -168,10 +173,11 @@ fn each(set: &str, rate: Rate, excess: Excess) -> [Rule; 2] {
 fn calls(flood: &Flood) -> Vec<Rule> {
     let mut rules = vec![vec![asks(Test::ToLoopback), Part::Accept]];
     for range in flood.ports.iter().filter(|range| range.proto() == Proto::Udp) {
+        let begun = [Test::FromPorts(*range), Test::Begun].map(asks);
+        rules.push(begun.iter().cloned().chain([asks(Test::SipAnswer), Part::Accept]).collect());
         for source in SOURCES {
-            let tests = [Test::FromPorts(*range), Test::Begun, Test::Request].map(asks);
             let remember = Part::RememberTo(source, of(BY_CALL, source.family), REMEMBERED);
-            rules.push(tests.into_iter().chain([remember]).collect());
+            rules.push(begun.iter().cloned().chain([remember]).collect());
         }
     }
     rules

@@ -4,7 +4,7 @@
 //! is under way goes through first, being the most; what begins something goes to the chain of its
 //! zone, which has the rules that can be about it, in their order.
 
-use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Test};
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Test, portscan};
 use crate::addr::Prefix;
 use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, What, Who};
 use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Reason, Switch, Verdict, older};
@@ -36,6 +36,8 @@ struct Draft<'a> {
     prefix: &'static str,
     /// Where the kernel answers SYNs by itself.
     proxied: &'a [PortRange],
+    /// Whether what the world tries in vain is told.
+    tells: bool,
 }
 
 impl Gate {
@@ -46,13 +48,14 @@ impl Gate {
         let mut plan = Plan::default();
         let mut rules: Vec<Rule> = Vec::new();
         if let Some(policy) = self.trying() {
-            let draft = Draft { policy, prefix: "try_", proxied: self.proxied() };
+            let draft = Draft { policy, prefix: "try_", proxied: self.proxied(), tells: false };
             plan.sets.push(Shape::new(TRIAL, Kind::Family).ending());
             let chain = draft.write(&mut plan, self.doorway().mark);
             rules.push(vec![Part::If(Test::FamilyIn(TRIAL.to_owned())), Part::Goto(chain)]);
         }
         if let Some(policy) = self.policy() {
-            let draft = Draft { policy, prefix: "", proxied: self.proxied() };
+            let (proxied, tells) = (self.proxied(), self.tells_of_ports());
+            let draft = Draft { policy, prefix: "", proxied, tells };
             let chain = draft.write(&mut plan, self.doorway().mark);
             rules.push(vec![Part::Goto(chain)]);
         }
@@ -231,7 +234,12 @@ impl Draft<'_> {
         if self.policy.ping {
             rules.extend(PING.map(|(family, kind)| accept(asks(Test::Icmp(family, kind)))));
         }
-        let last = if self.policy.is_open(zone) { Part::Accept } else { DROP };
+        let tells = self.tells && self.policy.names().last() == Some(zone);
+        let last = match self.policy.is_open(zone) {
+            true => Part::Accept,
+            false if tells => Part::Goto(portscan::CHAIN.to_owned()),
+            false => DROP,
+        };
         rules.push(vec![Part::Count(self.name(&rest_counter(zone))), last]);
         Chain { name: self.zone_chain(zone), base: None, rules }
     }
@@ -360,12 +368,13 @@ fn family(part: &Part) -> Option<Family> {
         | Test::Foreign
         | Test::New
         | Test::Begun
-        | Test::Request
+        | Test::SipAnswer
         | Test::MiniFrame
         | Test::Rush(_)
         | Test::MidStream
         | Test::Acks
         | Test::Heard
+        | Test::Pushed
         | Test::Going
         | Test::Invalid => None,
     }

@@ -37,8 +37,8 @@ pub enum Test {
     New,
     /// It goes the way in which what it belongs to began.
     Begun,
-    /// It is no answer of SIP (RFC 3261, 7.2), if it is of SIP.
-    Request,
+    /// What UDP carries in it begins like an answer of SIP (RFC 3261, 7.2).
+    SipAnswer,
     /// It is a mini frame of IAX2 (RFC 5456, 8.1.2), if it is of IAX2: voice, mostly.
     MiniFrame,
     /// It is TCP, and does not begin a connection.
@@ -53,6 +53,9 @@ pub enum Test {
     FromPorts(PortRange),
     /// Its source is in the set of ranges.
     FromRange(Family, String),
+    /// It is TCP, and data that is to be handed over at once (PSH; RFC 9293, 3.9.1.2): what is sent last of a
+    /// piece is.
+    Pushed,
     /// It belongs to what is under way, or is related to that.
     Going,
     /// Connection tracking can make nothing of it.

@@ -114,6 +114,7 @@ impl Section<'_> {
             let (key, list, from) = match source {
                 SourceConf::Files(paths) => ("logpath", paths, "logpath"),
                 SourceConf::Journal(matches) => ("journal", matches, "journalmatch"),
+                SourceConf::Gate(_) => continue,
             };
             let values: Vec<String> = list.iter().map(|text| toml::plain(text)).collect();
             let value = match values.as_slice() {

@@ -184,6 +184,6 @@ fn paths(policy: &mut Policy, name: Name) -> Option<&mut Vec<String>> {
     let conf = policy.jails.iter_mut().find(|conf| conf.policy.name == name)?;
     conf.sources.iter_mut().find_map(|source| match source {
         SourceConf::Files(paths) => Some(paths),
-        SourceConf::Journal(_) => None,
+        SourceConf::Journal(_) | SourceConf::Gate(_) => None,
     })
 }
