@@ -122,6 +122,25 @@ class Policies(house.HouseCase):
         self.flush()
         self.assertTrue(house.fixture.await_true(lambda: not self.house.reaches(STRANGER, 22), 15), "a flush is mended")
 
+    def test_a_damaged_ledger_opens_nothing(self):
+        porter = self.guarding()
+        self.assertIn("nobody applied", porter.ask("status").stdout)
+        self.gate(porter, "apply", "--force")
+        self.gate(porter, "confirm")
+        for spoil in (b"x" * 4096, None):
+            porter.stop()
+            self.flush()
+            self.assert_old()
+            with open(f"{porter.work}/state/ledger.sqlite3", "r+b" if spoil else "wb") as ledger:
+                ledger.write(spoil or b"")
+            porter.start()
+            self.assert_new()
+            self.assertEqual("was damaged" in porter.ask("status").stdout, bool(spoil))
+        self.gate(porter, "flush")
+        porter.stop()
+        porter.start()
+        self.assert_old()
+
     def test_back_and_open(self):
         porter = self.guarding()
         self.gate(porter, "apply")

@@ -10,13 +10,14 @@
 use super::health::Health;
 use super::scribe::{Done, Scribe};
 use super::sources::Book;
+use crate::words;
 use sereno_core::addr::Prefix;
 use sereno_core::engine::{Action, Engine};
 use sereno_core::gate::Name;
 use sereno_core::jail::{Friends, Known, Track};
 use sereno_core::ledger::{Past, Recollection};
 use sereno_core::time::Time;
-use sereno_store::{Batch, Event, Remembered, Store};
+use sereno_store::{Batch, Event, Opened, Remembered, Store};
 use sereno_tail::{Checkpoint, Follow, Journal};
 use std::net::IpAddr;
 use std::path::Path;
@@ -107,6 +108,8 @@ pub struct Keeper {
     dirty: bool,
     urgent: bool,
     trouble: Option<String>,
+    /// That what was kept before is lost, in words.
+    lost: Option<String>,
     /// When the last batch was handed over.
     began: Time,
     /// From when the next may be.
@@ -117,9 +120,16 @@ impl Keeper {
     /// With a store, or with the reason why there is none. `wake` is called when a batch is done.
     #[must_use]
     pub fn new(store: Result<Store, String>, wake: impl Fn() + Send + 'static, now: Time) -> Self {
+        let lost = store.as_ref().ok().and_then(|store| match store.opened() {
+            Opened::Replaced { moved_to, why } => {
+                Some(words::alarm_ledger_lost(moved_to.display(), why))
+            }
+            Opened::Fresh | Opened::Existing => None,
+        });
         let scribe = store.and_then(|store| Scribe::start(store, wake).map_err(|e| e.to_string()));
         Self {
             trouble: scribe.as_ref().err().cloned(),
+            lost,
             scribe,
             batch: Batch::default(),
             dirty: false,
@@ -186,6 +196,12 @@ impl Keeper {
     pub fn set_back(&mut self, now: Time) {
         self.began = self.began.min(now);
         self.free = self.free.min(now);
+    }
+
+    /// That what was kept before is lost, in words.
+    #[must_use]
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
     }
 
     /// What is wrong with the store, in words.

@@ -70,7 +70,7 @@ pub fn build(
     if kept {
         guard.notes.push(words::not_in_group(&place.group));
     }
-    guard.warden = Warden::recall(&places.cursors);
+    guard.warden = Warden::recall(&place.state, &places.cursors);
     guard.take_up_lists(&policy.lists);
     guard.draw_policy();
     guard.take_up_flood(policy.flood.as_ref());

@@ -57,6 +57,7 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
         flaws.map(|(file, n)| Alarm::new(format!("flaws {file}"), words::alarm_flaws(file, n)));
     all.extend(flaws);
     all.extend(unkept.map(|text| Alarm::new("ledger", text)));
+    all.extend(guard.keeper.lost().map(|text| Alarm::new("ledger lost", text)));
     let rival = guard.office.rival().filter(|_| status.observing.is_none());
     all.extend(rival.map(|rival| Alarm::new("fail2ban", words::fail2ban_runs(rival))));
     let deaf = guard.attendance.deaf.as_ref().map(words::doors_deaf);
@@ -79,6 +80,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
     all.extend(panic.map(|text| Alarm::new("panic", text)));
     let open = guard.warden.is_flushed().then(words::alarm_policy_open);
     all.extend(open.map(|text| Alarm::new("policy open", text)));
+    let unapplied = guard.warden.is_unapplied().then(words::alarm_policy_unapplied);
+    all.extend(unapplied.map(|text| Alarm::new("policy unapplied", text)));
     all.extend(guard.attendance.stuck.iter().map(|stuck| Alarm::new("doors stuck", stuck.words())));
     all.extend(guard.attendance.blocked().map(|text| Alarm::new("doors blocked", text)));
     all.extend(guard.lists.alarms().into_iter().map(|(about, text)| Alarm::new(about, text)));

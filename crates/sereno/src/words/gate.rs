@@ -28,6 +28,10 @@ words! {
         | "el núcleo no lo tiene; `sereno status` dice por qué";
     gate_unkept(why) = "in force, but it could not be written down and is gone at the next start: {why}"
         | "en vigor, pero no se pudo anotar y se pierde en el próximo arranque: {why}";
+    alarm_policy_unapplied() = "the files have a policy that nobody applied, so nothing is closed by it: sereno gate apply"
+        | "los archivos tienen una política que nadie aplicó, así que no cierra nada: sereno gate apply";
+    alarm_ledger_lost(to, why) = "the ledger was damaged ({why}) and begun anew; what it knew (bans, good logins, places in logs) is in {to}"
+        | "el registro estaba dañado ({why}) y se empezó otro; lo que sabía (vetos, accesos buenos, lugares en los registros) está en {to}";
     alarm_lawless(why) = "the policy of the gate is not in force: {why}"
         | "la política del cortafuegos no está en vigor: {why}";
     alarm_unmeasured(why) = "floods are not measured: {why}" | "no se miden las avalanchas: {why}";

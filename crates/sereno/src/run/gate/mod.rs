@@ -4,6 +4,7 @@
 //! kept in the ledger, so it holds after a restart whatever the files say by then.
 
 mod approach;
+mod copy;
 mod differ;
 mod lockout;
 mod panic;
@@ -27,6 +28,7 @@ use sereno_core::time::Time;
 use sereno_wire::control::Reply;
 use sereno_wire::gate::{Accepted, Former, GateAsk, Past, PolicyStatus, Probe, Trying};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Under what the ledger keeps it.
@@ -45,16 +47,36 @@ pub(super) struct Warden {
     trial: Option<Trying>,
     /// Since when nothing comes in.
     panic: Option<Time>,
+    /// Where the ledger is, and a copy of this beside it.
+    folder: PathBuf,
     /// That of the files, when they were last read.
     pub(super) files: Option<Policy>,
 }
 
 impl Warden {
-    /// What the ledger kept.
-    pub(super) fn recall(marks: &[(String, String)]) -> Self {
+    /// What was kept in the ledger's folder, or else in the ledger.
+    pub(super) fn recall(folder: &Path, marks: &[(String, String)]) -> Self {
+        let copy = copy::read(folder);
+        let marks = copy.as_deref().unwrap_or(marks);
         let kept = marks.iter().find(|(key, _)| key == KEY);
         let past = kept.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default();
-        Self { past, panic: panic::recall(marks), ..Self::default() }
+        Self { past, panic: panic::recall(marks), folder: folder.to_owned(), ..Self::default() }
+    }
+
+    /// What is in force and was, as it is kept.
+    fn word(&self) -> String {
+        serde_json::to_string(&self.past).unwrap_or_default()
+    }
+
+    /// Since when nothing comes in, as it is kept.
+    fn panic_word(&self) -> String {
+        self.panic.map(|since| since.0.to_string()).unwrap_or_default()
+    }
+
+    /// Whether the files have a policy, and nobody ever applied one.
+    pub(super) fn is_unapplied(&self) -> bool {
+        let none = self.past.is_empty() && self.trial.is_none();
+        none && self.files.is_some() && !self.panics()
     }
 
     fn accepted(&self) -> Option<&Policy> {
@@ -254,13 +276,17 @@ impl Guard {
 
     /// Writes down what is in force now, and puts it in place.
     fn settle_accepted(&mut self, step: PolicyStep, now: Time) -> Reply {
-        let text = serde_json::to_string(&self.warden.past).unwrap_or_default();
-        self.keeper.mark_now(KEY.to_owned(), text);
+        self.keeper.mark_now(KEY.to_owned(), self.warden.word());
         self.put_policy(now);
         self.announce_policy(step, now);
         self.flush(now);
-        let notes = self.keeper.trouble().map(words::gate_unkept).into_iter();
-        Reply::Done { count: 1, notes: notes.collect() }
+        Reply::Done { count: 1, notes: self.keep_copy().into_iter().collect() }
+    }
+
+    /// Puts what is in force now on the disk. Says what went wrong, if the ledger does not have it either.
+    pub(super) fn keep_copy(&self) -> Option<String> {
+        let written = copy::write(&self.warden);
+        written.err().map(words::gate_unkept)
     }
 
     /// Ends a trial whose time is over: the kernel has done so by itself.
@@ -396,14 +422,17 @@ mod tests {
             warden.accept(Some(Policy::default()), at(second));
         }
         let kept = [(KEY.to_owned(), serde_json::to_string(&warden.past).unwrap())];
-        let mut warden = Warden::recall(&kept);
+        let mut warden = Warden::recall(Path::new("/nowhere"), &kept);
         let numbers: Vec<u64> = warden.past.iter().map(|past| past.number).collect();
         assert_eq!(numbers, (6..=15).collect::<Vec<_>>());
         assert!(warden.accepted().is_some() && !warden.is_flushed());
         warden.accept(None, at(16));
         assert!(warden.accepted().is_none() && warden.is_flushed());
         assert_eq!(warden.past.last().unwrap().number, 16);
-        assert_eq!(Warden::recall(&[(KEY.to_owned(), "[{".to_owned())]).past, []);
+        assert_eq!(
+            Warden::recall(Path::new("/nowhere"), &[(KEY.to_owned(), "[{".to_owned())]).past,
+            []
+        );
     }
 
     #[test]

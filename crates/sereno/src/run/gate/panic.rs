@@ -8,7 +8,7 @@ use sereno_core::time::Time;
 use sereno_wire::control::Reply;
 
 /// Under what the ledger keeps it: an intruder shall not end it by a restart.
-const KEY: &str = "gate panic";
+pub(super) const KEY: &str = "gate panic";
 
 /// Since when, of what the ledger kept.
 pub(super) fn recall(marks: &[(String, String)]) -> Option<Time> {
@@ -32,14 +32,14 @@ impl Guard {
         }
         self.warden.trial = None;
         self.warden.panic = begins.then_some(now);
-        let word = if begins { now.0.to_string() } else { String::new() };
-        self.keeper.mark_now(KEY.to_owned(), word);
+        self.keeper.mark_now(KEY.to_owned(), self.warden.panic_word());
         self.put_policy(now);
         self.announce_policy(if begins { PolicyStep::Panic } else { PolicyStep::Resumed }, now);
         self.flush(now);
+        let kept = self.keep_copy();
         if let Some(why) = self.unlawful().filter(|_| begins) {
             return Reply::Refused { why };
         }
-        Reply::Done { count: 1, notes: Vec::new() }
+        Reply::Done { count: 1, notes: kept.into_iter().collect() }
     }
 }
