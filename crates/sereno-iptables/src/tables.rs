@@ -79,8 +79,7 @@ impl Tables {
     ///
     /// # Errors
     /// What iptables cannot do, or a program says. What was in force still is then, but for what is in
-    /// the sets. If [`Refusal::is_about_doors`], [`Refusal::is_about_nat`] or
-    /// [`Refusal::is_about_policy`], the gate without that may be fine.
+    /// the sets. [`Refusal::without`] says what may be fine.
     pub fn install(
         &mut self,
         gate: &Gate,

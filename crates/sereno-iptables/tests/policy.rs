@@ -15,7 +15,7 @@ use sereno_core::gate::{
     Block, Contents, Doorway, Draft, Ears, Gate, Hold, Left, Nat, Opening, Scope,
 };
 use sereno_iptables::Tables;
-use sereno_nft::Change;
+use sereno_nft::{Change, Doing};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::Path;
@@ -144,17 +144,20 @@ fn what_iptables_cannot_say_is_refused_by_its_part() {
     let doorway = Doorway { single: true, nat: Some(nat), ..Doorway::default() };
     let gate = Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap();
     let refusal = net.serve(|| tables.install(&gate, Contents::default(), now()).unwrap_err());
-    assert!(refusal.is_about_nat() && refusal.to_string().contains("iptables"), "{refusal}");
+    assert!(
+        refusal.doing == Doing::InstallNat && refusal.to_string().contains("iptables"),
+        "{refusal}"
+    );
     let fast = self::gate(lines(&["allow ssh rate 99999/second"]));
     let refusal = net.serve(|| tables.install(&fast, Contents::default(), now()).unwrap_err());
-    assert!(refusal.is_about_policy(), "{refusal}");
+    assert!(refusal.doing == Doing::InstallPolicy, "{refusal}");
     let syn_proxy = random::proxy(&["tcp/22"]);
     let draft = Draft { syn_proxy, policy: Some(lines(&["allow ssh"])), ..Draft::of(Vec::new()) };
     let gate = Gate::try_from(draft).unwrap();
     let refusal = net.serve(|| tables.install(&gate, Contents::default(), now()).unwrap_err());
     let said =
         "cannot install the SYN proxy: iptables cannot do it: SYNs are answered by nftables only";
-    assert!(refusal.is_about_proxy() && refusal.to_string() == said, "{refusal}");
+    assert!(refusal.doing == Doing::InstallProxy && refusal.to_string() == said, "{refusal}");
     net.serve(|| tables.install(&gate.without_syn_proxy(), Contents::default(), now()).unwrap());
 }
 

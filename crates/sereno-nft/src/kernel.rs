@@ -163,10 +163,8 @@ impl Kernel {
     /// values. Who knocks is followed anew.
     ///
     /// # Errors
-    /// When the kernel refuses it; then what was in force still is. If
-    /// [`Refusal::is_about_doors`], [`Refusal::is_about_nat`], [`Refusal::is_about_policy`],
-    /// [`Refusal::is_about_portscan`], [`Refusal::is_about_flood`] or [`Refusal::is_about_proxy`], the
-    /// gate without that may be fine.
+    /// When the kernel refuses it; then what was in force still is. [`Refusal::without`] says what may
+    /// be fine.
     pub fn install(
         &mut self,
         gate: &Gate,

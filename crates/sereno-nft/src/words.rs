@@ -4,7 +4,7 @@
 //! different requests. The sentences here are for the administrator who reads the log.
 
 use sereno_core::addr::Prefix;
-use sereno_core::gate::{Misplaced, Name, Through};
+use sereno_core::gate::{Gate, Misplaced, Name, Through};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -135,46 +135,18 @@ impl Refusal {
         }
     }
 
-    /// Whether only what the gate does for doors was refused: the gate without it may be fine,
-    /// [`sereno_core::gate::Gate::without_doorway`].
+    /// The gate without the part that was refused, where the rest may be fine.
     #[must_use]
-    pub fn is_about_doors(&self) -> bool {
-        self.doing == Doing::InstallDoors
-    }
-
-    /// Whether only what the gate translates was refused: the gate without it may be fine,
-    /// [`sereno_core::gate::Gate::without_nat`].
-    #[must_use]
-    pub fn is_about_nat(&self) -> bool {
-        self.doing == Doing::InstallNat
-    }
-
-    /// Whether only the policy was refused: the gate without it may be fine,
-    /// [`sereno_core::gate::Gate::without_policy`].
-    #[must_use]
-    pub fn is_about_policy(&self) -> bool {
-        self.doing == Doing::InstallPolicy
-    }
-
-    /// Whether only what measures floods was refused: the gate without it may be fine,
-    /// [`sereno_core::gate::Gate::without_flood`].
-    #[must_use]
-    pub fn is_about_flood(&self) -> bool {
-        self.doing == Doing::InstallFlood
-    }
-
-    /// Whether only what answers SYNs was refused: the gate without it may be fine,
-    /// [`sereno_core::gate::Gate::without_syn_proxy`].
-    #[must_use]
-    pub fn is_about_proxy(&self) -> bool {
-        self.doing == Doing::InstallProxy
-    }
-
-    /// Whether only what tells of port scans was refused: the gate without it may be fine,
-    /// [`sereno_core::gate::Gate::without_portscan`].
-    #[must_use]
-    pub fn is_about_portscan(&self) -> bool {
-        self.doing == Doing::InstallPortScan
+    pub fn without(&self, gate: &Gate) -> Option<Gate> {
+        Some(match self.doing {
+            Doing::InstallDoors => gate.without_doorway(),
+            Doing::InstallNat => gate.without_nat(),
+            Doing::InstallPolicy => gate.without_policy(),
+            Doing::InstallFlood => gate.without_flood(),
+            Doing::InstallProxy => gate.without_syn_proxy(),
+            Doing::InstallPortScan => gate.without_portscan(),
+            _ => return None,
+        })
     }
 
     /// Whether the kernel lacks what it takes, or a part of it: it is too old, or made without it.

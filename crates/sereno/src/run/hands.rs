@@ -11,7 +11,7 @@ use sereno_core::door::Hit;
 use sereno_core::gate::{Contents, Draft, Gate, Name, Nat, Reason};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
-use sereno_nft::{Change, Installed, Refusal, Watch};
+use sereno_nft::{Change, Doing, Installed, Refusal, Watch};
 use sereno_wire::orders::{Order, Report};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -63,22 +63,8 @@ pub struct Look {
     pub more: bool,
 }
 
-/// Why parts of the gate are left out of it.
-#[derive(Debug, Default)]
-struct LeftOut {
-    /// Doors.
-    shut: Option<String>,
-    /// Translation.
-    untranslated: Option<String>,
-    /// The policy.
-    lawless: Option<String>,
-    /// What measures floods.
-    unmeasured: Option<String>,
-    /// The SYN proxy.
-    unproxied: Option<String>,
-    /// What tells of closed ports.
-    unheard: Option<String>,
-}
+/// Parts of the gate that are left out of it, and why.
+type LeftOut = Vec<(Doing, String)>;
 
 impl Grip {
     /// Puts a gate in place; without the parts that cannot be done here, if the rest can.
@@ -96,54 +82,14 @@ impl Grip {
         {
             return Ok(installed);
         }
-        if let Err(refusal) = &done
-            && refusal.is_about_proxy()
+        // The banned are stopped, whatever else cannot be done.
+        while let Err(refusal) = &done
+            && let Some(rest) = refusal.without(gate)
+            && rest != *gate
         {
-            out.unproxied = Some(refusal.to_string());
-            *gate = gate.without_syn_proxy();
+            out.push((refusal.doing, refusal.to_string()));
+            *gate = rest;
             done = self.firewall.install(gate, contents, now);
-        }
-        if let Err(refusal) = &done
-            && refusal.is_about_flood()
-        {
-            out.unmeasured = Some(refusal.to_string());
-            *gate = gate.without_flood();
-            done = self.firewall.install(gate, contents, now);
-        }
-        if let Err(refusal) = &done
-            && refusal.is_about_portscan()
-        {
-            out.unheard = Some(refusal.to_string());
-            *gate = gate.without_portscan();
-            done = self.firewall.install(gate, contents, now);
-        }
-        if let Err(refusal) = &done
-            && refusal.is_about_policy()
-        {
-            // The banned are stopped all the same.
-            out.lawless = Some(refusal.to_string());
-            *gate = gate.without_policy();
-            done = self.firewall.install(gate, contents, now);
-        }
-        if let Err(refusal) = &done
-            && refusal.is_about_nat()
-        {
-            // Doors that do not translate can do without.
-            out.untranslated = Some(refusal.to_string());
-            *gate = gate.without_nat();
-            done = self.firewall.install(gate, contents, now);
-        }
-        if let Err(refusal) = &done
-            && refusal.is_about_doors()
-        {
-            // A kernel that cannot do what doors need can still stop the banned.
-            let shut = refusal.to_string();
-            let plain = gate.without_doorway();
-            done = self.firewall.install(&plain, contents, now);
-            if done.is_ok() {
-                *gate = plain;
-                out.shut = Some(shut);
-            }
         }
         done
     }
@@ -176,7 +122,7 @@ impl Hands {
             gate: None,
             friends,
             claims: BTreeMap::new(),
-            left_out: LeftOut::default(),
+            left_out: LeftOut::new(),
             deaf: false,
         }
     }
@@ -246,7 +192,7 @@ impl Hands {
         let welcome: Vec<_> = welcome.copied().collect();
         let streams = if gate.spares_streams() { streams(Path::new("/")) } else { Vec::new() };
         let contents = Contents { holds: &welcome, streams: &streams, ..contents };
-        self.left_out = LeftOut::default();
+        self.left_out.clear();
         let report = match &mut self.grip {
             Err(_) => Report::Observed,
             Ok(grip) => {
@@ -360,10 +306,14 @@ impl Hands {
             .map_err(|refusal| refusal.to_string())
     }
 
+    fn left_out(&self, part: Doing) -> Option<&str> {
+        self.left_out.iter().find(|(doing, _)| *doing == part).map(|(_, why)| why.as_str())
+    }
+
     /// Why the gate has no policy, where it should.
     #[must_use]
     pub fn lawless(&self) -> Option<&str> {
-        self.left_out.lawless.as_deref()
+        self.left_out(Doing::InstallPolicy)
     }
 
     /// Packets that each counter of a policy counted, by its name.
@@ -381,31 +331,31 @@ impl Hands {
     /// Why floods are not measured, where they should be.
     #[must_use]
     pub fn unmeasured(&self) -> Option<&str> {
-        self.left_out.unmeasured.as_deref()
+        self.left_out(Doing::InstallFlood)
     }
 
     /// Why no SYNs are answered, where they should be.
     #[must_use]
     pub fn unproxied(&self) -> Option<&str> {
-        self.left_out.unproxied.as_deref()
+        self.left_out(Doing::InstallProxy)
     }
 
     /// Why nothing is told of closed ports, where it should be.
     #[must_use]
     pub fn unheard(&self) -> Option<&str> {
-        self.left_out.unheard.as_deref()
+        self.left_out(Doing::InstallPortScan)
     }
 
     /// Why the gate does nothing for doors, where it should.
     #[must_use]
     pub fn shut(&self) -> Option<&str> {
-        self.left_out.shut.as_deref()
+        self.left_out(Doing::InstallDoors)
     }
 
     /// Why the gate translates nothing for doors, where it should.
     #[must_use]
     pub fn untranslated(&self) -> Option<&str> {
-        self.left_out.untranslated.as_deref()
+        self.left_out(Doing::InstallNat)
     }
 
     /// Packets that met a closed door, by opening.
