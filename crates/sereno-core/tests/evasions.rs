@@ -340,6 +340,23 @@ fn who_logs_in_well_is_known_at_the_gate_and_told_of_once_an_hour() {
     let [(_, _, later), _] = &known(&log, Some(100))[..] else { panic!() };
     assert_eq!(later.since(*until), Duration::from_secs(40));
     assert!(known(&log, None).is_empty());
+    // chan_sip takes the answer from anywhere; who is known is who was asked.
+    let sent = |addr: &str| {
+        event(38, "ChallengeSent", "102", "0x7", &format!("SIP UDP/{addr}"), ",Challenge=\"1\"")
+    };
+    let taken = |addr: &str| {
+        event(
+            39,
+            "SuccessfulAuth",
+            "102",
+            "0x7",
+            &format!("SIP UDP/{addr}"),
+            ",UsingPassword=\"1\"",
+        )
+    };
+    let asked = |asked: &str| known(&format!("{}{}", sent(asked), taken("203.0.113.9")), Some(60));
+    assert_eq!(asked("203.0.113.9").len(), 1);
+    assert!(asked("203.0.113.50").is_empty() && known(&taken("203.0.113.9"), Some(60)).is_empty());
     // What a stranger writes into his name makes nobody known.
     let forged = success(39, "PJSIP UDP/203.0.113.66");
     assert!(known(&token(38, "203.0.113.9", &format!("x\n{forged}")), Some(60)).is_empty());

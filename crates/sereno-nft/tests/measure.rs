@@ -11,6 +11,7 @@ use sereno_core::gate::{
 };
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -245,18 +246,53 @@ fn called_is_to_whom_this_machine_sends_a_request_of_its_own() {
     sip.send_to(ANSWER, mapped("10.9.0.2")).unwrap();
     sip.send_to(ANSWER, mapped("fd09::2")).unwrap();
     assert!(!house.called().contains("elements"), "{}", house.called());
-    // Who asked, and is asked back on the same way.
+    // Who sent something first, or in whose name somebody did: a request is one all the same.
     let asking = house.net.speak("10.9.0.3".parse().unwrap());
     asking.send_to(REQUEST, ("10.9.0.1", SIP)).unwrap();
     let (_, way) = sip.recv_from(&mut [0; 64]).unwrap();
-    sip.send_to(REQUEST, way).unwrap();
+    sip.send_to(ANSWER, way).unwrap();
     assert!(!house.called().contains("elements"), "{}", house.called());
+    sip.send_to(REQUEST, way).unwrap();
+    assert!(house.called().contains("10.9.0.3"), "{}", house.called());
+    // Of frames nobody knows which is an answer.
+    let iax = house.listen(IAX);
+    asking.send_to(FULL, ("10.9.0.1", IAX)).unwrap();
+    let (_, way) = iax.recv_from(&mut [0; 64]).unwrap();
+    house.net.nft(&["flush", "set", "inet", "sereno", "flood_called_v4"], "");
+    iax.send_to(FULL, way).unwrap();
+    assert!(!house.called().contains("10.9.0.3"), "{}", house.called());
     sip.send_to(REQUEST, mapped("10.9.1.2")).unwrap();
     sip.send_to(REQUEST, mapped("fd09:0:0:1::2")).unwrap();
     let called = house.called();
     assert!(called.contains("10.9.1.2") && called.contains("fd09:0:0:1::"), "{called}");
     assert_eq!(house.heard("10.9.1.2", &sip, REQUEST), 12);
-    assert_eq!(house.heard("fd09:0:0:1::3", &sip, REQUEST), 12);
+    // All of them together have what one has who is known; behind that they are strangers.
+    assert_eq!(house.heard("fd09:0:0:1::3", &sip, REQUEST), 5);
+}
+
+#[test]
+fn what_comes_in_connections_is_measured() {
+    let Some(mut house) = House::new(Doorway::default()) else { return };
+    let arrived = |house: &House, from: &str| {
+        let (mut end, mut way) = house.net.connect(from, SIP);
+        way.set_nodelay(true).unwrap();
+        for _ in 0..60 {
+            way.write_all(&[b'x'; 10]).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (mut all, mut room) = (0, [0; 4096]);
+        while let Ok(some @ 1..) = end.read(&mut room) {
+            all += some;
+        }
+        all
+    };
+    // Five segments for each packet, one of which acknowledged the handshake.
+    assert_eq!(arrived(&house, "10.9.0.2"), 240);
+    house.know("10.9.1.2");
+    assert_eq!(arrived(&house, "10.9.1.2"), 100, "they count for who is known as packets do");
+    let found = house.too_many();
+    let count = |excess| found.iter().find(|(one, _)| *one == excess).map(|(_, count)| *count);
+    assert!(count(Excess::Source) > Some(0) && count(Excess::Known) > Some(0), "{found:?}");
 }
 
 #[test]

@@ -27,6 +27,9 @@ const TOLD: Duration = Duration::from_secs(3600);
 pub struct Known {
     /// The accounts, and when each last did; at most eight.
     pub accounts: Vec<(u64, Time)>,
+    /// Whether any of them was sure to come from there: others can be sent in anybody's name.
+    #[serde(default = "yes")]
+    pub proven: bool,
     /// Failures on those accounts, in the current window.
     #[serde(skip)]
     own: u32,
@@ -38,6 +41,11 @@ pub struct Known {
     /// When it was last said that he is known.
     #[serde(skip)]
     told: Time,
+}
+
+/// What is not said of those of an older ledger.
+fn yes() -> bool {
+    true
 }
 
 impl Known {
@@ -67,7 +75,13 @@ impl Company {
         self.addrs.iter().filter_map(|(addr, known)| Some((*addr, known.last()?)))
     }
 
-    /// Somebody logged in. Says whether nobody was said to have at this address for a while.
+    /// Those of whom it is proven.
+    pub(super) fn proven(&self) -> impl Iterator<Item = (IpAddr, Time)> {
+        let proven = self.addrs.iter().filter(|(_, known)| known.proven);
+        proven.filter_map(|(addr, known)| Some((*addr, known.last()?)))
+    }
+
+    /// Somebody logged in. Says whether it is proven, and was said of nobody at this address for a while.
     pub(super) fn welcome(&mut self, verdict: &Verdict<'_>) -> bool {
         self.settle_in(verdict.account, verdict.addr);
         let (known, _) = self.addrs.entry(verdict.addr);
@@ -76,7 +90,8 @@ impl Company {
             known.accounts.remove(0);
         }
         known.accounts.push((verdict.account, verdict.at));
-        let news = verdict.at.since(known.told) > TOLD;
+        known.proven |= !verdict.spoofable;
+        let news = !verdict.spoofable && verdict.at.since(known.told) > TOLD;
         if news {
             known.told = verdict.at;
         }

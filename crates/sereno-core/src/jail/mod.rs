@@ -211,6 +211,11 @@ impl Jail {
         self.company.greetings()
     }
 
+    /// The same of those whose addresses nobody else can have written.
+    pub fn proven(&self) -> impl Iterator<Item = (IpAddr, Time)> {
+        self.company.proven()
+    }
+
     /// A jail that has seen nothing yet.
     #[must_use]
     pub fn new(policy: JailPolicy) -> Self {

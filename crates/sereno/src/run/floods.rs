@@ -69,7 +69,7 @@ impl Guard {
         let Some(memory) = self.memory else { return Vec::new() };
         let jails = self.engine.jails().map(|(policy, _)| policy.name);
         let jails = jails.filter_map(|name| self.engine.jail(name));
-        let greetings = jails.flat_map(|jail| jail.greetings());
+        let greetings = jails.flat_map(|jail| jail.proven());
         let known = greetings.map(|(addr, at)| (addr, at.plus(memory)));
         let mut known: Vec<_> = known.filter(|(_, until)| *until > now).collect();
         known.sort_unstable_by_key(|(_, until)| std::cmp::Reverse(*until));

@@ -29,7 +29,14 @@ impl Found {
         let names = Names::of(table);
         let mut found = Self::default();
         let mut current = String::new();
+        let mut quoted = false;
         for line in text.lines() {
+            // A comment of somebody's may have line breaks: what follows is no rule.
+            let within = quoted;
+            quoted ^= opens_quote(line);
+            if within {
+                continue;
+            }
             if let Some(name) = line.strip_prefix('*') {
                 name.clone_into(&mut current);
             } else if let Some(chain) = line.strip_prefix(':') {
@@ -93,6 +100,16 @@ impl Ours {
     }
 }
 
+/// Whether a quote begins in a line, or ends, that does not do the other too.
+fn opens_quote(line: &str) -> bool {
+    let (mut open, mut escaped) = (false, false);
+    for byte in line.bytes() {
+        open ^= byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+    }
+    open
+}
+
 /// `[PACKETS:BYTES] -A RULE`, or without the counts.
 fn counted(line: &str) -> Option<((u64, u64), &str)> {
     if let Some(rule) = line.strip_prefix("-A ") {
@@ -106,6 +123,14 @@ fn counted(line: &str) -> Option<((u64, u64), &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_a_comment_is_no_rule() {
+        let text = "*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A x -m comment --comment \"a \\\"b\n\
+                    [0:0] -A INPUT -j sereno.gone\n\" -j RETURN\n[0:0] -A INPUT -j sereno.input\nCOMMIT\n";
+        let found = Found::read(text, "sereno");
+        assert_eq!(found.tables["filter"].jumps, [("INPUT".to_owned(), "sereno.input".to_owned())]);
+    }
 
     #[test]
     fn what_is_ours_is_told_from_what_is_others() {

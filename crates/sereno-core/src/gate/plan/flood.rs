@@ -27,8 +27,14 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 const BY_NAME: &str = "flood_named";
 const BY_CALL: &str = "flood_called";
 const WHO: &str = "flood_who";
+const WHOSE: &str = "flood_whose";
 const OF_KNOWN: &str = "flood_of_known";
+const OF_CALLED: &str = "flood_of_called";
 const OF_STRANGERS: &str = "flood_of_strangers";
+const OF_STREAMS: &str = "flood_of_streams";
+/// Segments of a connection for each packet that a stranger may send: it has to be begun, acknowledged and
+/// ended, and a certificate takes several.
+const SEGMENTS: u32 = 5;
 
 const DROP: Part = Part::Stop(Verdict::Drop, Family::V4);
 
@@ -61,7 +67,7 @@ impl Gate {
             let set = |name: String| Shape::new(name, Kind::Addr(family)).ending();
             plan.sets.push(set(known(family)).growing(COUNTED));
             plan.sets.push(set(of(BY_CALL, family)).growing(CALLED));
-            for chain in [OF_KNOWN, OF_STRANGERS] {
+            for chain in [OF_KNOWN, OF_STRANGERS, OF_STREAMS] {
                 plan.sets.push(set(of(chain, family)).growing(COUNTED));
             }
             let named = ranges(&networks, family).into_iter();
@@ -71,7 +77,10 @@ impl Gate {
         let chain = |name: &str, rules| Chain { name: name.to_owned(), base: None, rules };
         plan.chains.push(chain(OF_KNOWN, of_known(flood)));
         plan.chains.push(chain(OF_STRANGERS, of_strangers(flood)));
-        plan.chains.push(chain(WHO, self.who()));
+        plan.chains.push(chain(OF_CALLED, of_called(flood)));
+        plan.chains.push(chain(OF_STREAMS, of_streams(flood)));
+        plan.chains.push(chain(WHO, self.who(OF_STRANGERS)));
+        plan.chains.push(chain(WHOSE, self.who(OF_STREAMS)));
         let base = Base::prerouting(FLOOD);
         plan.chains.push(Chain { name: "flood".to_owned(), base, rules: come(flood) });
         let base = Base { hook: Hook::Output, nat: false, priority: CALLS };
@@ -104,8 +113,8 @@ impl Gate {
         tests
     }
 
-    /// Sends each packet to the measure of its source.
-    fn who(&self) -> Vec<Rule> {
+    /// Sends each packet to the measure of its source; those of strangers to that one.
+    fn who(&self, strangers: &str) -> Vec<Rule> {
         let goto = || Part::Goto(OF_KNOWN.to_owned());
         let policies = || self.policy().into_iter().chain(self.trying());
         // A network is many addresses: who forges one of another interface would have all their measures.
@@ -115,7 +124,8 @@ impl Gate {
         for source in SOURCES {
             let family = source.family;
             rules.push(vec![Part::FromAnyOf(source, known(family)), goto()]);
-            rules.push(vec![Part::FromAnyOf(source, of(BY_CALL, family)), goto()]);
+            let called = Part::Goto(OF_CALLED.to_owned());
+            rules.push(vec![Part::FromAnyOf(source, of(BY_CALL, family)), called]);
             let named = asks(Test::FromRange(family, of(BY_NAME, family)));
             rules.push([named].into_iter().chain(back.clone()).chain([goto()]).collect());
         }
@@ -126,7 +136,7 @@ impl Gate {
         let on = |name: &String| vec![asks(Test::On(name.clone())), goto()];
         rules.extend(interfaces.into_iter().map(on));
         rules.extend(self.guests().into_iter().map(|test| vec![test, goto()]));
-        rules.push(vec![Part::Goto(OF_STRANGERS.to_owned())]);
+        rules.push(vec![Part::Goto(strangers.to_owned())]);
         rules
     }
 }
@@ -134,9 +144,13 @@ impl Gate {
 fn come(flood: &Flood) -> Vec<Rule> {
     let mut rules = vec![vec![Part::Loopback, Part::Accept]];
     for range in &flood.ports {
-        let begins = (range.proto() == Proto::Tcp).then_some(Part::Syn);
-        let goto = Part::Goto(WHO.to_owned());
-        rules.push([Part::To(*range)].into_iter().chain(begins).chain([goto]).collect());
+        let to = |chain: &str| Part::Goto(chain.to_owned());
+        if range.proto() == Proto::Tcp {
+            rules.push(vec![Part::To(*range), Part::Syn, to(WHO)]);
+            rules.push(vec![Part::To(*range), to(WHOSE)]);
+        } else {
+            rules.push(vec![Part::To(*range), to(WHO)]);
+        }
     }
     rules
 }
@@ -145,6 +159,31 @@ fn of_known(flood: &Flood) -> Vec<Rule> {
     let voice = |range| vec![Part::To(range), asks(Test::MiniFrame), Part::Known, Part::Accept];
     let mut rules: Vec<Rule> = flood.voice.iter().copied().map(voice).collect();
     rules.extend(each(OF_KNOWN, flood.known, Excess::Known));
+    rules.push(vec![Part::Accept]);
+    rules
+}
+
+/// Whom the exchange turns to may be whom somebody with one password had it turn to: all of them together
+/// have no more than one who is known, and behind that they are strangers.
+fn of_called(flood: &Flood) -> Vec<Rule> {
+    let mut rules = of_known(flood);
+    rules.pop();
+    rules.push(vec![asks(Test::Rush(flood.known)), Part::Goto(OF_STRANGERS.to_owned())]);
+    rules.push(vec![Part::Accept]);
+    rules
+}
+
+/// What comes in connections of strangers. Who sends it has shown that his address is his own; a flood
+/// of SYNs does not touch it.
+fn of_streams(flood: &Flood) -> Vec<Rule> {
+    let many = |rate: Rate| Rate {
+        count: rate.count.saturating_mul(SEGMENTS),
+        burst: rate.burst.saturating_mul(SEGMENTS),
+        ..rate
+    };
+    let mut rules: Vec<Rule> = each(OF_STREAMS, many(flood.stranger), Excess::Source).to_vec();
+    let count = Part::Count(Excess::Strangers.counter().to_owned());
+    rules.push(vec![asks(Test::Rush(many(flood.strangers))), count, DROP]);
     rules.push(vec![Part::Accept]);
     rules
 }
@@ -173,7 +212,11 @@ fn each(set: &str, rate: Rate, excess: Excess) -> [Rule; 2] {
 fn calls(flood: &Flood) -> Vec<Rule> {
     let mut rules = vec![vec![asks(Test::ToLoopback), Part::Accept]];
     for range in flood.ports.iter().filter(|range| range.proto() == Proto::Udp) {
-        let begun = [Test::FromPorts(*range), Test::Begun].map(asks);
+        // What is no answer of SIP is a request, whoever sent the first packet: a provider may call before we
+        // do, and somebody may forge that. Of frames that is not known.
+        let frames = flood.voice.iter().any(|voice| voice.meets(*range));
+        let tests = [Test::FromPorts(*range)].into_iter().chain(frames.then_some(Test::Begun));
+        let begun: Vec<Part> = tests.map(asks).collect();
         rules.push(begun.iter().cloned().chain([asks(Test::SipAnswer), Part::Accept]).collect());
         for source in SOURCES {
             let remember = Part::RememberTo(source, of(BY_CALL, source.family), REMEMBERED);

@@ -190,14 +190,14 @@ impl Desk {
                 self.tallies.remove(&key);
             }
             Kind::Success => {
-                if !self.challenges.is_empty() {
-                    self.challenges.remove(&challenge_key(&self.shuffle, hit));
-                }
+                // What was sent to this address arrived there.
+                let answered = !self.challenges.is_empty()
+                    && self.challenges.remove(&challenge_key(&self.shuffle, hit)).is_some();
                 let claimed = hit.pattern.trust == Trust::Voucher;
                 if claimed && hit.found.addr.is_some_and(|addr| self.is_framed(addr, at)) {
                     self.kept.unvouched += 1;
                 } else if let Some(verdict) = verdict(hit, at, None, &mut self.accounts) {
-                    out(&verdict);
+                    out(&Verdict { spoofable: verdict.spoofable && !answered, ..verdict });
                 }
             }
             Kind::Challenge => self.challenged(hit, at, out),
