@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Runs the lab's tests, one process for each class of them, several at a time: they mostly wait.
 
-    SERENO_BIN=/path/to/sereno all.py [MODULE...]          (root; tests/lab/setup has run)
+    SERENO_BIN=/path/to/sereno all.py [--together | --alone] [MODULE...]          (root; tests/lab/setup has run)
 
 Every process has servers, network and folders of its own. What it says is shown whole when it ends; the exit
-code is 1 when any test failed. Without names: the tests of the guard and of the client of doors.
+code is 1 when any test failed. Without names: the tests of the guard and of the client of doors. Some need the
+processors for themselves and come last: `--together` leaves them out, `--alone` runs only them.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "imports", "lists", "floods", "proxies", "scans")
 AT_ONCE = 3
-# What needs the processors for itself, behind all others.
+# What needs the processors for itself.
 ALONE = ("doors.Floods", "floods.Floods", "proxies.Proxies", "scans.PortscanFloods", "scans.PortscanFloodsByIptables")
 # Seconds after which a class hangs: many times what any takes.
 PATIENCE = 900
@@ -52,16 +54,25 @@ def run(name):
 
 
 def main():
-    names, failed = classes(sys.argv[1:] or MODULES), []
-    together = [name for name in names if name not in ALONE]
-    for some, at_once in (together, AT_ONCE), ([name for name in names if name in ALONE], 1):
+    parser = argparse.ArgumentParser(description="Runs the lab's tests.")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--together", action="store_true", help="only those that mostly wait")
+    which.add_argument("--alone", action="store_true", help="only those that need the processors for themselves")
+    parser.add_argument("modules", nargs="*", metavar="MODULE")
+    asked = parser.parse_args()
+    together, alone = [], []
+    for name in classes(asked.modules or MODULES):
+        (alone if name in ALONE else together).append(name)
+    rounds = [(together, AT_ONCE)] * (not asked.alone) + [(alone, 1)] * (not asked.together)
+    failed = []
+    for some, at_once in rounds:
         with ThreadPoolExecutor(at_once) as pool:
             running = {pool.submit(run, name): name for name in some}
             for done in as_completed(running):
                 code, said = done.result()
                 print(said, flush=True)
                 failed += [running[done]] if code else []
-    print(f"{len(names)} classes, failed: {', '.join(sorted(failed)) or 'none'}")
+    print(f"{sum(len(some) for some, _ in rounds)} classes, failed: {', '.join(sorted(failed)) or 'none'}")
     sys.exit(1 if failed else 0)
 
 

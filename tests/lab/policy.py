@@ -5,7 +5,9 @@
 """
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import time
 import unittest
@@ -255,7 +257,13 @@ class Policies(house.HouseCase):
             self.house.knock((7311, 2904, 5127))
             self.assert_opens(CLIENT, 22)
             self.assert_shut(CLIENT, 443)
-            self.gate(porter, "resume", top=True)
+            # The copy of what is in force cannot be written: what it said does not come back.
+            os.mkdir(f"{porter.work}/state/gate.json.new")
+            self.assertIn("without the copy", self.gate(porter, "resume", top=True))
+            self.assert_new()
+            porter.kill()
+            self.flush()
+            porter.start()
             self.assert_new()
 
     def test_what_is_suggested_can_be_applied(self):
@@ -411,6 +419,35 @@ class PoliciesByIptables(Policies):
             porter.order("unban", source)
             self.assertTrue(self.house.reaches(STRANGER, 443, family, source))
 
+    def test_what_is_refused_at_the_start_is_tried_again(self):
+        """As where the machine is still coming up. There is no program for IPv6: IPv4 is guarded all the same."""
+        late = self.write("late", "")
+        refusing = '[ -e @WORK@/late ] && { echo not yet >&2; exit 1; }; exec /usr/sbin/iptables-nft-restore "$@"'
+        script = self.write("restore", f"#!/bin/sh\n{refusing}\n", mode=0o755)
+        self.write("sereno.toml", POLICY.format(WEB))
+        porter = house.Porter(self.house, self.work, "--config", f"{self.work}/sereno.toml")
+        mounts = f"mount --bind {self.work}/alternatives /etc/alternatives && mount --bind /dev/null /usr/sbin/xtables-legacy-multi"
+        shutil.copytree("/etc/alternatives", f"{self.work}/alternatives", symlinks=True)
+        for name in ("iptables-restore", "ip6tables-restore"):
+            os.remove(f"{self.work}/alternatives/{name}")
+        os.symlink(script, f"{self.work}/alternatives/iptables-restore")
+        porter.prefix = ("unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "-")
+        self.addCleanup(porter.stop)
+        porter.start()
+        said = porter.ask("status").stdout
+        self.assertIn("not yet", said)
+        self.assertIn("iptables-legacy-restore", said)
+        porter.order("ban", "203.0.113.77")
+        self.gate(porter, "apply", "--force", code=1)
+        self.assertTrue(self.house.reaches(STRANGER, 443, source="203.0.113.77"))
+        os.remove(late)
+        self.assertTrue(house.fixture.await_true(lambda: not self.house.reaches(STRANGER, 443, source="203.0.113.77"), 25))
+        self.gate(porter, "apply", "--force")
+        self.gate(porter, "confirm")
+        self.assert_shut(STRANGER, 22)
+        self.assertTrue(self.house.reaches(STRANGER, 22, V6))
+        self.assertIn("IPv6 is not guarded", porter.ask("status").stdout)
+
     def test_who_goes_back_to_nftables_leaves_nothing_behind(self):
         porter = self.kept()
         porter.stop()
@@ -428,6 +465,8 @@ class PoliciesByOldIptables(PoliciesByIptables):
     """The same with iptables in its old form, which is no part of nftables."""
 
     backend, form = "legacy", "-legacy"
+    # This one is about which form is taken.
+    test_what_is_refused_at_the_start_is_tried_again = None
 
 
 def porter_of(case, porter):

@@ -5,15 +5,22 @@ use sereno_core::gate::iptables::{Found, Layout, Rules};
 use sereno_core::gate::{Counts, Family};
 use sereno_nft::{Cause, Doing, Refusal};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The programs of one form of iptables.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
-    /// `iptables-restore` and `ip6tables-restore`; the second is `None` where there is no IPv6.
+    /// `iptables-restore` and `ip6tables-restore`; the second is `None` where there is no IPv6, or no
+    /// program for it.
     restore: [Option<PathBuf>; 2],
     save: [Option<PathBuf>; 2],
     pub(crate) ipset: PathBuf,
+    /// Why IPv6 is not guarded, where there is IPv6.
+    pub(crate) without_six: Option<String>,
 }
+
+/// How long one may take to say that it can do anything.
+const TRIAL: Duration = Duration::from_secs(5);
 
 pub(crate) fn said(doing: Doing, said: impl Into<String>) -> Refusal {
     Refusal { doing, cause: Cause::Program { said: said.into(), lost: false } }
@@ -32,15 +39,19 @@ impl Programs {
                 format!("there is no program {name}; install the packages iptables and ipset")
             })
         };
-        let both = |what: &str| -> Result<[Option<PathBuf>; 2], String> {
-            let four = need(format!("iptables{form}-{what}"))?;
-            let six = has_six().then(|| need(format!("ip6tables{form}-{what}"))).transpose()?;
-            Ok([Some(four), six])
+        let four = |what: &str| need(format!("iptables{form}-{what}"));
+        let six = |what: &str| need(format!("ip6tables{form}-{what}"));
+        let (six, without_six) = match (has_six(), six("restore"), six("save")) {
+            (false, ..) => ([None, None], None),
+            (true, Ok(restore), Ok(save)) => ([Some(restore), Some(save)], None),
+            (true, Err(why), _) | (true, _, Err(why)) => ([None, None], Some(why)),
         };
+        let [six_restore, six_save] = six;
         Ok(Self {
-            restore: both("restore")?,
-            save: both("save")?,
+            restore: [Some(four("restore")?), six_restore],
+            save: [Some(four("save")?), six_save],
             ipset: need("ipset".to_owned())?,
+            without_six,
         })
     }
 
@@ -75,10 +86,10 @@ impl Programs {
     /// Whether they can do anything here.
     pub(crate) fn try_out(&self) -> Result<(), String> {
         for restore in self.restore.iter().flatten() {
-            let ran = program::ask(restore, &["--noflush", "--test"], "*filter\nCOMMIT\n");
-            good(ran)?;
+            let args = ["--noflush", "--test"];
+            good(program::ask_within(TRIAL, restore, &args, "*filter\nCOMMIT\n"))?;
         }
-        good(program::ask(&self.ipset, &["list", "-n"], "")).map(|_| ())
+        good(program::ask_within(TRIAL, &self.ipset, &["list", "-n"], "")).map(|_| ())
     }
 
     pub(crate) fn restore(&self, family: Family) -> Option<&Path> {

@@ -1,7 +1,8 @@
 //! Programs: where they are, and how they are asked.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// Where they may be. What an environment says of it is of no importance.
 const PLACES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// How long one may take: a hundred thousand bans take less than a second.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes that are read of what one prints. A machine may have thousands of rules of others.
 const PRINTED: u64 = 64 << 20;
 /// And of what it complains of.
@@ -66,22 +67,39 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
 /// # Errors
 /// When it cannot be started, or takes too long.
 pub(crate) fn ask(program: &Path, args: &[&str], input: &str) -> io::Result<Ran> {
+    ask_within(PATIENCE, program, args, input)
+}
+
+/// As [`ask`], for one that may take so long at most.
+pub(crate) fn ask_within(
+    patience: Duration,
+    program: &Path,
+    args: &[&str],
+    input: &str,
+) -> io::Result<Ran> {
     for _ in 1..TRIES {
-        match once(program, args, input)? {
+        match once(patience, program, args, input)? {
             (Some(LOCKED), _) => thread::sleep(AGAIN),
             (_, ran) => return Ok(ran),
         }
     }
-    once(program, args, input).map(|(_, ran)| ran)
+    once(patience, program, args, input).map(|(_, ran)| ran)
 }
 
-fn once(program: &Path, args: &[&str], input: &str) -> io::Result<(Option<i32>, Ran)> {
+fn once(
+    patience: Duration,
+    program: &Path,
+    args: &[&str],
+    input: &str,
+) -> io::Result<(Option<i32>, Ran)> {
     let mut child = Command::new(program)
         .args(args)
         .env_clear()
         .env("LC_ALL", "C")
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .current_dir("/")
+        // What it starts ends with it, or would keep its output open.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -90,9 +108,9 @@ fn once(program: &Path, args: &[&str], input: &str) -> io::Result<(Option<i32>, 
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     // It is not waited for before this thread is told, so the number is still its own.
     let guard = thread::spawn(move || {
-        let late = wait.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        let late = wait.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
         if let (true, Some(pid)) = (late, pid) {
-            let _ = kill_process(pid, Signal::KILL);
+            let _ = kill_process_group(pid, Signal::KILL);
         }
         late
     });
@@ -109,7 +127,7 @@ fn once(program: &Path, args: &[&str], input: &str) -> io::Result<(Option<i32>, 
     let status = child.wait()?;
     if late {
         let name = program.display();
-        return Err(io::Error::other(format!("{name} took longer than {} s", PATIENCE.as_secs())));
+        return Err(io::Error::other(format!("{name} took longer than {} s", patience.as_secs())));
     }
     Ok((status.code(), Ran { good: status.success(), printed, complained }))
 }
@@ -154,5 +172,14 @@ mod tests {
             !ran.good && ran.printed.starts_with("word /usr/sbin") && ran.complained == "bad\n"
         );
         assert!(ask(shell, &["-c", "exec true"], &"x".repeat(1 << 20)).unwrap().good);
+    }
+
+    #[test]
+    fn one_that_hangs_ends_with_all_that_it_started() {
+        let begun = std::time::Instant::now();
+        let script = ["-c", "sleep 50 & sleep 50"];
+        let why = ask_within(Duration::from_secs(1), Path::new("/bin/sh"), &script, "");
+        assert!(why.unwrap_err().to_string().contains("longer than 1 s"));
+        assert!(begun.elapsed() < Duration::from_secs(10));
     }
 }

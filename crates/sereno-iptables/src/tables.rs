@@ -36,13 +36,16 @@ impl Tables {
     /// asked first, which is no part of nftables.
     ///
     /// # Errors
-    /// Which is not there, or what it says.
+    /// Which is not there, or what it says, for each of the forms.
     pub fn open(old: bool) -> Result<Self, Refusal> {
         let usable = |old| {
             let programs = Programs::find(old)?;
             programs.try_out().map(|()| (programs, old))
         };
-        let usable = usable(old).or_else(|first| usable(!old).map_err(|_| first));
+        let usable = usable(old).or_else(|first: String| {
+            let both = |second| if first == second { second } else { format!("{first}; {second}") };
+            usable(!old).map_err(both)
+        });
         let (programs, old) = usable.map_err(|why| said(Doing::Open, why))?;
         let other = Programs::find(!old).ok().filter(|other| !other.is_same(&programs));
         Ok(Self {
@@ -54,6 +57,12 @@ impl Tables {
             inside: Inside::default(),
             renewed: Instant::now(),
         })
+    }
+
+    /// Why nothing of IPv6 is guarded, where this machine has IPv6.
+    #[must_use]
+    pub fn without_six(&self) -> Option<&str> {
+        self.programs.without_six.as_deref()
     }
 
     /// Whether sets of a gate are left behind, as by a Sereno that was told to use iptables. No module

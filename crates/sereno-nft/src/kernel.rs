@@ -9,7 +9,7 @@ use crate::structure::{put_plan, put_removal, put_table, room_of_bans};
 use crate::words::{Cause, Doing, Refusal};
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
-use sereno_core::gate::plan::PLANS;
+use sereno_core::gate::plan::{PLANS, Plan};
 use sereno_core::gate::{
     Contents, Gate, Hold, Left, Member, Misplaced, Name, Pass, Proto, Switch, Through,
 };
@@ -122,6 +122,9 @@ pub struct Installed {
     pub transactions: usize,
 }
 
+/// A set and its members, on their way from one table to the next.
+type Lasting<'p> = (&'p str, Vec<(Key, Left)>);
+
 /// The way to the kernel's firewall, in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub struct Kernel {
@@ -160,7 +163,7 @@ impl Kernel {
 
     /// Puts the gate and its contents in place, replacing a table of the same name, in one
     /// atomic transaction: there is no moment without bans. The counters go on from their old
-    /// values. Who knocks is followed anew.
+    /// values, and whom this machine called is known still. Who knocks is followed anew.
     ///
     /// # Errors
     /// When the kernel refuses it; then what was in force still is. [`Refusal::without`] says what may
@@ -173,6 +176,9 @@ impl Kernel {
     ) -> Result<Installed, Refusal> {
         let mut counts = self.counts(gate.table()).map_err(|why| why.refusal(Doing::Install))?;
         counts.retain(|name, _| !self.forgotten.contains(name));
+        let plans = gate.plans();
+        let lasting =
+            self.lasting(gate.table(), &plans).map_err(|why| why.refusal(Doing::Install))?;
         let placed = gate.place(contents.holds, now);
         let room = |name: &str| {
             let mut sets = placed.sets.iter();
@@ -186,9 +192,12 @@ impl Kernel {
         put_table(batch, table);
         let mut id = 0;
         let mut ends = Vec::with_capacity(PLANS);
-        for (plan, doing) in gate.plans().iter().zip(DOING) {
+        for (plan, doing) in plans.iter().zip(DOING) {
             put_plan(batch, table, plan, &counts, &mut id, room);
             ends.push((batch.count(), doing));
+        }
+        for (set, list) in lasting {
+            put_all(batch, table, set, list.into_iter());
         }
         let older = gate.older(contents.streams);
         for (set, list) in gate.listen_for(contents.hits).into_iter().chain(older) {
@@ -224,6 +233,26 @@ impl Kernel {
             stray: admitted.misplaced,
             transactions,
         })
+    }
+
+    /// What rules added to the sets that last, as far as they stand.
+    fn lasting<'p>(&mut self, table: &str, plans: &'p [Plan]) -> Result<Vec<Lasting<'p>>, Fault> {
+        let sets = plans.iter().flat_map(|plan| &plan.sets).filter(|shape| shape.lasts);
+        let mut lasting = Vec::new();
+        for shape in sets {
+            let found = match self.elements(table, &shape.name) {
+                Err(why) if why.errno == libc::ENOENT => continue,
+                other => other?,
+            };
+            // A full set would refuse the whole gate, and what comes next has to have room.
+            let most = shape.grows.map_or(usize::MAX, |most| most as usize / 4 * 3);
+            let left = |one: &decode::Element| {
+                Left::of(one.left.map(|left| Time::default().plus(left)), Time::default())
+            };
+            let list = found.iter().take(most).map(|one| (octets(one.addr), left(one)));
+            lasting.push((shape.name.as_str(), list.collect()));
+        }
+        Ok(lasting)
     }
 
     /// Replaces the ports that are knocked at, in one transaction. Nothing if the gate does not
@@ -399,10 +428,12 @@ impl Kernel {
     }
 
     fn members(&mut self, gate: &Gate, set: &str) -> Result<Vec<decode::Element>, Refusal> {
+        self.elements(gate.table(), set).map_err(|why| why.refusal(Doing::Look))
+    }
+
+    fn elements(&mut self, table: &str, set: &str) -> Result<Vec<decode::Element>, Fault> {
         let (kind, narrow) = (GETSETELEM, NFTA_SET_ELEM_LIST_SET);
-        self.exchange
-            .dump(kind, narrow, gate.table(), set, |m, out| out.extend(decode::elements(m)))
-            .map_err(|why| why.refusal(Doing::Look))
+        self.exchange.dump(kind, narrow, table, set, |m, out| out.extend(decode::elements(m)))
     }
 
     pub(crate) fn exchange(&mut self) -> &mut Exchange {

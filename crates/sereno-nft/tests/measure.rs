@@ -115,6 +115,14 @@ impl House {
     }
 }
 
+/// The addresses in a listing.
+fn addresses(listing: &str) -> Vec<IpAddr> {
+    let words = listing.split([' ', ',', '\t', '\n']);
+    let mut all: Vec<IpAddr> = words.filter_map(|word| word.parse().ok()).collect();
+    all.sort_unstable();
+    all
+}
+
 #[test]
 fn who_is_known_is_bounded() {
     let Some(mut house) = House::new(Doorway::default()) else { return };
@@ -268,6 +276,34 @@ fn called_is_to_whom_this_machine_sends_a_request_of_its_own() {
     assert_eq!(house.heard("10.9.1.2", &sip, REQUEST), 12);
     // All of them together have what one has who is known; behind that they are strangers.
     assert_eq!(house.heard("fd09:0:0:1::3", &sip, REQUEST), 5);
+    // And are no others after a restart.
+    let before = addresses(&house.called());
+    assert!(before.len() >= 3, "{before:?}");
+    let mut kernel = house.net.serve(|| Kernel::open().unwrap());
+    kernel.install(&house.gate, Contents::default(), now()).unwrap();
+    assert_eq!(addresses(&house.called()), before);
+    assert!(house.called().contains("expires 59m"), "{}", house.called());
+    assert_eq!(house.heard("fd09:0:0:1::3", &sip, REQUEST), 12);
+}
+
+#[test]
+fn what_only_passes_is_not_measured() {
+    let Some(house) = House::new(Doorway::default()) else { return };
+    let lodger = house.net.lodger();
+    let sip = lodger.at_home(|| UdpSocket::bind(("10.8.0.2", SIP)).unwrap());
+    sip.set_read_timeout(Some(net::PATIENCE)).unwrap();
+    let from = house.net.speak("10.9.0.2".parse().unwrap());
+    for _ in 0..20 {
+        from.send_to(REQUEST, ("10.8.0.2", SIP)).unwrap();
+    }
+    assert_eq!(std::iter::from_fn(|| sip.recv(&mut [0; 64]).ok()).count(), 20);
+    // What is published here for him is.
+    let publish = "type nat hook prerouting priority dstnat; ip daddr 10.9.0.1 udp dport 5060 dnat to 10.8.0.2";
+    house.net.nft(&["-f", "-"], &format!("table ip engine {{ chain publish {{ {publish}; }}; }}"));
+    for _ in 0..20 {
+        from.send_to(REQUEST, ("10.9.0.1", SIP)).unwrap();
+    }
+    assert_eq!(std::iter::from_fn(|| sip.recv(&mut [0; 64]).ok()).count(), 5);
 }
 
 #[test]

@@ -254,13 +254,16 @@ impl Opening {
     }
 }
 
-/// Whether the kernel could have an interface of that name and nft could be told of it.
+/// Whether the kernel could have an interface of that name, and nft and iptables could be told of it: to iptables
+/// `eth+` is every interface whose name begins so, and `!` is for all others.
 #[must_use]
 pub fn is_interface(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_graphic() && !b"/:\"\\*".contains(&b);
     (1..=INTERFACE_MAX).contains(&name.len())
         && name != "."
         && name != ".."
+        && !name.ends_with('+')
+        && !name.starts_with('!')
         && name.bytes().all(allowed)
 }
 

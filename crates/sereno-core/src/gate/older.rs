@@ -95,9 +95,9 @@ pub(super) fn rules() -> [Rule; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::walk::{Seen, State, Toward, walk};
+    use crate::gate::samples::segment;
+    use crate::gate::walk::{State, walk};
     use crate::gate::{Contents, Doorway, Draft};
-    use crate::time::Time;
 
     fn gate(closed: &str, cut: bool) -> Gate {
         let opening = Opening {
@@ -116,21 +116,7 @@ mod tests {
         let from: IpAddr = "192.0.2.9".parse().unwrap();
         let streams = [Stream { from, port: 40_000, to: 22 }];
         let passes = |gate: &Gate, state, syn, ports| {
-            let seen = Seen {
-                on: "eth0".to_owned(),
-                source: from,
-                destination: "192.0.2.1".parse().unwrap(),
-                protocol: 6,
-                ports,
-                icmp: 0,
-                syn,
-                state,
-                reply: false,
-                toward: Toward::Here,
-                back: true,
-                mark: 0,
-                at: Time::from_secs(0),
-            };
+            let seen = segment(ports, syn, state);
             let contents = Contents { streams: &streams, ..Contents::default() };
             walk(gate, contents, &seen).stopped.is_none()
         };

@@ -209,13 +209,16 @@ pub struct Shape {
     /// Whether rules add to it, and up to how many members. No other set has a limit: a full set
     /// would refuse bans, and expired members count until they are collected.
     pub grows: Option<u32>,
+    /// Whether what rules added is still in it when the gate is put in place anew.
+    pub lasts: bool,
     /// What is always in it.
     pub fixed: Vec<Member>,
 }
 
 impl Shape {
     pub(super) fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, ends: false, grows: None, fixed: Vec::new() }
+        let (ends, grows, lasts, fixed) = (false, None, false, Vec::new());
+        Self { name: name.into(), kind, ends, grows, lasts, fixed }
     }
 
     fn ending(self) -> Self {
@@ -224,6 +227,10 @@ impl Shape {
 
     fn growing(self, most: u32) -> Self {
         Self { grows: Some(most), ..self }
+    }
+
+    fn lasting(self) -> Self {
+        Self { lasts: true, ..self }
     }
 
     fn with(self, fixed: Vec<Member>) -> Self {

@@ -104,9 +104,9 @@ impl Gate {
 mod tests {
     use super::*;
     use crate::gate::policy::{Known, Policy, Rule, Services};
-    use crate::gate::walk::{Seen, State, Toward, walk};
+    use crate::gate::samples::segment;
+    use crate::gate::walk::{State, walk};
     use crate::gate::{Contents, Draft, Reason, reasons};
-    use crate::time::Time;
     use jiff::tz::TimeZone;
 
     fn proxy(ports: &[&str]) -> SynProxy {
@@ -136,21 +136,7 @@ mod tests {
     fn who_gets_in_is_told_who_answers() {
         let gate = gate(proxy(&["tcp/443", "tcp/22"]), &["allow https, tcp/25"]).unwrap();
         let judged = |port, syn, state| {
-            let seen = Seen {
-                on: "eth0".to_owned(),
-                source: "192.0.2.9".parse().unwrap(),
-                destination: "192.0.2.1".parse().unwrap(),
-                protocol: 6,
-                ports: (40_000, port),
-                icmp: 0,
-                syn,
-                state,
-                reply: false,
-                toward: Toward::Here,
-                back: true,
-                mark: 0,
-                at: Time::from_secs(0),
-            };
+            let seen = segment((40_000, port), syn, state);
             reasons(&gate, &walk(&gate, Contents::default(), &seen))
         };
         let allowed = Reason::Rule(1, "allow https, tcp/25".to_owned());

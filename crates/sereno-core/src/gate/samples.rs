@@ -1,6 +1,8 @@
 //! Gates that several tests write down.
 
+use super::walk::{Seen, State, Toward};
 use super::{Doorway, Draft, Ears, Gate, Opening};
+use crate::time::Time;
 
 /// Doors of each kind.
 pub(super) fn doors() -> Gate {
@@ -28,4 +30,23 @@ pub(super) fn doors() -> Gate {
         nat: None,
     };
     Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap()
+}
+
+/// A packet of TCP from 192.0.2.9 to this machine.
+pub(super) fn segment(ports: (u16, u16), syn: bool, state: State) -> Seen {
+    Seen {
+        on: "eth0".to_owned(),
+        source: "192.0.2.9".parse().unwrap(),
+        destination: "192.0.2.1".parse().unwrap(),
+        protocol: 6,
+        ports,
+        icmp: 0,
+        syn,
+        state,
+        reply: false,
+        toward: Toward::Here,
+        back: true,
+        mark: 0,
+        at: Time::from_secs(0),
+    }
 }

@@ -130,7 +130,7 @@ impl Reader<'_> {
             }
             "-i" | "--in-interface" => {
                 let (not, name) = self.either(option, not)?;
-                let plain = sereno_core::gate::is_interface(&name) && !name.ends_with('+');
+                let plain = sereno_core::gate::is_interface(&name);
                 match not || !plain {
                     true if !not && name == "+" => {}
                     true => self.odd(option, not, &name),

@@ -92,18 +92,8 @@ fn link(root: &Path, name: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::machine;
     use super::*;
-    use std::fs;
-
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        root
-    }
 
     const HEAD: &str = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n";
     const ANY: &str = "00000000000000000000000000000000";

@@ -9,7 +9,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::{fs, slice};
 
 /// A root directory with these files.
-fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+/// A machine that has these files.
+pub(super) fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = root.path().join(path);

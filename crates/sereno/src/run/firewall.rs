@@ -60,6 +60,14 @@ impl Firewall {
         matches!(self, Self::Iptables(_))
     }
 
+    /// Why nothing of IPv6 is guarded, where this machine has IPv6.
+    pub(super) fn without_six(&self) -> Option<&str> {
+        match self {
+            Self::Nft(_) => None,
+            Self::Iptables(tables) => tables.without_six(),
+        }
+    }
+
     /// What tells of changes; nobody does for iptables, which is looked at instead.
     pub(super) fn watch(&self) -> Option<Watch> {
         match self {

@@ -8,7 +8,7 @@ use crate::words;
 use sereno_config::Backend;
 use sereno_core::addr::Prefix;
 use sereno_core::door::Hit;
-use sereno_core::gate::{Contents, Draft, Gate, Name, Nat, Reason};
+use sereno_core::gate::{Contents, Draft, Gate, Name, Nat, Reason, Switch};
 use sereno_core::jail::Friends;
 use sereno_core::time::Time;
 use sereno_nft::{Change, Doing, Installed, Refusal, Watch};
@@ -37,8 +37,13 @@ pub struct Hands {
 #[derive(Debug)]
 enum Idle {
     Asked,
-    Refused(Refusal),
+    /// As one of them said when it was tried last; when it is tried again, and how long after that.
+    Refused(Refusal, Backend, Time, Duration),
 }
+
+/// After so long what was refused is tried again, at first and at most: a program may have hung because
+/// the machine was just coming up, and one that hangs holds up everything.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 
 #[derive(Debug)]
 struct Grip {
@@ -67,6 +72,11 @@ pub struct Look {
 type LeftOut = Vec<(Doing, String)>;
 
 impl Grip {
+    fn take(backend: Backend) -> Result<Self, Refusal> {
+        let grip = |firewall| Self { firewall, watch: None, moved: true, backend };
+        Firewall::open(backend).map(grip)
+    }
+
     /// Puts a gate in place; without the parts that cannot be done here, if the rest can.
     fn put(
         &mut self,
@@ -110,12 +120,12 @@ impl Grip {
 impl Hands {
     /// Takes hold of the kernel's tables, or is asked only to `observe`.
     #[must_use]
-    pub fn new(friends: Friends, observe: bool, backend: Backend) -> Self {
+    pub fn new(friends: Friends, observe: bool, backend: Backend, now: Time) -> Self {
         let grip = if observe {
             Err(Idle::Asked)
         } else {
-            let grip = |firewall| Grip { firewall, watch: None, moved: true, backend };
-            Firewall::open(backend).map(grip).map_err(Idle::Refused)
+            let refused = |why| Idle::Refused(why, backend, now.plus(AGAIN.0), AGAIN.0);
+            Grip::take(backend).map_err(refused)
         };
         Self {
             grip,
@@ -132,8 +142,41 @@ impl Hands {
     pub fn observing(&self) -> Option<String> {
         self.grip.as_ref().err().map(|idle| match idle {
             Idle::Asked => words::asked_to_observe(),
-            Idle::Refused(refusal) => refusal.to_string(),
+            Idle::Refused(refusal, ..) => refusal.to_string(),
         })
+    }
+
+    /// Tries again what was refused, if it is time and may be another time another; says whether the firewall
+    /// is held now, with this table.
+    pub fn seize(&mut self, table: Name, now: Time) -> bool {
+        let Err(Idle::Refused(why, backend, at, after)) = &mut self.grip else { return false };
+        // A clock that is set back makes nobody wait for longer.
+        let due = now >= *at || at.since(now) > *after;
+        if why.is_not_permitted() || !due {
+            return false;
+        }
+        match Grip::take(*backend) {
+            Ok(grip) => {
+                let idle = std::mem::replace(&mut self.grip, Ok(grip));
+                if self.claim(table).is_ok() {
+                    return true;
+                }
+                // Another Sereno came first.
+                self.grip = idle;
+            }
+            Err(refusal) => *why = refusal,
+        }
+        if let Err(Idle::Refused(.., at, after)) = &mut self.grip {
+            *after = (*after * 2).min(AGAIN.1);
+            *at = now.plus(*after);
+        }
+        false
+    }
+
+    /// Why nothing of IPv6 is guarded, where this machine has IPv6.
+    #[must_use]
+    pub fn without_six(&self) -> Option<&str> {
+        self.grip.as_ref().ok()?.firewall.without_six()
     }
 
     /// Whether it is iptables that is asked.
@@ -291,8 +334,7 @@ impl Hands {
     /// # Errors
     /// Why not.
     pub fn try_closed(&mut self, span: Duration) -> Result<(), String> {
-        let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
-        grip.firewall.for_a_while(gate, gate.trial(), span).map_err(|refusal| refusal.to_string())
+        self.try_out(Gate::trial, span)
     }
 
     /// Lets the policy on trial decide for so long. The kernel goes back by itself.
@@ -300,10 +342,13 @@ impl Hands {
     /// # Errors
     /// Why not.
     pub fn try_policy(&mut self, span: Duration) -> Result<(), String> {
+        self.try_out(Gate::policy_trial, span)
+    }
+
+    fn try_out(&mut self, what: fn(&Gate) -> Option<Switch>, span: Duration) -> Result<(), String> {
         let (Ok(grip), Some(gate)) = (&mut self.grip, &self.gate) else { return Ok(()) };
-        grip.firewall
-            .for_a_while(gate, gate.policy_trial(), span)
-            .map_err(|refusal| refusal.to_string())
+        let done = grip.firewall.for_a_while(gate, what(gate), span);
+        done.map_err(|refusal| refusal.to_string())
     }
 
     fn left_out(&self, part: Doing) -> Option<&str> {

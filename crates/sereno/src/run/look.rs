@@ -49,6 +49,7 @@ impl Guard {
 
     /// What is looked at every few seconds.
     pub(super) fn look_again(&mut self, now: Time) {
+        super::setup::seize(self, now);
         super::fail2ban::look(self, now);
         self.look_at = now.plus(match () {
             () if self.office.waits() => WAIT_EVERY,

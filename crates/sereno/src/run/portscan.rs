@@ -6,7 +6,7 @@
 use super::guard::Guard;
 use crate::words;
 use mio::unix::SourceFd;
-use mio::{Interest, Token};
+use mio::{Interest, Registry, Token};
 use sereno_config::{Policy, SourceConf};
 use sereno_core::door::Protocol;
 use sereno_core::engine::{Input, MOST_HEARD};
@@ -34,6 +34,25 @@ fn group(doors: u16) -> u16 {
     if doors < u16::MAX { doors + 1 } else { doors - 1 }
 }
 
+/// Has the guard wait for what a group of the kernel's log tells; goes on with `ears` that listen to it already.
+///
+/// # Errors
+/// Why nothing can be heard.
+pub(super) fn open_ears(
+    registry: &Registry,
+    token: Token,
+    ears: Option<Ears>,
+    group: u16,
+) -> Result<Ears, String> {
+    if let Some(ears) = ears.filter(|ears| ears.group() == group) {
+        return Ok(ears);
+    }
+    let ears = Ears::open(group).map_err(|refusal| refusal.to_string())?;
+    let fd = ears.as_fd().as_raw_fd();
+    let registered = registry.register(&mut SourceFd(&fd), token, Interest::READABLE);
+    registered.map_err(|e| e.to_string()).map(|()| ears)
+}
+
 impl Guard {
     /// Takes over what the files say.
     pub(super) fn take_up_portscan(&mut self, policy: &Policy) {
@@ -59,19 +78,10 @@ impl Guard {
             lookout.ears = None;
             return;
         };
-        if lookout.ears.as_ref().is_some_and(|ears| ears.group() == group) {
-            return;
-        }
-        lookout.ears = None;
-        match Ears::open(group) {
-            Ok(ears) => {
-                let fd = ears.as_fd().as_raw_fd();
-                match self.poll.registry().register(&mut SourceFd(&fd), TOLD, Interest::READABLE) {
-                    Ok(()) => lookout.ears = Some(ears),
-                    Err(e) => lookout.deaf = Some(e.to_string()),
-                }
-            }
-            Err(refusal) => lookout.deaf = Some(refusal.to_string()),
+        let heard = open_ears(self.poll.registry(), TOLD, lookout.ears.take(), group);
+        match heard {
+            Ok(ears) => lookout.ears = Some(ears),
+            Err(why) => lookout.deaf = Some(why),
         }
         if let Some(why) = &self.lookout.deaf {
             self.notes.push(words::portscan_deaf(why));

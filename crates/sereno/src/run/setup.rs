@@ -59,7 +59,7 @@ pub fn build(
     let (store, places) = keeper::restore(&place.state, &mut engine, now);
     let (follow, journals) = open(policy, &book, &places)?;
     book.adopt(places.health);
-    let mut hands = Hands::new(engine.friends().clone(), place.observe, place.backend);
+    let mut hands = Hands::new(engine.friends().clone(), place.observe, place.backend, now);
     hands.claim(policy.settings.table)?;
     engine.enforce(hands.observing().is_none());
     let mut guard = Guard::new(engine, hands, store, control, book, draft(policy), now)?;
@@ -71,14 +71,8 @@ pub fn build(
         guard.notes.push(words::not_in_group(&place.group));
     }
     guard.warden = Warden::recall(&place.state, &places.cursors);
-    guard.take_up_lists(&policy.lists);
-    guard.draw_policy();
-    guard.take_up_flood(policy.flood.as_ref());
-    guard.take_up_portscan(policy);
-    guard.install(now);
-    guard.listen_at_doors();
-    guard.listen_for_scans();
-    guard.take_up_deeds(now);
+    take_up(&mut guard, policy);
+    stand(&mut guard, now);
     guard.lists.state = place.state.clone();
     guard.want_lists();
     guard.follow = follow;
@@ -132,20 +126,46 @@ pub fn rebuild(
     guard.engine.inherit(old);
     // The old one knows which doors were closed for good.
     guard.draw_doors(policy.settings.ears);
-    guard.take_up_lists(&policy.lists);
-    guard.draw_policy();
-    guard.take_up_flood(policy.flood.as_ref());
-    guard.take_up_portscan(policy);
+    take_up(guard, policy);
     super::fail2ban::renew(guard, now);
-    guard.install(now);
-    guard.listen_at_doors();
-    guard.listen_for_scans();
-    guard.take_up_deeds(now);
+    stand(guard, now);
     guard.renew_friends(now);
     guard.want_lists();
     guard.follow = follow;
     guard.journals = journals;
     guard.register_sources()
+}
+
+/// Takes over what the files say of the wanted gate, beside doors.
+fn take_up(guard: &mut Guard, policy: &Policy) {
+    guard.take_up_lists(&policy.lists);
+    guard.draw_policy();
+    guard.take_up_flood(policy.flood.as_ref());
+    guard.take_up_portscan(policy);
+}
+
+/// Puts the wanted gate in place, and listens at it.
+fn stand(guard: &mut Guard, now: Time) {
+    guard.install(now);
+    guard.listen_at_doors();
+    guard.listen_for_scans();
+    guard.take_up_deeds(now);
+}
+
+/// Guards from now on, if what kept it from that is over.
+pub(super) fn seize(guard: &mut Guard, now: Time) {
+    if !guard.hands.seize(guard.draft.table, now) {
+        return;
+    }
+    guard.notes.push(words::seized());
+    guard.engine.enforce(true);
+    super::fail2ban::seize(guard, now);
+    stand(guard, now);
+    guard.want_lists();
+    if let Err(error) = guard.register_kernel() {
+        // The gate is looked at every few seconds all the same.
+        guard.notes.push(error.to_string());
+    }
 }
 
 /// An engine for a policy, and who reads what.

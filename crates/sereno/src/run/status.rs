@@ -68,6 +68,8 @@ fn raised(guard: &Guard, status: &Status, now: Time) -> Vec<Alarm> {
         Alarm::new("doors bare", words::doors_bare(names.join(", ")))
     });
     all.extend(bare);
+    let without_six = guard.hands.without_six().map(words::alarm_without_six);
+    all.extend(without_six.map(|text| Alarm::new("ipv6", text)));
     let lawless = guard.hands.lawless().map(words::alarm_lawless);
     all.extend(lawless.map(|text| Alarm::new("policy", text)));
     let unmeasured = guard.hands.unmeasured().map(words::alarm_unmeasured);

@@ -26,6 +26,8 @@ words! {
     gate_connected() = "an open connection" | "una conexión abierta";
     gate_not_installed() = "the kernel does not have it; `sereno status` says why"
         | "el núcleo no lo tiene; `sereno status` dice por qué";
+    gate_uncopied(why) = "in force and in the ledger, but without the copy beside it: if the ledger is damaged, the gate is open: {why}"
+        | "en vigor y en el registro, pero sin la copia a su lado: si el registro se daña, la puerta queda abierta: {why}";
     gate_unkept(why) = "in force, but it could not be written down and is gone at the next start: {why}"
         | "en vigor, pero no se pudo anotar y se pierde en el próximo arranque: {why}";
     alarm_policy_unapplied() = "the files have a policy that nobody applied, so nothing is closed by it: sereno gate apply"
@@ -34,6 +36,7 @@ words! {
         | "el registro estaba dañado ({why}) y se empezó otro; lo que sabía (vetos, accesos buenos, lugares en los registros) está en {to}";
     alarm_lawless(why) = "the policy of the gate is not in force: {why}"
         | "la política del cortafuegos no está en vigor: {why}";
+    alarm_without_six(why) = "IPv6 is not guarded: {why}" | "IPv6 está sin guardia: {why}";
     alarm_unmeasured(why) = "floods are not measured: {why}" | "no se miden las avalanchas: {why}";
     alarm_unproxied(why) = "SYNs are not answered by a proxy: {why}" | "ningún proxy contesta a los SYN: {why}";
     alarm_proxy_slow() = "connections through the SYN proxy are slow over long ways: without timestamps they have small windows; set the sysctl net.ipv4.tcp_timestamps to 1"

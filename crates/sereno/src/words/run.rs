@@ -25,6 +25,7 @@ words! {
         | "no hay ninguna jaula; `sereno init` muestra lo que se encontró en esta máquina";
     stopped() = "stopped; the bans stay in force" | "parado; los vetos siguen en vigor";
     stopped_observing() = "stopped; nobody was banned" | "parado; no se vetó a nadie";
+    seized() = "the firewall can be had now: guarding" | "ya se puede usar el cortafuegos: se vigila";
     asked_to_observe() = "asked to observe only" | "se pidió solo observar";
     not_in_group(group) = "only this user may use the control socket: he is not in group {group}"
         | "solo este usuario puede usar el socket de control: no está en el grupo {group}";

@@ -38,13 +38,14 @@ impl Names {
     }
 }
 
-/// A name that fits: what is too long ends in a hash of the whole.
+/// A name that fits: what is too long ends in a hash of the whole, behind a character that no table has in
+/// its name either. A dot would make it look like one of the table that is called as it begins.
 fn fit(name: &str, most: usize) -> String {
     if name.len() <= most {
         return name.to_owned();
     }
     let head = name.get(..most - HASH - 1).unwrap_or_default();
-    format!("{head}.{}", hash(name))
+    format!("{head}~{}", hash(name))
 }
 
 /// 32 bits of FNV-1a: names have to differ, nobody chooses them to be the same.
@@ -71,5 +72,6 @@ mod tests {
         let long = Names::of("a-table-of-24-letters--0");
         assert!(long.prefix().len() <= TABLE + 1 && long.chain("bans").ends_with(".bans"));
         assert!(long.aside("x").len() <= SET);
+        assert!(!long.chain("bans").starts_with(Names::of("a-t").prefix()));
     }
 }

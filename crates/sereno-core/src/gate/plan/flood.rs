@@ -66,7 +66,7 @@ impl Gate {
             let family = source.family;
             let set = |name: String| Shape::new(name, Kind::Addr(family)).ending();
             plan.sets.push(set(known(family)).growing(COUNTED));
-            plan.sets.push(set(of(BY_CALL, family)).growing(CALLED));
+            plan.sets.push(set(of(BY_CALL, family)).growing(CALLED).lasting());
             for chain in [OF_KNOWN, OF_STRANGERS, OF_STREAMS] {
                 plan.sets.push(set(of(chain, family)).growing(COUNTED));
             }
@@ -120,7 +120,8 @@ impl Gate {
         // A network is many addresses: who forges one of another interface would have all their measures.
         let asymmetric = policies().any(|policy| policy.asymmetric);
         let back = (!asymmetric).then_some(asks(Test::WayBack));
-        let mut rules: Vec<Rule> = Vec::new();
+        // What only passes through is for others to measure.
+        let mut rules: Vec<Rule> = vec![vec![Part::Elsewhere, Part::Accept]];
         for source in SOURCES {
             let family = source.family;
             rules.push(vec![Part::FromAnyOf(source, known(family)), goto()]);

@@ -184,6 +184,7 @@ fn zones_that_cannot_be_told_apart_are_refused() {
             "eth0 is in the zones a and b; keep one",
         ),
         (vec![zone("a", &[], &["eth*"])], "\"eth*\" in zone a is no name of an interface"),
+        (vec![zone("a", &[], &["eth+"])], "\"eth+\" in zone a is no name of an interface"),
     ] {
         assert_eq!(policy(zones).unwrap_err(), said);
     }

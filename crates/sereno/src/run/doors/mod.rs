@@ -10,6 +10,7 @@ mod status;
 mod trial;
 
 use super::guard::Guard;
+use super::portscan::open_ears;
 use crate::doors::Doors;
 use crate::words;
 use status::Stuck;
@@ -17,8 +18,7 @@ pub(super) use status::{heard, status};
 
 use commands::Commands;
 use log::Log;
-use mio::unix::SourceFd;
-use mio::{Interest, Token};
+use mio::Token;
 use serde::{Deserialize, Serialize};
 use sereno_core::addr::Prefix;
 use sereno_core::door::{Deeds, Hit, Manner, Packet, When};
@@ -29,7 +29,6 @@ use sereno_nft::{Ears, Why};
 use sereno_wire::orders::Order;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 pub(super) const EARS: Token = Token(6);
@@ -193,20 +192,9 @@ impl Guard {
             at.ears = None;
             return;
         };
-        if at.ears.as_ref().is_some_and(|ears| ears.group() == group) {
-            return;
-        }
-        at.ears = None;
-        match Ears::open(group) {
-            Ok(ears) => {
-                let fd = ears.as_fd().as_raw_fd();
-                let registry = self.poll.registry();
-                match registry.register(&mut SourceFd(&fd), EARS, Interest::READABLE) {
-                    Ok(()) => at.ears = Some(ears),
-                    Err(e) => at.deaf = Some(e.to_string()),
-                }
-            }
-            Err(refusal) => at.deaf = Some(refusal.to_string()),
+        match open_ears(self.poll.registry(), EARS, at.ears.take(), group) {
+            Ok(ears) => at.ears = Some(ears),
+            Err(why) => at.deaf = Some(why),
         }
         if let Some(why) = &self.attendance.deaf {
             self.notes.push(words::doors_deaf(why));

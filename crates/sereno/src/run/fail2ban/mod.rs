@@ -103,6 +103,12 @@ fn take_up(guard: &mut Guard, now: Time) {
     guard.house = Some(house);
 }
 
+/// Takes note that from now on something is enforced.
+pub(super) fn seize(guard: &mut Guard, now: Time) {
+    guard.office.observing = None;
+    take_up(guard, now);
+}
+
 /// Takes note of a configuration that was read anew.
 pub(super) fn renew(guard: &mut Guard, now: Time) {
     let Some(house) = &guard.house else { return guard.office.leave() };

@@ -4,7 +4,7 @@
 use super::{KEY, Warden, panic};
 use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, rename};
+use std::fs::{File, remove_file, rename};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -33,6 +33,14 @@ pub(super) fn write(warden: &Warden) -> io::Result<()> {
     file.sync_all()?;
     rename(&next, folder.join(NAME))?;
     File::open(folder)?.sync_all()
+}
+
+/// Takes away what was in force before, where the ledger knows better. Whatever cannot be taken away has an
+/// older number than the ledger's.
+pub(super) fn remove(folder: &Path) {
+    for name in [NEXT, NAME] {
+        let _ = remove_file(folder.join(name));
+    }
 }
 
 /// What was on the disk, as the ledger would say it; `None` if there is nothing, or nothing whole.
@@ -64,19 +72,25 @@ mod tests {
         write(&warden).unwrap();
         let found = Warden::recall(folder.path(), &[]);
         assert_eq!((found.past, found.panic), (warden.past.clone(), warden.panic));
-        // It is at least as new as the ledger.
+        // Of the same age, it is what was said last: the ledger's words may still be on their way.
         warden.accept(None, Time::from_secs(8));
         warden.panic = None;
         write(&warden).unwrap();
         let old = [(panic::KEY.to_owned(), "9000000".to_owned())];
         let found = Warden::recall(folder.path(), &old);
         assert!(found.is_flushed() && !found.panics());
+        // What the ledger has is newer when a copy could neither be written nor taken away.
+        let mut newer = Warden::recall(folder.path(), &[]);
+        newer.accept(Some(Policy::default()), Time::from_secs(10));
+        let ledger = [(KEY.to_owned(), newer.word()), old[0].clone()];
+        let found = Warden::recall(folder.path(), &ledger);
+        assert_eq!((found.past, found.panic), (newer.past, Some(Time::from_secs(9))));
         // Without it, or with half of it, the ledger is asked.
         let path = folder.path().join(NAME);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() / 2]).unwrap();
         assert!(Warden::recall(folder.path(), &old).panics());
-        std::fs::remove_file(&path).unwrap();
+        remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
         assert!(Warden::recall(folder.path(), &old).panics());
     }

@@ -54,13 +54,24 @@ pub(super) struct Warden {
 }
 
 impl Warden {
-    /// What was kept in the ledger's folder, or else in the ledger.
+    /// What was kept in the ledger, or beside it: whichever of the two is newer.
     pub(super) fn recall(folder: &Path, marks: &[(String, String)]) -> Self {
-        let copy = copy::read(folder);
-        let marks = copy.as_deref().unwrap_or(marks);
+        let ledger = Self::said(marks);
+        let copy = copy::read(folder).map(|marks| Self::said(&marks));
+        let newer = copy.filter(|copy| copy.number() >= ledger.number());
+        Self { folder: folder.to_owned(), ..newer.unwrap_or(ledger) }
+    }
+
+    /// What words under keys say.
+    fn said(marks: &[(String, String)]) -> Self {
         let kept = marks.iter().find(|(key, _)| key == KEY);
         let past = kept.and_then(|(_, text)| serde_json::from_str(text).ok()).unwrap_or_default();
-        Self { past, panic: panic::recall(marks), folder: folder.to_owned(), ..Self::default() }
+        Self { past, panic: panic::recall(marks), ..Self::default() }
+    }
+
+    /// That of the policy in force.
+    fn number(&self) -> u64 {
+        self.past.last().map_or(0, |past| past.number)
     }
 
     /// What is in force and was, as it is kept.
@@ -94,8 +105,7 @@ impl Warden {
     }
 
     fn accept(&mut self, policy: Option<Policy>, since: Time) {
-        let number = self.past.last().map_or(1, |past| past.number + 1);
-        self.past.push(Past { number, since, policy });
+        self.past.push(Past { number: self.number() + 1, since, policy });
         let old = self.past.len().saturating_sub(HISTORY);
         self.past.drain(..old);
     }
@@ -283,10 +293,14 @@ impl Guard {
         Reply::Done { count: 1, notes: self.keep_copy().into_iter().collect() }
     }
 
-    /// Puts what is in force now on the disk. Says what went wrong, if the ledger does not have it either.
+    /// Puts what is in force now on the disk. Says what went wrong, and whether the ledger has it at least.
     pub(super) fn keep_copy(&self) -> Option<String> {
-        let written = copy::write(&self.warden);
-        written.err().map(words::gate_unkept)
+        let why = copy::write(&self.warden).err()?;
+        if self.keeper.trouble().is_some() {
+            return Some(words::gate_unkept(why));
+        }
+        copy::remove(&self.warden.folder);
+        Some(words::gate_uncopied(why))
     }
 
     /// Ends a trial whose time is over: the kernel has done so by itself.
