@@ -511,7 +511,8 @@ fn the_kernel_shows_the_text_that_render_writes() {
         ears(|_| ()),
         ears(|e| (e.strict, e.datagrams) = (true, vec![62201])),
         ears(|e| {
-            (e.all, e.elsewhere, e.interfaces) = (true, true, vec!["eth0.7".into(), "ppp+".into()]);
+            (e.all, e.elsewhere, e.interfaces) =
+                (true, true, vec!["eth0.7".into(), "ppp-0@x".into()]);
         }),
     ];
     let hits = [Hit::tcp(7000), Hit::tcp(0), Hit::udp(65535)];

@@ -4,6 +4,7 @@
 mod program;
 
 use program::now;
+use rustix::net::{AddressFamily, RecvFlags, SocketType, recv, socket};
 use sereno::cli::paint::Paint;
 use sereno::invite::{Invitation, qr};
 use sereno::words;
@@ -12,6 +13,7 @@ use sereno_config::invited::{Invited, Knock, TimedKnock, read_invited};
 use sereno_config::{Document, Lang};
 use sereno_core::door::{Hit, Protocol, Sequence};
 use sereno_spa::Secret;
+use std::collections::HashSet;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
@@ -49,27 +51,53 @@ fn installed(program: &str) -> bool {
     there
 }
 
-/// Listens at ports of this machine's own (loopback); tells of each that is knocked at.
-fn listen(hits: &[Hit]) -> Receiver<Hit> {
-    let (told, hear) = channel();
-    for hit in hits.iter().copied() {
-        let (told, place) = (told.clone(), ("127.0.0.1", hit.port));
-        match hit.protocol {
-            Protocol::Tcp => {
-                let listener = TcpListener::bind(place).unwrap();
-                spawn(move || while listener.accept().is_ok() && told.send(hit).is_ok() {});
-            }
-            Protocol::Udp => {
-                let socket = UdpSocket::bind(place).unwrap();
-                spawn(move || while socket.recv(&mut [0; 8]).is_ok() && told.send(hit).is_ok() {});
-            }
-        }
-    }
-    hear
+/// What is knocked at, in the order of the packets: who accepts connections is told in any order.
+struct Ear {
+    told: Receiver<Hit>,
+    _held: Vec<(Option<TcpListener>, Option<UdpSocket>)>,
 }
 
-fn heard(hear: &Receiver<Hit>) -> Vec<Hit> {
-    std::iter::from_fn(|| hear.recv_timeout(Duration::from_millis(500)).ok()).collect()
+/// Listens at ports of this machine's own (loopback).
+fn listen(hits: &[Hit]) -> Ear {
+    let wire =
+        socket(AddressFamily::PACKET, SocketType::DGRAM, Some(rustix::net::eth::IP)).unwrap();
+    let (tell, told) = channel();
+    spawn(move || {
+        let (mut packet, mut seen) = ([0; 256], HashSet::new());
+        while let Ok((len, _)) = recv(&wire, &mut packet, RecvFlags::empty()) {
+            // Each of them leaves, and comes in.
+            if let Some((hit, mark)) = knock(&packet[..len])
+                && seen.insert(mark)
+                && tell.send(hit).is_err()
+            {
+                return;
+            }
+        }
+    });
+    let hold = |hit: &Hit| {
+        let place = ("127.0.0.1", hit.port);
+        match hit.protocol {
+            Protocol::Tcp => (Some(TcpListener::bind(place).unwrap()), None),
+            Protocol::Udp => (None, Some(UdpSocket::bind(place).unwrap())),
+        }
+    };
+    Ear { told, _held: hits.iter().map(hold).collect() }
+}
+
+/// The hit that a packet of IPv4 is, if it begins something, and its numbers.
+fn knock(packet: &[u8]) -> Option<(Hit, Vec<u8>)> {
+    let (head, rest) = packet.split_at_checked(usize::from(packet.first()? & 15) * 4)?;
+    let port = u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]);
+    let hit = match head[9] {
+        6 if rest.get(13)? & 0x12 == 2 => Hit::tcp(port),
+        17 => Hit::udp(port),
+        _ => return None,
+    };
+    Some((hit, [&head[4..6], &rest[..4]].concat()))
+}
+
+fn heard(hear: &Ear) -> Vec<Hit> {
+    std::iter::from_fn(|| hear.told.recv_timeout(Duration::from_millis(500)).ok()).collect()
 }
 
 fn run_in(folder: &Path, line: &str) {
