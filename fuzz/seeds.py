@@ -245,6 +245,25 @@ SPOKEN = [
     "2026-11-22 15:22:38 client 192.0.2.7.example.org \"\" denied"]
 
 
+PBX = [
+    "[general]\ncontext=default\nallowguest=no\n[t](!)\ntype=friend\nhost=dynamic\n[100](t)\nsecret=a\\;b ; c\n",
+    "[a](+)\nx=1\n",
+    "[a]\nx=1\n[a](+x=1&y=2)\nx+=2\n[a](+,!,t)\n[b](a)\n",
+    "[a]\n#include \"b\"\nz=3\n#tryinclude <{a,b}>\n\0y=2\n[c]\nk=>1\n#include a\n",
+    "[a]\nx=1;-- gone ;-- more --; --;2\n;-- on\ny=1\n--; z=1 ;--- no\n",
+    "\ufeff[a](t, u)\n\\[foo]=bar\n\\#x=1\n\\==2\n",
+    "[a\n[b](c\n#exec x\n#what y\n#include\nx\n=1\n",
+    "[t0](!)\nx=1\n" + "".join(f"[t{n}](!,t{n - 1},t{n - 1})\n" for n in range(1, 9)),
+    "[ctx]\r\nexten => _X.,1,Dial(SIP/${EXTEN}@trunk)\r\n same => n,Hangup()\r\n",
+    "[a]\nx=" + "v" * 400 + "\n" + ";--" * 20,
+]
+
+
+def asterisk():
+    for number, text in enumerate(PBX):
+        put("asterisk", f"own-{number}", text)
+
+
 def fail2ban():
     for number, (expression, text) in enumerate(EXPRESSIONS):
         put("expression", f"own-{number}", b"\x03" + f"{expression}\0{text}".encode())
@@ -308,7 +327,7 @@ def invited():
 if __name__ == "__main__":
     parts = (
         invited, lines_and_blocks, patterns, configurations, frames, datagrams, heard, entries, fail2ban, packets,
-        stanzas, knockd,
+        stanzas, knockd, asterisk,
     )
     for write in parts:
         write()

@@ -29,6 +29,7 @@ macro_rules! targets {
 
 targets! {
     access: "../../../fuzz/checks/access.rs",
+    asterisk: "../../../fuzz/checks/asterisk.rs",
     line: "../../../fuzz/checks/line.rs",
     rule: "../../../fuzz/checks/rule.rs",
     pattern: "../../../fuzz/checks/pattern.rs",

@@ -1,15 +1,9 @@
-//! The basics of Asterisk's configuration files: sections, settings, comments, includes.
-//!
-//! Templates and additions of sections are read as plain sections; that is enough for the few
-//! settings looked at here.
+//! Settings of Asterisk, as its modules see them.
 
-use super::{matching, text};
+use super::{LONGEST, bytes, inside, matching};
+use sereno_asterisk::{Files, Invalid, Section, alternatives, load};
 use std::path::Path;
 
-/// Includes within includes, as Asterisk allows them.
-const DEPTH: usize = 10;
-/// Files and settings read at most.
-const MOST: (usize, usize) = (200, 100_000);
 /// Where the files are.
 const FOLDER: &str = "/etc/asterisk";
 
@@ -28,46 +22,50 @@ pub(super) struct Setting {
 #[derive(Debug, Default)]
 pub(super) struct Conf(pub(super) Vec<Setting>);
 
-impl Conf {
-    /// Reads a file of `/etc/asterisk`; `None` when it is not there.
-    pub(super) fn read(root: &Path, name: &str) -> Option<Self> {
-        let first = text(root, &format!("{FOLDER}/{name}"))?;
-        let mut conf = Self::default();
-        conf.take(root, &first, String::new(), 0, &mut 0);
-        Some(conf)
+/// The folder of Asterisk under a root.
+struct Folder<'r>(&'r Path);
+
+impl Files for Folder<'_> {
+    fn matching(&self, name: &[u8]) -> Vec<String> {
+        let Ok(name) = std::str::from_utf8(name) else { return Vec::new() };
+        let whole = |name: String| {
+            if name.starts_with('/') { name } else { format!("{FOLDER}/{name}") }
+        };
+        let names = alternatives(name).into_iter().map(whole);
+        names.flat_map(|name| matching(self.0, &name)).collect()
     }
 
-    fn take(
-        &mut self,
-        root: &Path,
-        text: &str,
-        mut section: String,
-        depth: usize,
-        files: &mut usize,
-    ) {
-        for statement in statements(text) {
-            match statement {
-                Statement::Section(name) => section = name,
-                Statement::Set(key, value) if self.0.len() < MOST.1 => {
-                    self.0.push(Setting { section: section.clone(), key, value });
-                }
-                Statement::Set(..) => return,
-                Statement::Include(path) if depth < DEPTH => {
-                    let whole =
-                        if path.starts_with('/') { path } else { format!("{FOLDER}/{path}") };
-                    for path in matching(root, &whole) {
-                        *files += 1;
-                        if *files > MOST.0 {
-                            return;
-                        }
-                        // A section opened in there ends there.
-                        let Some(inner) = self::text(root, &path) else { continue };
-                        self.take(root, &inner, section.clone(), depth + 1, files);
-                    }
-                }
-                Statement::Include(_) => {}
-            }
-        }
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        bytes(&inside(self.0, path), LONGEST)
+    }
+}
+
+impl Conf {
+    /// Reads a file of `/etc/asterisk`; `None` when it is not there. Of one that Asterisk refuses it is what
+    /// stands before the mistake: what it had before nobody knows.
+    pub(super) fn read(root: &Path, name: &str) -> Option<Self> {
+        let config = match load(&Folder(root), name) {
+            Ok(config) => config,
+            Err(refused) if refused.1 == Invalid::Missing => return None,
+            Err(refused) => refused.2,
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let is_general = |section: &Section| section.name.eq_ignore_ascii_case(b"general");
+        // Modules ask for the first one; of others with the same name they take all.
+        let first = config.sections.iter().position(|one| !one.template && is_general(one));
+        let seen = config.sections.iter().enumerate();
+        let seen = seen.filter(|(at, section)| {
+            !section.template && (!is_general(section) || Some(*at) == first)
+        });
+        let settings = seen.flat_map(|(_, section)| {
+            let name = text(&section.name).to_ascii_lowercase();
+            section.variables.iter().map(move |one| Setting {
+                section: name.clone(),
+                key: text(&one.name),
+                value: text(&one.value),
+            })
+        });
+        Some(Self(settings.collect()))
     }
 
     /// The settings of a section, by its name in lower case.
@@ -86,67 +84,4 @@ impl Conf {
         let words = ["yes", "true", "y", "t", "1", "on"];
         self.value(section, key).is_some_and(|v| words.iter().any(|w| v.eq_ignore_ascii_case(w)))
     }
-}
-
-/// What a line says.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Statement {
-    /// `[name]`, in lower case.
-    Section(String),
-    /// `key = value` or `key => value`.
-    Set(String, String),
-    /// `#include file` or `#tryinclude file`.
-    Include(String),
-}
-
-/// Takes a text apart.
-pub(super) fn statements(text: &str) -> Vec<Statement> {
-    let mut found = Vec::new();
-    let mut depth = 0;
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        let line = uncommented(line, &mut depth);
-        let line = line.trim();
-        if let Some(rest) = line.strip_prefix('[') {
-            if let Some((name, _)) = rest.split_once(']') {
-                found.push(Statement::Section(name.to_ascii_lowercase()));
-            }
-        } else if let Some(rest) = line.strip_prefix('#') {
-            let Some((word, path)) = rest.split_once(char::is_whitespace) else { continue };
-            let path = path.trim().trim_matches(['"', '<', '>']);
-            if matches!(word, "include" | "tryinclude") && !path.is_empty() {
-                found.push(Statement::Include(path.to_owned()));
-            }
-        } else if let Some((key, value)) = line.split_once('=') {
-            let value = value.strip_prefix('>').unwrap_or(value);
-            found.push(Statement::Set(key.trim().to_owned(), value.trim().to_owned()));
-        }
-    }
-    found
-}
-
-/// A line without its comments: `;` to its end, `;-- ... --;` over lines and nested; `\;` is a
-/// semicolon. `depth` says how many of the latter are open.
-fn uncommented(line: &str, depth: &mut usize) -> String {
-    let mut kept = String::new();
-    let mut rest = line;
-    while let Some(c) = rest.chars().next() {
-        if *depth > 0 && rest.starts_with("--;") {
-            *depth -= 1;
-            rest = &rest[3..];
-        } else if rest.starts_with(";--") && !rest[3..].starts_with('-') {
-            *depth += 1;
-            rest = &rest[3..];
-        } else if *depth > 0 {
-            rest = &rest[c.len_utf8()..];
-        } else if let Some(after) = rest.strip_prefix("\\;") {
-            kept.push(';');
-            rest = after;
-        } else if c == ';' {
-            break;
-        } else {
-            kept.push(c);
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    kept
 }

@@ -1,0 +1,105 @@
+//! Sections, as a module of Asterisk sees them.
+
+use crate::load::Place;
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+
+/// `name = value`, in a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// The name, as it is written. Most modules do not look at its case.
+    pub name: Vec<u8>,
+    /// The value, without blanks around it.
+    pub value: Vec<u8>,
+    /// Whether it was written with `=>`.
+    pub object: bool,
+    /// Where it was written; of a value that was appended to, its beginning.
+    pub place: Place,
+    /// Whether it came from a template, or another section.
+    pub inherited: bool,
+}
+
+/// A section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Whether it is there for others only: modules do not see it.
+    pub template: bool,
+    /// From which it took what they had.
+    pub inherits: Vec<Vec<u8>>,
+    /// What it has, that of others first.
+    pub variables: Vec<Variable>,
+    /// Where it begins.
+    pub place: Place,
+}
+
+impl Section {
+    /// Whether it is meant by a name, or by none, under a condition such as `x=2&y=3`: expressions that a name and its
+    /// value match. Without one every section is but templates.
+    pub(crate) fn is_meant(&self, name: &[u8], condition: &[u8], parting: u8) -> bool {
+        let named = name.is_empty() || self.name.eq_ignore_ascii_case(name);
+        named && self.fulfils(condition, parting)
+    }
+
+    fn fulfils(&self, condition: &[u8], parting: u8) -> bool {
+        let mut template = false;
+        let parts = condition.split(|b| *b == parting).map(<[u8]>::trim_ascii);
+        for part in parts.filter(|_| !condition.is_empty()) {
+            let mut halves = part.split(|b| *b == b'=').map(<[u8]>::trim_ascii);
+            let (Some(name), Some(value)) = (halves.next(), halves.next()) else { return false };
+            if name == b"TEMPLATES" {
+                template |= value.eq_ignore_ascii_case(b"include") && self.template;
+                if value.eq_ignore_ascii_case(b"restrict") {
+                    template = true;
+                    if !self.template {
+                        return false;
+                    }
+                }
+            } else if !self.has(name, value) {
+                return false;
+            }
+        }
+        template || !self.template
+    }
+
+    fn has(&self, name: &[u8], value: &[u8]) -> bool {
+        let (Some(name), Some(value)) = (expression(name), expression(value)) else { return false };
+        self.variables.iter().any(|one| name.is_match(&one.name) && value.is_match(&one.value))
+    }
+
+    /// Appends to the value that a name was given last; says whether there is one. As it is found by its
+    /// value, an earlier one with the same value is taken for it.
+    pub(crate) fn append(&mut self, name: &[u8], more: &[u8], object: bool) -> bool {
+        let Some(last) = self.variables.iter().rev().find(|one| one.name == name) else {
+            return false;
+        };
+        let old = last.value.clone();
+        let value = [old.as_slice(), more].concat();
+        let same = |one: &&mut Variable| {
+            let named = one.name.eq_ignore_ascii_case(name);
+            named && (old.is_empty() || one.value.eq_ignore_ascii_case(&old))
+        };
+        if let Some(one) = self.variables.iter_mut().find(same) {
+            one.value = trim(&value).to_vec();
+            one.object |= object;
+        }
+        true
+    }
+}
+
+/// Without what Asterisk takes for blanks around it.
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [0..33, rest @ ..] | [rest @ .., 0..33] = text {
+        text = rest;
+    }
+    text
+}
+
+/// An expression of POSIX, as far as another engine reads it the same way; none that grows large.
+fn expression(text: &[u8]) -> Option<Regex> {
+    let text = std::str::from_utf8(text).ok()?;
+    let config = Regex::config().utf8_empty(false).nfa_size_limit(Some(1 << 16));
+    let syntax = syntax::Config::new().unicode(false).utf8(false);
+    Regex::builder().configure(config).syntax(syntax).build(text).ok()
+}
