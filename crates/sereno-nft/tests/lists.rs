@@ -9,7 +9,7 @@ use sereno_core::gate::list::{List, Listed, Roster, Use, ends};
 use sereno_core::gate::{Contents, Draft, Gate, Hold, Name, Scope};
 use sereno_core::time::Time;
 use sereno_nft::{Change, Kernel};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 const TABLE: &str = "sereno_lists";
@@ -110,53 +110,96 @@ fn pace(count: u32, mut send: impl FnMut(u32)) -> u64 {
     (start.elapsed() / count).as_nanos() as u64
 }
 
-/// Who is in no list is as quick beside a million as beside none: of rounds that take turns, the best.
+/// A server with a gate and a list, and somebody who talks to it.
+struct Side {
+    // Its namespaces last as long as this does.
+    _net: Net,
+    _ours: UdpSocket,
+    theirs: UdpSocket,
+    forger: net::Forger,
+    to: SocketAddr,
+}
+
+impl Side {
+    fn new(holds: &[Hold], list: &List) -> Option<Self> {
+        let net = Net::new()?;
+        let mut kernel = net.serve(|| Kernel::open().unwrap());
+        kernel.install(&gate(), Contents::bans(holds), NOW).unwrap();
+        kernel.put_lists(TABLE, &roster(&[("big", "all")]), &[(name("big"), list)]).unwrap();
+        let from: IpAddr = "10.9.0.3".parse().unwrap();
+        let (ours, theirs, forger) = (net.listen(from, 5060), net.speak(from), net.forger());
+        let to = net::server(from, 5060);
+        theirs.send_to(b"one", to).unwrap();
+        let (_, peer) = ours.recv_from(&mut [0; 16]).unwrap();
+        ours.send_to(b"yes", peer).unwrap();
+        Some(Self { _net: net, _ours: ours, theirs, forger, to })
+    }
+
+    /// Nanoseconds for a packet of a conversation, and for one that begins something.
+    fn paces(&self, round: u32) -> [u64; 2] {
+        let under_way = pace(2000, |_| drop(self.theirs.send_to(b"go on", self.to)));
+        let begins = pace(200, |n| {
+            // Another source each, none of which was seen before or is in the list.
+            let source = 0x0a0a_0000 + round * 200 + n;
+            self.forger.udp(Ipv4Addr::from_bits(source), 5061, b"begin");
+        });
+        [under_way, begins]
+    }
+}
+
+/// Who is in no list is as quick beside a million, and a hundred thousand bans, as beside none: two servers
+/// take turns, and the median of what one takes of the other is told.
 #[test]
 fn packets_pass_as_quickly_beside_a_million() {
-    let Some(net) = Net::new() else { return };
-    let mut kernel = net.serve(|| Kernel::open().unwrap());
-    let (empty, million) = (List::default(), scattered(1_000_000));
-    let from: IpAddr = "10.9.0.3".parse().unwrap();
-    let (ours, theirs, forger) = (net.listen(from, 5060), net.speak(from), net.forger());
-    let to = net::server(from, 5060);
-    kernel.put_lists(TABLE, &roster(&[("big", "all")]), &[(name("big"), &million)]).unwrap();
-    theirs.send_to(b"one", to).unwrap();
-    let (_, peer) = ours.recv_from(&mut [0; 16]).unwrap();
-    ours.send_to(b"yes", peer).unwrap();
-    let mut best = [[u64::MAX; 2]; 2];
-    for (round, full) in [0, 1, 1, 0, 1, 0, 0, 1].into_iter().enumerate() {
-        kernel.put_list(TABLE, name("big"), [&empty, &million][full]).unwrap();
-        // What was in it before is freed in the background.
-        std::thread::sleep(Duration::from_millis(500));
-        let under_way = pace(50_000, |_| drop(theirs.send_to(b"go on", to)));
-        let begins = pace(10_000, |n| {
-            // Another source each, none of which was seen before or is in the list.
-            let source = 0x0a0a_0000 + round as u32 * 10_000 + n;
-            forger.udp(Ipv4Addr::from_bits(source), 5061, b"begin");
-        });
-        best[full] = [best[full][0].min(under_way), best[full][1].min(begins)];
+    let holds: Vec<Hold> = (0..100_000).map(held).collect();
+    let Some(none) = Side::new(&[], &List::default()) else { return };
+    let Some(all) = Side::new(&holds, &scattered(1_000_000)) else { return };
+    let mut ratios = [Vec::new(), Vec::new()];
+    for round in 0..300 {
+        // Who is second finds a warm machine.
+        let (one, other) = if round % 2 == 0 {
+            let one = none.paces(round);
+            (one, all.paces(round))
+        } else {
+            let other = all.paces(round);
+            (none.paces(round), other)
+        };
+        for (of, (one, other)) in ratios.iter_mut().zip(one.into_iter().zip(other)) {
+            of.push(one as f64 / other as f64);
+        }
     }
-    let [none, all] = best;
-    for (what, none, all) in [("under way", none[0], all[0]), ("begins", none[1], all[1])] {
+    for (what, mut all) in ["under way", "begins"].into_iter().zip(ratios) {
+        all.sort_unstable_by(f64::total_cmp);
+        let at = |part: usize| all[all.len() * part / 100];
         println!(
-            "{what}: {none} ns a packet beside none, {all} ns beside a million: {:.3}",
-            none as f64 / all as f64
+            "{what}: the rate beside a million is {:.3} of that beside none, {:.3} to {:.3} in the middle half",
+            at(50),
+            at(25),
+            at(75)
         );
-        assert!(all < none * 2, "a bound for a busy machine");
+        assert!(at(50) > 0.5, "a bound for a busy machine");
     }
+}
+
+/// The hosts that are out.
+fn held(n: u32) -> Hold {
+    Hold {
+        scope: name("all"),
+        prefix: Prefix::host(IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n))),
+        until: Some(NOW.plus(Duration::from_secs(3600))),
+    }
+}
+
+fn gate() -> Gate {
+    Gate::try_from(Draft::of(vec![Scope::new("all", "all").unwrap()])).unwrap()
 }
 
 #[test]
 fn a_million_fit_beside_bans() {
     let Some(net) = Net::new() else { return };
-    let gate = Gate::try_from(Draft::of(vec![Scope::new("all", "all").unwrap()])).unwrap();
+    let gate = gate();
     let (mut kernel, mut keeper) = net.serve(|| (Kernel::open().unwrap(), Kernel::open().unwrap()));
-    let hold = |n: u32| Hold {
-        scope: name("all"),
-        prefix: Prefix::host(IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n))),
-        until: Some(NOW.plus(Duration::from_secs(3600))),
-    };
-    let holds: Vec<Hold> = (0..100_000).map(hold).collect();
+    let holds: Vec<Hold> = (0..100_000).map(held).collect();
     let million = scattered(1_000_000);
     let roster = roster(&[("million", "all")]);
     let lists = [(name("million"), &million)];
@@ -172,7 +215,7 @@ fn a_million_fit_beside_bans() {
     assert!(!net.arrives("10.9.0.2", 80) && net.arrives("10.9.0.3", 80));
     let start = Instant::now();
     for n in 0..10_000 {
-        kernel.apply(&gate, &[Change::Ban(hold(200_000 + n))], NOW).remove(0).unwrap();
+        kernel.apply(&gate, &[Change::Ban(held(200_000 + n))], NOW).remove(0).unwrap();
     }
     println!("a ban beside them: {:?}", start.elapsed() / 10_000);
     assert!(start.elapsed() < Duration::from_secs(20));
