@@ -6,18 +6,18 @@ use crate::near;
 use crate::problem::{Notes, Wrong};
 use crate::quoted::Said;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::policy::{Policy, Rule};
+use sereno_core::gate::policy::{Rule, shadow};
 use std::net::IpAddr;
 
-/// Warns of the rules of a policy; `said` is each of them as it is written, with its document.
+/// Warns of the rules of one side of a policy; `said` is each of them as it is written, with its document.
 pub(crate) fn rules(
-    policy: &Policy,
+    rules: &[Rule],
     said: &[&(usize, Said)],
     machine: Machine<'_>,
     notes: &mut Notes,
 ) {
-    for (at, (rule, (doc, said))) in policy.rules.iter().zip(said).enumerate() {
-        let all = [shadowed(policy, at), over(rule, machine), elsewhere(rule, machine)];
+    for (at, (rule, (doc, said))) in rules.iter().zip(said).enumerate() {
+        let all = [shadowed(rules, at), over(rule, machine), elsewhere(rule, machine)];
         for (what, remedy) in all.into_iter().flatten() {
             notes.warn(*doc, Wrong::new(said.span.clone(), what).remedy(remedy));
         }
@@ -31,8 +31,8 @@ pub(crate) fn rules(
 
 type Doubt = Option<(String, String)>;
 
-fn shadowed(policy: &Policy, at: usize) -> Doubt {
-    let above = &policy.rules.get(policy.shadow(at)?)?.text;
+fn shadowed(rules: &[Rule], at: usize) -> Doubt {
+    let above = &rules.get(shadow(rules, at)?)?.text;
     let what = format!("this rule never decides: \"{above}\" above it does, about all of it");
     Some((what, "put it above that one, or take one of them out".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! `[gate]`: who may reach what on this machine. Of several files, later ones have the last word on
+//! `[gate]`: who may reach what on this machine, and what it may reach. Of several files, later ones have the last word on
 //! each option.
 
 use crate::doubts;
@@ -10,28 +10,33 @@ use crate::value::{self, Read, Value};
 use crate::written::Written;
 use jiff::tz::TimeZone;
 use sereno_core::addr::Prefix;
-use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
+use sereno_core::gate::policy::{Known, Policy, Rule, Services, Side, TRUSTED, Zone};
 use sereno_core::gate::{Name, Ports};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 /// The options of `[gate]`, each with a right value.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("trusted", "[\"192.168.0.0/24\", \"2001:db8::/48\", \"wg0\"]"),
     ("local", "[\"10.8.0.0/16\", \"eth1\"]"),
     ("zones", "{ guests = [\"192.168.50.0/24\", \"wlan0\"] }"),
     ("services", "{ zulu = \"tcp/8002\" }"),
     ("rules", "[\"allow ssh\", \"allow sip, rtp\"]"),
+    ("out", "[\"allow dns, ntp\", \"allow sip to 203.0.113.10\"]"),
     ("ping", "true"),
     ("asymmetric", "false"),
 ];
+
+/// Lines as they are written, each with its document.
+type Lines = Vec<(usize, Said)>;
 
 /// What the files say, in the order in which it has to be read.
 #[derive(Default)]
 struct Draft {
     zones: Vec<Zone>,
     services: Services,
-    rules: Vec<(usize, Said)>,
+    rules: Lines,
+    out: Option<Lines>,
     ping: bool,
     asymmetric: bool,
     /// The interfaces in zones, and where they stand.
@@ -58,18 +63,45 @@ pub(crate) fn gate(
     let mut policy = Policy {
         zones: std::mem::take(&mut draft.zones),
         rules: Vec::new(),
+        out: None,
         ping: draft.ping,
         asymmetric: draft.asymmetric,
         cut: false,
     };
     let names: Vec<Name> = policy.names().collect();
     let known = Known { services: &draft.services, zones: &names, zone };
-    let mut good = Vec::new();
-    for written @ (doc, said) in &draft.rules {
-        match Rule::parse(&said.text, known) {
+    let (rules, said) = lines(&draft.rules, Side::In, known, notes);
+    let out = draft.out.as_ref().map(|out| lines(out, Side::Out, known, notes));
+    policy.rules = rules;
+    if let Some((rules, said)) = out {
+        doubts::rules(&rules, &said, machine, notes);
+        policy.out = Some(rules);
+    }
+    if let Err(why) = policy.check() {
+        notes.error(doc, Wrong::new(header.clone(), why).remedy("look at [gate] and its zones"));
+    }
+    doubts::rules(&policy.rules, &said, machine, notes);
+    for (doc, span, name) in draft.interfaces {
+        if let Some(wrong) = doubts::interface(&name, machine) {
+            notes.warn(doc, Wrong { span, ..wrong });
+        }
+    }
+    (notes.errors() == before).then_some(policy)
+}
+
+/// The rules of lines that mean something, and those lines.
+fn lines<'l>(
+    written: &'l Lines,
+    side: Side,
+    known: Known<'_>,
+    notes: &mut Notes,
+) -> (Vec<Rule>, Vec<&'l (usize, Said)>) {
+    let (mut rules, mut good) = (Vec::new(), Vec::new());
+    for line @ (doc, said) in written {
+        match Rule::parse_for(side, &said.text, known) {
             Ok(rule) => {
-                policy.rules.push(rule);
-                good.push(written);
+                rules.push(rule);
+                good.push(line);
             }
             Err(wrong) => {
                 let place = said.within(wrong.at, wrong.width);
@@ -77,16 +109,7 @@ pub(crate) fn gate(
             }
         }
     }
-    if let Err(why) = policy.check() {
-        notes.error(doc, Wrong::new(header.clone(), why).remedy("look at [gate] and its zones"));
-    }
-    doubts::rules(&policy, &good, machine, notes);
-    for (doc, span, name) in draft.interfaces {
-        if let Some(wrong) = doubts::interface(&name, machine) {
-            notes.warn(doc, Wrong { span, ..wrong });
-        }
-    }
-    (notes.errors() == before).then_some(policy)
+    (rules, good)
 }
 
 fn options(draft: &mut Draft, file: &Written<'_>, table: &DeTable<'_>, notes: &mut Notes) {
@@ -132,9 +155,13 @@ fn take(draft: &mut Draft, file: &Written<'_>, name: &str, value: &Value<'_>) ->
                 draft.services.add(key.get_ref(), ports);
             }
         }
-        "rules" => {
+        "rules" | "out" => {
             let lines = value::each(value, |line| Said::new(line, file.text))?;
-            draft.rules = lines.into_iter().map(|line| (file.doc, line)).collect();
+            let lines = lines.into_iter().map(|line| (file.doc, line)).collect();
+            match name {
+                "out" => draft.out = Some(lines),
+                _ => draft.rules = lines,
+            }
         }
         "ping" => draft.ping = value::flag(value)?,
         "asymmetric" => draft.asymmetric = value::flag(value)?,

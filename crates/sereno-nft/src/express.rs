@@ -390,11 +390,15 @@ fn stop(a: &mut Attributes<'_>, what: Verdict, family: Family) {
             // The kernel wants none; the nft program sends one.
             a.bytes(NFTA_REJECT_ICMP_CODE, &[0]);
         }),
-        Verdict::Unreachable => expression(a, "reject", |a| {
-            a.u32(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
-            // "Port unreachable" is code 3 of ICMP (RFC 792) and 4 of ICMPv6 (RFC 4443).
-            let code = if family == Family::V4 { 3 } else { 4 };
-            a.bytes(NFTA_REJECT_ICMP_CODE, &[code]);
-        }),
+        // Codes of ICMP (RFC 792; RFC 1812, 5.2.7.1) and of ICMPv6 (RFC 4443, 3.1).
+        Verdict::Unreachable => unreachable(a, if family == Family::V4 { 3 } else { 4 }),
+        Verdict::Prohibited => unreachable(a, if family == Family::V4 { 13 } else { 1 }),
     }
+}
+
+fn unreachable(a: &mut Attributes<'_>, code: u8) {
+    expression(a, "reject", |a| {
+        a.u32(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
+        a.bytes(NFTA_REJECT_ICMP_CODE, &[code]);
+    });
 }

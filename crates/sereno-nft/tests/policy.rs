@@ -6,7 +6,7 @@ mod random;
 mod text;
 
 use net::Net;
-use random::{gate, lines, now};
+use random::{gate, leaving, lines, now};
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{Contents, Draft, Gate};
 use sereno_nft::Kernel;
@@ -35,9 +35,22 @@ fn the_kernel_shows_the_text_that_render_writes() {
         "allow esp, ping, udp from local",
     ]);
     let trying = Some(Policy { asymmetric: true, ping: false, ..lines(&["allow ssh"]) });
-    let gate = Gate::try_from(Draft { policy: Some(first), trying, ..Draft::of(Vec::new()) });
-    let gate = gate.unwrap();
-    text::agrees(&net, &gate, Contents::default(), &gate.without_policy());
+    let gate = |policy, trying: &Option<Policy>| {
+        let trying = trying.clone();
+        Gate::try_from(Draft { policy: Some(policy), trying, ..Draft::of(Vec::new()) }).unwrap()
+    };
+    let plain = gate(first.clone(), &trying);
+    text::agrees(&net, &plain, Contents::default(), &plain.without_policy());
+    let out = [
+        "allow dns, ntp",
+        "reject all to 203.0.113.0/25 203.0.113.128/25 2001:db8::/32 until 2090-01-01",
+        "drop smtp to local 198.51.100.7 on cable",
+        "allow ping, esp to world",
+    ];
+    let strict = gate(leaving(first.clone(), &out), &trying);
+    text::agrees(&net, &strict, Contents::default(), &plain);
+    let tried = gate(first, &trying.map(|policy| leaving(policy, &out[..2])));
+    text::agrees(&net, &tried, Contents::default(), &strict);
 }
 
 #[test]

@@ -123,10 +123,13 @@ pub struct Probe {
     pub from: IpAddr,
     /// To which port.
     pub port: u16,
-    /// To which of our addresses.
+    /// To which of our addresses, or from which.
     pub to: Option<IpAddr>,
-    /// By which interface it comes.
+    /// By which interface it comes, or leaves.
     pub on: Option<String>,
+    /// Whether this machine sends it: it goes then where it would come from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out: bool,
 }
 
 /// How the policy is.

@@ -121,6 +121,8 @@ pub enum Verdict {
     Reset,
     /// An ICMP "port unreachable".
     Unreachable,
+    /// An ICMP "communication administratively prohibited".
+    Prohibited,
 }
 
 impl Block {

@@ -84,10 +84,19 @@ impl Gate {
     }
 }
 
-/// What lets them through.
+/// What lets them in.
 pub(super) fn rules() -> [Rule; 2] {
+    through(Test::Stream)
+}
+
+/// What lets them out.
+pub(super) fn returns() -> [Rule; 2] {
+    through(Test::StreamBack)
+}
+
+fn through(is_one: fn(Family, String) -> Test) -> [Rule; 2] {
     Family::BOTH.map(|family| {
-        let tests = [Test::MidStream, Test::Stream(family, set(family))].map(Part::If);
+        let tests = [Test::MidStream, is_one(family, set(family))].map(Part::If);
         tests.into_iter().chain([Part::Accept]).collect()
     })
 }
@@ -95,9 +104,10 @@ pub(super) fn rules() -> [Rule; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::policy::Policy;
     use crate::gate::samples::segment;
-    use crate::gate::walk::{State, walk};
-    use crate::gate::{Contents, Doorway, Draft};
+    use crate::gate::walk::{Seen, State, Toward, walk};
+    use crate::gate::{Contents, Doorway, Draft, Verdict};
 
     fn gate(closed: &str, cut: bool) -> Gate {
         let opening = Opening {
@@ -109,6 +119,26 @@ mod tests {
         };
         let doorway = Doorway { openings: vec![opening], ..Doorway::default() };
         Gate::try_from(Draft { doorway, ..Draft::of(Vec::new()) }).unwrap()
+    }
+
+    #[test]
+    fn what_was_under_way_is_answered_though_nothing_may_leave() {
+        let from: IpAddr = "192.0.2.9".parse().unwrap();
+        let streams = [Stream { from, port: 40_000, to: 22 }];
+        let policy = Policy { out: Some(Vec::new()), ..Policy::default() };
+        let draft = Draft { policy: Some(policy), ..Draft::of(Vec::new()) };
+        let gate = Gate::try_from(draft).unwrap();
+        let leaves = |syn, ports| {
+            let own: IpAddr = "192.0.2.1".parse().unwrap();
+            let (source, destination, toward) = (own, from, Toward::Away);
+            let seen = Seen { source, destination, toward, ..segment(ports, syn, State::New) };
+            let contents = Contents { streams: &streams, ..Contents::default() };
+            walk(&gate, contents, &seen).stopped
+        };
+        assert_eq!(leaves(false, (22, 40_000)), None);
+        for (syn, ports) in [(true, (22, 40_000)), (false, (22, 40_001)), (false, (40_000, 22))] {
+            assert_eq!(leaves(syn, ports), Some(Verdict::Reset), "{syn} {ports:?}");
+        }
     }
 
     #[test]

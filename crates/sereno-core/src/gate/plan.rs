@@ -4,6 +4,7 @@
 mod doors;
 mod flood;
 mod nat;
+mod out;
 mod policy;
 mod portscan;
 mod proxy;

@@ -23,6 +23,10 @@ pub enum Reason {
     Rule(usize, String),
     /// No line is about it; what holds for the rest of this zone.
     Rest(Name),
+    /// A line about what goes out: its number from 1, and what it says.
+    Out(usize, String),
+    /// No line lets it out.
+    OutRest,
     /// Connection tracking can make nothing of it.
     Invalid,
     /// It is answered in place of the program, and the connection begins once that answer is answered.
@@ -63,7 +67,7 @@ impl Excess {
 /// What became of a packet, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// Whether it gets in.
+    /// Whether it gets in, or out.
     pub passes: bool,
     /// Why, in the order of the rules. None: nobody minds it.
     pub reasons: Vec<Reason>,

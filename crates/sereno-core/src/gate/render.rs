@@ -237,9 +237,10 @@ fn asked(test: &Test) -> String {
         Test::Of(family) => format!("meta nfproto {}", nfproto(*family)),
         Test::FamilyIn(set) => format!("meta nfproto @{set}"),
         Test::On(name) => format!("iifname \"{name}\""),
+        Test::Leaves(name) => format!("oifname \"{name}\""),
         Test::WayBack => "fib saddr . iif oif exists".to_owned(),
         Test::ToAddr(prefix) => {
-            format!("{} {prefix}", either(Family::of(*prefix), "ip daddr", "ip6 daddr"))
+            format!("{} {prefix}", goal(Family::of(*prefix)))
         }
         Test::Number(number) => format!("meta l4proto {number}"),
         Test::Icmp(family, kind) => format!("{} type {kind}", icmp(*family)),
@@ -254,14 +255,19 @@ fn asked(test: &Test) -> String {
         Test::New => "ct state new".to_owned(),
         Test::Foreign => "fib saddr type != local".to_owned(),
         Test::Acks => "tcp flags & (syn | rst | ack) == ack".to_owned(),
+        Test::Breaks => "tcp flags & rst == rst".to_owned(),
         Test::Heard => "socket transparent <= 1".to_owned(),
         Test::MidStream => "tcp flags & (syn | ack) != syn".to_owned(),
         Test::Pushed => "tcp flags & psh == psh".to_owned(),
         Test::Stream(family, set) => {
             format!("{} . tcp sport . tcp dport @{set}", field(*family))
         }
+        Test::StreamBack(family, set) => {
+            format!("{} . tcp dport . tcp sport @{set}", goal(*family))
+        }
         Test::FromPorts(range) => ports(*range).replace("dport", "sport"),
         Test::FromRange(family, set) => format!("{} @{set}", field(*family)),
+        Test::ToRange(family, set) => format!("{} @{set}", goal(*family)),
         Test::Going => "ct state established,related".to_owned(),
         Test::Invalid => "ct state invalid".to_owned(),
         Test::Over(from, set, rate) => {
@@ -303,6 +309,10 @@ fn field(family: Family) -> &'static str {
     either(family, "ip saddr", "ip6 saddr")
 }
 
+fn goal(family: Family) -> &'static str {
+    either(family, "ip daddr", "ip6 daddr")
+}
+
 fn source(from: Source) -> String {
     let field = field(from.family);
     if from.bits == from.family.width() {
@@ -337,6 +347,8 @@ fn stop(verdict: Verdict, family: Family) -> &'static str {
         (Verdict::Reset, _) => "reject with tcp reset",
         (Verdict::Unreachable, Family::V4) => "reject with icmp port-unreachable",
         (Verdict::Unreachable, Family::V6) => "reject with icmpv6 port-unreachable",
+        (Verdict::Prohibited, Family::V4) => "reject with icmp admin-prohibited",
+        (Verdict::Prohibited, Family::V6) => "reject with icmpv6 admin-prohibited",
     }
 }
 

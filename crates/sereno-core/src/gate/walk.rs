@@ -31,12 +31,14 @@ pub enum Toward {
     Many,
     /// On to another machine.
     Elsewhere,
+    /// Away from this machine, which sends it.
+    Away,
 }
 
 /// A packet, as far as a gate looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The interface it came in by.
+    /// The interface it came in by, or leaves by.
     pub on: String,
     /// Where it says it comes from.
     pub source: IpAddr,
@@ -130,9 +132,10 @@ impl Model {
         let mut walker = Walker { chains, sets: &self.sets, seen: seen.clone(), steps: Vec::new() };
         for (base, chain) in bases {
             let passes_here = match base.hook {
-                Hook::Prerouting => true,
-                Hook::Input => seen.toward != Toward::Elsewhere,
-                Hook::Output | Hook::Postrouting => false,
+                Hook::Prerouting => seen.toward != Toward::Away,
+                Hook::Input => matches!(seen.toward, Toward::Here | Toward::Many),
+                Hook::Output => seen.toward == Toward::Away,
+                Hook::Postrouting => false,
             };
             if !passes_here {
                 continue;
@@ -266,7 +269,7 @@ impl Walker<'_> {
             Part::Fresh => matches!(seen.state, State::New | State::Untracked),
             Part::Known => seen.state == State::Established,
             Part::Answer => seen.reply,
-            // What goes out is not walked.
+            // That decides about nothing.
             Part::RememberTo(..) => false,
             Part::Remember(from, ..) => self.is_of(from.family),
             Part::RememberSingle(family, ..) => self.is_of(*family),
@@ -301,7 +304,8 @@ impl Walker<'_> {
                 let family = Family::of(Prefix::host(seen.source));
                 self.has(set, &Member::Family(family))
             }
-            Test::On(name) => seen.on == *name,
+            Test::On(name) => seen.on == *name && seen.toward != Toward::Away,
+            Test::Leaves(name) => self.leaves(name),
             Test::WayBack => seen.back,
             Test::ToAddr(prefix) => prefix.contains(seen.destination),
             Test::Number(number) => seen.protocol == *number,
@@ -311,13 +315,16 @@ impl Walker<'_> {
             }
             Test::Marked(bits) => seen.mark & bits == *bits,
             Test::Before(time) => seen.at.secs() < time.secs(),
-            // What goes out is not walked.
-            Test::ToLoopback | Test::Foreign => false,
+            Test::ToLoopback => self.leaves("lo"),
+            // Nor is what the kernel sends for others.
+            Test::Foreign => false,
             Test::Begun => !seen.reply,
             // What is in a packet is not walked.
             Test::SipAnswer | Test::MiniFrame | Test::Pushed => false,
             Test::New => seen.state == State::New,
             Test::MidStream | Test::Acks => self.is(Proto::Tcp) && !seen.syn,
+            // What breaks off is not walked.
+            Test::Breaks => false,
             // If nobody does, nobody answers, whatever the gate says.
             Test::Heard => true,
             Test::Stream(family, set) => {
@@ -325,15 +332,25 @@ impl Walker<'_> {
                 let stream = Stream { from: seen.source, port, to };
                 self.is_of(*family) && self.is(Proto::Tcp) && self.has(set, &Member::Stream(stream))
             }
+            Test::StreamBack(family, set) => {
+                let (to, port) = seen.ports;
+                let stream = Stream { from: seen.destination, port, to };
+                self.is_of(*family) && self.is(Proto::Tcp) && self.has(set, &Member::Stream(stream))
+            }
             Test::FromPorts(range) => {
                 self.is(range.proto()) && (range.first()..=range.last()).contains(&seen.ports.0)
             }
             Test::FromRange(family, set) => self.is_of(*family) && self.is_in(set, seen.source),
+            Test::ToRange(family, set) => self.is_of(*family) && self.is_in(set, seen.destination),
             Test::Going => matches!(seen.state, State::Established | State::Related),
             Test::Invalid => seen.state == State::Invalid,
             // Those before it are not walked.
             Test::Over(..) | Test::Crowded(..) | Test::Rush(_) => false,
         }
+    }
+
+    fn leaves(&self, name: &str) -> bool {
+        self.seen.toward == Toward::Away && self.seen.on == name
     }
 
     fn proto(&self) -> Option<Proto> {

@@ -225,8 +225,7 @@ impl<'a> Reader<'a> {
         }
         weak::look(&self.made, &mut self.notes);
         let rules = self.made.into_iter().map(|made| made.rule.written(&made.why)).collect();
-        let policy =
-            Policy { zones: self.zones, rules, ping: false, asymmetric: false, cut: false };
+        let policy = Policy { zones: self.zones, rules, ..Policy::default() };
         let empty = policy.rules.is_empty() && policy.zones.is_empty();
         Imported { policy, remarks: self.notes.into_told(), empty }
     }

@@ -244,6 +244,7 @@ pub(crate) fn plain(deed: Deed, what: Vec<What>, from: Who) -> Rule {
         from,
         on: Vec::new(),
         to: Vec::new(),
+        toward: Who::Anybody,
         rate: None,
         limit: None,
         until: None,

@@ -35,7 +35,7 @@ pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imp
     let zones = trusted(&mut made, &mut notes);
     weak::look(&made, &mut notes);
     let rules = made.into_iter().map(|made| made.rule.written(&made.why)).collect();
-    let policy = Policy { zones, rules, ping: false, asymmetric: false, cut: false };
+    let policy = Policy { zones, rules, ..Policy::default() };
     Imported { policy, remarks: notes.into_told(), empty }
 }
 

@@ -28,6 +28,10 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
             meta(a, NFT_META_IIFNAME);
             compare(a, NFT_CMP_EQ, &interface(name));
         }
+        Test::Leaves(name) => {
+            meta(a, NFT_META_OIFNAME);
+            compare(a, NFT_CMP_EQ, &interface(name));
+        }
         Test::WayBack => way_back(a),
         Test::ToAddr(prefix) => super::within(a, *prefix, destination),
         Test::Number(number) => {
@@ -64,11 +68,17 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
         Test::MidStream => super::opening(a, NFT_CMP_NEQ),
         Test::Foreign => super::address_type(a, NFTA_FIB_F_SADDR, NFT_CMP_NEQ, RTN_LOCAL),
         Test::Acks => super::flags(a, super::SYN | super::RST | super::ACK, NFT_CMP_EQ, super::ACK),
+        Test::Breaks => super::flagged(a, super::RST),
         Test::Heard => heard(a),
-        Test::Stream(of, set) => stream(a, *of, set),
+        Test::Stream(of, set) => stream(a, (*of, address), [0, 2], set),
+        Test::StreamBack(of, set) => stream(a, (*of, goal), [2, 0], set),
         Test::FromPorts(range) => super::port(a, *range, 0),
         Test::FromRange(of, set) => {
             address(a, *of);
+            look_up(a, set, 0);
+        }
+        Test::ToRange(of, set) => {
+            goal(a, *of);
             look_up(a, set, 0);
         }
         Test::Going => state(a, STATE_ESTABLISHED | STATE_RELATED),
@@ -124,16 +134,26 @@ fn icmp(a: &mut Attributes<'_>, of: Family) {
     payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
 }
 
-/// Looks up address and both ports, side by side; what comes before says that it is TCP. The ports
-/// begin the header.
-fn stream(a: &mut Attributes<'_>, of: Family, set: &str) {
-    address(a, of);
+/// Loads the whole destination address.
+fn goal(a: &mut Attributes<'_>, of: Family) {
+    destination(a, Source::host(of));
+}
+
+/// Looks up an address and both ports, its own first, side by side; what comes before says that it is TCP.
+/// The ports begin the header, at these places.
+fn stream(
+    a: &mut Attributes<'_>,
+    (of, load): (Family, fn(&mut Attributes<'_>, Family)),
+    [there, here]: [u32; 2],
+    set: &str,
+) {
+    load(a, of);
     let (from, to) = match of {
         Family::V4 => (NFT_REG32_01, NFT_REG32_02),
         Family::V6 => (NFT_REG_2, NFT_REG32_05),
     };
-    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, from);
-    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, to);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, there, 2, from);
+    payload(a, NFT_PAYLOAD_TRANSPORT_HEADER, here, 2, to);
     look_up(a, set, 0);
 }
 

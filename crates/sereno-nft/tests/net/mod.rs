@@ -331,7 +331,7 @@ fn patiently<T>(bind: impl Fn() -> std::io::Result<T>) -> T {
     bind().unwrap()
 }
 
-fn ip(args: &[&str]) -> bool {
+pub(crate) fn ip(args: &[&str]) -> bool {
     let run = Command::new("ip").args(args).stderr(Stdio::null()).status();
     run.is_ok_and(|status| status.success())
 }

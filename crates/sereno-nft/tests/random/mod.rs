@@ -2,10 +2,12 @@
 //! that puts the gate in place.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
+mod out;
+
 use crate::net::{self, Net};
 use jiff::tz::TimeZone;
 use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
-use sereno_core::gate::policy::{Known, Policy, Rule, Services, TRUSTED, Zone};
+use sereno_core::gate::policy::{Known, Policy, Rule, Services, Side, TRUSTED, Zone, shadow};
 use sereno_core::gate::walk::{Seen, State, Toward, Walk, walk};
 use sereno_core::gate::{
     Contents, Draft, Gate, Handshake, Hold, Name, PortRange, PortScan, Scope, SynProxy, render,
@@ -175,6 +177,14 @@ pub(crate) fn policy(lines: &[String], zones: Vec<Zone>) -> Policy {
     policy
 }
 
+/// The same with lines about what goes out.
+pub(crate) fn leaving(policy: Policy, lines: &[&str]) -> Policy {
+    let names: Vec<Name> = policy.names().collect();
+    let known = Known { services: &Services::default(), zones: &names, zone: &TimeZone::UTC };
+    let out = lines.iter().map(|line| Rule::parse_for(Side::Out, line, known).unwrap());
+    Policy { out: Some(out.collect()), ..policy }
+}
+
 fn random(dice: &mut Dice) -> Policy {
     let zones = zones(dice);
     let mut names: Vec<Name> = zones.iter().map(|zone| zone.name).collect();
@@ -184,7 +194,12 @@ fn random(dice: &mut Dice) -> Policy {
     policy.ping = dice.often(5);
     policy.asymmetric = dice.often(3);
     policy.cut = dice.often(2);
-    policy
+    if dice.often(3) {
+        return policy;
+    }
+    let lines: Vec<String> = (0..dice.roll(7)).map(|_| out::line(dice, &names)).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    leaving(policy, &lines)
 }
 
 pub(crate) fn gate(policy: Policy) -> Gate {
@@ -211,9 +226,16 @@ pub(crate) fn proxy(ports: &[&str]) -> Option<SynProxy> {
 /// That no rule decided of which it is said that it never does.
 fn not_shadowed(gate: &Gate, walk: &Walk) {
     let counters = walk.steps.iter().filter_map(|step| step.counter.as_deref());
-    let numbers = counters.filter_map(|name| name.strip_prefix("rule_")?.parse::<usize>().ok());
-    for number in numbers {
-        assert_eq!(gate.policy().unwrap().shadow(number - 1), None, "{walk:?}");
+    let policy = gate.policy().unwrap();
+    for counter in counters {
+        let (rules, number) = match counter.strip_prefix("out_") {
+            Some(counter) => (policy.out(), counter),
+            None => (&policy.rules[..], counter),
+        };
+        let number = number.strip_prefix("rule_").and_then(|number| number.parse::<usize>().ok());
+        if let Some(number) = number {
+            assert_eq!(shadow(rules, number - 1), None, "{walk:?}");
+        }
     }
 }
 
@@ -272,6 +294,8 @@ fn bytes(seen: &Seen, number: u32) -> Vec<u8> {
         TCP => {
             let flags = match seen.state {
                 _ if seen.syn => 0x02,
+                // A FIN alone, of nothing.
+                State::Invalid if seen.toward == Toward::Away => 0x01,
                 State::Invalid => 0x04,
                 // Of something of which nobody saw the beginning.
                 _ => 0x10,
@@ -327,9 +351,10 @@ struct Sender {
 }
 
 impl Sender {
-    fn new(net: &Net) -> Self {
+    /// In the namespace it is called in.
+    fn new() -> Self {
         let raw = Some(rustix::net::ipproto::RAW);
-        let open = |family| net.visit(|| socket(family, SocketType::RAW, raw).unwrap());
+        let open = |family| socket(family, SocketType::RAW, raw).unwrap();
         Self { v4: open(AddressFamily::INET), v6: open(AddressFamily::INET6) }
     }
 
@@ -353,9 +378,10 @@ const PROBE: &str = "table inet probe {
     }
 }";
 
-fn arrived(net: &Net) -> BTreeSet<u32> {
+/// The numbers that were noted in these sets since it was asked.
+fn arrived(net: &Net, sets: [&str; 2]) -> BTreeSet<u32> {
     let mut numbers = BTreeSet::new();
-    for set in ["four", "six"] {
+    for set in sets {
         let text = net.nft(&["list", "set", "inet", "probe", set], "");
         let list = text.split_once("elements = {").map_or("", |(_, rest)| rest);
         let list = list.split('}').next().unwrap_or_default();
@@ -376,6 +402,8 @@ fn open_house() -> Option<(Net, net::Lodger)> {
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
     });
     net.nft(&["-f", "-"], PROBE);
+    net.nft(&["-f", "-"], out::PROBE);
+    out::ways(&net);
     Some((net, lodger))
 }
 
@@ -387,12 +415,13 @@ pub(crate) fn agree(
     mut install: impl FnMut(&Net, &Gate, Contents<'_>),
 ) {
     let Some((net, _lodger)) = open_house() else { return };
-    let sender = Sender::new(&net);
+    let (sender, server) = (net.visit(Sender::new), net.serve(Sender::new));
     let mut dice = Dice(20_261_122);
-    let (mut number, mut passed, mut stopped) = (1u32, 0, 0);
+    let (mut number, mut tally) = (1u32, Tally::default());
     for _ in 0..policies {
         let policy = random(&mut dice);
-        let lines: Vec<&str> = policy.rules.iter().map(|rule| rule.text.as_str()).collect();
+        let rules = policy.rules.iter().chain(policy.out());
+        let lines: Vec<&str> = rules.map(|rule| rule.text.as_str()).collect();
         let lines = format!("{:?} {lines:#?} ping {}", policy.zones, policy.ping);
         let ports = if proxied.is_empty() { Vec::new() } else { dice.some(proxied, 3) };
         let gate = gate_with(policy, &ports);
@@ -406,18 +435,29 @@ pub(crate) fn agree(
         let holds = &holds[..if dice.often(3) { 3 } else { 0 }];
         let contents = Contents::bans(holds);
         install(&net, &gate, contents);
-        let mut expected = Vec::new();
+        let (mut expected, mut known) = (Vec::new(), Vec::new());
         for _ in 0..PACKETS {
-            let seen = packet(&mut dice, number);
+            let mut seen = packet(&mut dice, number);
             if seen.state == State::Established {
-                begin(&net, &seen);
+                let first = Seen { state: State::New, ..out::answer(&seen) };
+                let leaves = walk(&gate, contents, &first).stopped.is_none();
+                assert_eq!(begin(&net, &seen), leaves, "{first:?}\n{lines}");
+                if leaves {
+                    known.push(out::answer(&seen));
+                } else {
+                    (seen.state, seen.reply) = (State::New, false);
+                }
             }
             sender.send(&seen, number % 65_536);
             expected.push((number % 65_536, seen));
             number += 1;
         }
-        let came = settled(&net, &expected, &gate, contents);
-        for (id, seen) in &expected {
+        let came = settled(&gate, contents, &expected, || arrived(&net, ["four", "six"]));
+        let sent = out::packets(&mut dice, &mut number, known);
+        sent.iter().for_each(|(id, seen)| out::send(&server, seen, *id));
+        let left = settled(&gate, contents, &sent, || out::left(&net));
+        let both = expected.iter().map(|one| (&came, one));
+        for (came, (id, seen)) in both.chain(sent.iter().map(|one| (&left, one))) {
             let walk = walk(&gate, contents, seen);
             let passes = walk.stopped.is_none();
             not_shadowed(&gate, &walk);
@@ -427,25 +467,50 @@ pub(crate) fn agree(
                 "{seen:?}\n{walk:?}\n{lines}\n{}",
                 render(&gate, contents, now())
             );
-            *(if passes { &mut passed } else { &mut stopped }) += 1;
+            tally.count(seen, passes);
         }
     }
-    println!("{passed} packets passed and {stopped} were stopped, as the model said");
-    assert!(passed.min(stopped) > policies * PACKETS / 7);
+    tally.is_enough(policies);
+}
+
+/// How many packets went where.
+#[derive(Debug, Default)]
+struct Tally {
+    passed: u32,
+    stopped: u32,
+    left: u32,
+    kept: u32,
+}
+
+impl Tally {
+    fn count(&mut self, seen: &Seen, passes: bool) {
+        *match (seen.toward == Toward::Away, passes) {
+            (false, true) => &mut self.passed,
+            (false, false) => &mut self.stopped,
+            (true, true) => &mut self.left,
+            (true, false) => &mut self.kept,
+        } += 1;
+    }
+
+    fn is_enough(&self, policies: u32) {
+        println!("as the model said: {self:?}");
+        assert!(self.passed.min(self.stopped) > policies * PACKETS / 7);
+        assert!(self.left.min(self.kept) > policies * PACKETS / 14);
+    }
 }
 
 /// What arrived, once as much did as should, or after a while.
 fn settled(
-    net: &Net,
-    expected: &[(u32, Seen)],
     gate: &Gate,
     contents: Contents<'_>,
+    expected: &[(u32, Seen)],
+    mut noted: impl FnMut() -> BTreeSet<u32>,
 ) -> BTreeSet<u32> {
     let passing = expected.iter().filter(|(_, seen)| walk(gate, contents, seen).stopped.is_none());
     let wanted = passing.count();
     let mut came = BTreeSet::new();
     for _ in 0..20 {
-        came.extend(arrived(net));
+        came.extend(noted());
         if came.len() >= wanted {
             break;
         }
@@ -454,10 +519,10 @@ fn settled(
     came
 }
 
-/// Has the server begin what the packet answers.
-fn begin(net: &Net, seen: &Seen) {
+/// Has the server begin what the packet answers; whether that leaves.
+fn begin(net: &Net, seen: &Seen) -> bool {
     net.serve(|| {
         let socket = UdpSocket::bind((seen.destination, seen.ports.1)).unwrap();
-        socket.send_to(b"first", (seen.source, seen.ports.0)).unwrap();
-    });
+        socket.send_to(b"first", (seen.source, seen.ports.0)).is_ok()
+    })
 }

@@ -83,6 +83,12 @@ words! {
     gate_zone_open(name, members) = "zone {name}, open: {members}" | "zona {name}, abierta: {members}";
     gate_rest_open(zone) = "everything else from {zone} gets in" | "todo lo demás desde {zone} entra";
     gate_rest(zone) = "everything else from {zone} is dropped" | "todo lo demás desde {zone} se descarta";
+    gate_out() = "what this machine may begin:" | "lo que esta máquina puede empezar:";
+    gate_out_line(line) = "out: {line}" | "salida: {line}";
+    gate_out_rest() = "everything else that this machine begins is refused"
+        | "todo lo demás que esta máquina empieza se rechaza";
+    gate_leaves() = "leaves" | "sale";
+    gate_kept() = "does not leave" | "no sale";
     gate_invalid() = "what belongs to no connection is dropped" | "lo que no es de ninguna conexión se descarta";
     gate_packets() = "packets" | "paquetes";
     gate_line() = "line" | "línea";
@@ -105,6 +111,8 @@ words! {
     reason_door(door) = "let in by the door {door}" | "pasa por la puerta {door}";
     reason_closed(door) = "the door {door} is closed to him" | "la puerta {door} está cerrada para él";
     reason_rule(number, text) = "line {number}: {text}" | "línea {number}: {text}";
+    reason_out(number, text) = "line {number} of out: {text}" | "línea {number} de out: {text}";
+    reason_out_rest() = "no line of out is about it" | "ninguna línea de out habla de ello";
     reason_rest(zone) = "no line is about it, from {zone}" | "ninguna línea habla de ello, desde {zone}";
     reason_needed() = "networks need it" | "las redes lo necesitan";
     top_reason() = "stopped by" | "detenidos por";

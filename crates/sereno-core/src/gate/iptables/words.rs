@@ -146,6 +146,7 @@ impl Grammar<'_> {
             Test::Of(family) => self.only(*family, String::new),
             Test::FamilyIn(set) => self.member(self.family, &per_family(set, self.family), "src")?,
             Test::On(name) => way(format!("-i {name}")),
+            Test::Leaves(name) => way(format!("-o {name}")),
             Test::WayBack => way(format!("-m mark --mark {BELIEVED:#x}/{BELIEVED:#x}")),
             Test::ToAddr(prefix) => self.only(Family::of(*prefix), || format!("-d {prefix}")),
             // To iptables that number is every protocol.
@@ -170,15 +171,14 @@ impl Grammar<'_> {
             Test::New => way("-m conntrack --ctstate NEW"),
             Test::Foreign | Test::Heard => return Err(ANSWERS.to_owned()),
             Test::Acks => of_proto(6, "-m tcp --tcp-flags SYN,RST,ACK ACK"),
+            Test::Breaks => of_proto(6, "-m tcp --tcp-flags RST RST"),
             Test::Pushed => of_proto(6, "-m tcp --tcp-flags PSH PSH"),
             Test::MidStream => of_proto(6, "-m tcp ! --tcp-flags SYN,ACK SYN"),
-            Test::Stream(family, set) if *family == self.family => {
-                let (from, to) = (self.set(set)?, self.set(&ports_of(set))?);
-                of_proto(6, format!("-m set --match-set {from} src,src -m set --match-set {to} dst"))
-            }
-            Test::Stream(..) => never(),
+            Test::Stream(family, set) => self.stream(*family, set, ["src,src", "dst"])?,
+            Test::StreamBack(family, set) => self.stream(*family, set, ["dst,dst", "src"])?,
             Test::FromPorts(range) => ports(*range, "sport"),
             Test::FromRange(family, set) => self.member(*family, set, "src")?,
+            Test::ToRange(family, set) => self.member(*family, set, "dst")?,
             Test::Going => way("-m conntrack --ctstate ESTABLISHED,RELATED"),
             Test::Invalid => way("-m conntrack --ctstate INVALID"),
             Test::Over(source, set, rate) => self.over(*source, set, rate)?,
@@ -204,6 +204,17 @@ impl Grammar<'_> {
             return Ok(never());
         }
         Ok(way(format!("-m set --match-set {} {what}", self.set(set)?)))
+    }
+
+    /// Its other end and that one's port are in a set, and the port of this machine in that of the ports.
+    fn stream(&self, family: Family, set: &str, ends: [&str; 2]) -> Result<Said, String> {
+        if family != self.family {
+            return Ok(never());
+        }
+        let (those, ports) = (self.set(set)?, self.set(&ports_of(set))?);
+        let [there, here] = ends;
+        let words = format!("-m set --match-set {those} {there} -m set --match-set {ports} {here}");
+        Ok(of_proto(6, words))
     }
 
     fn icmp(&self, family: Family, kinds: &[u8]) -> Said {
@@ -330,5 +341,7 @@ pub(super) fn stop(verdict: Verdict, family: Family) -> &'static str {
         (Verdict::Reset, _) => "-j REJECT --reject-with tcp-reset",
         (Verdict::Unreachable, Family::V4) => "-j REJECT --reject-with icmp-port-unreachable",
         (Verdict::Unreachable, Family::V6) => "-j REJECT --reject-with icmp6-port-unreachable",
+        (Verdict::Prohibited, Family::V4) => "-j REJECT --reject-with icmp-admin-prohibited",
+        (Verdict::Prohibited, Family::V6) => "-j REJECT --reject-with icmp6-adm-prohibited",
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! `input` hangs at the hook for what is for this machine, behind bans, doors and translation. What
 //! is under way goes through first, being the most; what begins something goes to the chain of its
-//! zone, which has the rules that can be about it, in their order.
+//! zone, which has the rules that can be about it, in their order. `out` has what is about the other way.
 
-use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Test, portscan};
+use super::{Base, Chain, Hook, Kind, Part, Plan, Rule, SOURCES, Shape, Test, out, portscan};
 use crate::addr::Prefix;
-use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, What, Who};
+use crate::gate::policy::{Deed, Policy, Rate, Rule as Line, Side, What, Who};
 use crate::gate::{Family, Gate, Member, Name, PortRange, Proto, Reason, Switch, Verdict, older};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -28,16 +28,19 @@ const PING: [(Family, u8); 2] = [(Family::V4, 8), (Family::V6, 128)];
 /// The switch: families of packets that the policy on trial decides about.
 pub(in crate::gate) const TRIAL: &str = "policy_trial";
 
-/// One of two policies: that in force, and one on trial.
+/// One side of one of two policies: that in force, and one on trial.
 #[derive(Clone, Copy)]
-struct Draft<'a> {
-    policy: &'a Policy,
+pub(super) struct Draft<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) side: Side,
+    /// The lines about that side.
+    pub(super) lines: &'a [Line],
     /// What the names of its chains, sets and counters begin with.
-    prefix: &'static str,
+    pub(super) prefix: &'static str,
     /// Where the kernel answers SYNs by itself.
-    proxied: &'a [PortRange],
+    pub(super) proxied: &'a [PortRange],
     /// Whether what the world tries in vain is told.
-    tells: bool,
+    pub(super) tells: bool,
 }
 
 impl Gate {
@@ -46,22 +49,35 @@ impl Gate {
     #[must_use]
     pub fn policy_plan(&self) -> Plan {
         let mut plan = Plan::default();
-        let mut rules: Vec<Rule> = Vec::new();
+        let (mut come, mut leave): (Vec<Rule>, Vec<Rule>) = (Vec::new(), Vec::new());
+        let (side, proxied) = (Side::In, self.proxied());
         if let Some(policy) = self.trying() {
-            let draft = Draft { policy, prefix: "try_", proxied: self.proxied(), tells: false };
+            let lines = &policy.rules;
+            let draft = Draft { policy, side, lines, prefix: "try_", proxied, tells: false };
             plan.sets.push(Shape::new(TRIAL, Kind::Family).ending());
+            let tried = || Part::If(Test::FamilyIn(TRIAL.to_owned()));
             let chain = draft.write(&mut plan, self.doorway().mark);
-            rules.push(vec![Part::If(Test::FamilyIn(TRIAL.to_owned())), Part::Goto(chain)]);
+            come.push(vec![tried(), Part::Goto(chain)]);
+            let end = draft.write_out(&mut plan).map_or(Part::Accept, Part::Goto);
+            leave.push(vec![tried(), end]);
         }
         if let Some(policy) = self.policy() {
-            let (proxied, tells) = (self.proxied(), self.tells_of_ports());
-            let draft = Draft { policy, prefix: "", proxied, tells };
+            let (lines, tells) = (&policy.rules, self.tells_of_ports());
+            let draft = Draft { policy, side, lines, prefix: "", proxied, tells };
             let chain = draft.write(&mut plan, self.doorway().mark);
-            rules.push(vec![Part::Goto(chain)]);
+            come.push(vec![Part::Goto(chain)]);
+            leave.extend(draft.write_out(&mut plan).map(|chain| vec![Part::Goto(chain)]));
         }
-        if !rules.is_empty() {
-            let base = Base { hook: Hook::Input, nat: false, priority: FILTER };
-            plan.chains.push(Chain { name: "input".to_owned(), base: Some(base), rules });
+        let mut hang = |name: &str, hook, rules: Vec<Rule>| {
+            let base = Some(Base { hook, nat: false, priority: FILTER });
+            plan.chains.push(Chain { name: name.to_owned(), base, rules });
+        };
+        if !come.is_empty() {
+            hang("input", Hook::Input, come);
+        }
+        // Where everything may leave, nothing is asked.
+        if leave.iter().flatten().any(|part| matches!(part, Part::Goto(_))) {
+            hang("output", Hook::Output, leave);
         }
         plan
     }
@@ -95,6 +111,9 @@ pub fn policy_reason(policy: &Policy, counter: &str) -> Option<Reason> {
     if counter == INVALID {
         return Some(Reason::Invalid);
     }
+    if let Some(counter) = counter.strip_prefix(out::PREFIX) {
+        return out::reason(policy, counter);
+    }
     let line = policy.rules.iter().enumerate().find(|(at, _)| rule_counter(*at) == counter);
     let line = line.map(|(at, line)| Reason::Rule(at + 1, line.text.clone()));
     let mut zones = policy.names();
@@ -103,12 +122,12 @@ pub fn policy_reason(policy: &Policy, counter: &str) -> Option<Reason> {
 
 const DROP: Part = Part::Stop(Verdict::Drop, Family::V4);
 
-fn asks(test: Test) -> Part {
+pub(super) fn asks(test: Test) -> Part {
     Part::If(test)
 }
 
-/// A test, and letting in who passes it.
-fn accept(test: Part) -> Rule {
+/// A test, and letting in, or out, who passes it.
+pub(super) fn accept(test: Part) -> Rule {
     vec![test, Part::Accept]
 }
 
@@ -122,10 +141,7 @@ impl Draft<'_> {
             plan.sets.push(Shape::new(set, Kind::Icmp(family)).with(types));
         }
         self.zones(plan);
-        for (at, line) in self.policy.rules.iter().enumerate() {
-            plan.counters.push(self.name(&rule_counter(at)));
-            self.sets(at, line, plan);
-        }
+        self.prepare(plan);
         for zone in self.policy.names() {
             plan.counters.push(self.name(&rest_counter(zone)));
             plan.chains.push(self.chain(zone));
@@ -134,12 +150,27 @@ impl Draft<'_> {
         self.name(DECIDE)
     }
 
+    /// What the rules of the lines count, and the sets they ask.
+    pub(super) fn prepare(self, plan: &mut Plan) {
+        for (at, line) in self.lines.iter().enumerate() {
+            plan.counters.push(self.own(&rule_counter(at)));
+            self.sets(at, line, plan);
+        }
+    }
+
+    /// The name of what both sides ask.
     fn name(self, plain: &str) -> String {
         format!("{}{plain}", self.prefix)
     }
 
+    /// The name of what this side alone has.
+    pub(super) fn own(self, plain: &str) -> String {
+        let side = if self.side == Side::Out { out::PREFIX } else { "" };
+        format!("{}{side}{plain}", self.prefix)
+    }
+
     fn zone_chain(self, zone: Name) -> String {
-        format!("{}zone_{zone}", self.prefix)
+        self.own(&format!("zone_{zone}"))
     }
 
     fn zone_set(self, zone: Name, family: Family) -> String {
@@ -152,7 +183,13 @@ impl Draft<'_> {
 
     /// The set of what a rule says of addresses, or counts of them.
     fn rule_set(self, what: &str, rule: usize, family: Family) -> String {
-        format!("{}{what}_{}_{}", self.prefix, rule + 1, family.as_str())
+        self.own(&format!("{what}_{}_{}", rule + 1, family.as_str()))
+    }
+
+    /// The set of the networks that a rule names.
+    fn who_set(self, rule: usize, family: Family) -> String {
+        let what = if self.side == Side::In { "from" } else { "to" };
+        self.rule_set(what, rule, family)
     }
 
     fn zones(self, plan: &mut Plan) {
@@ -171,7 +208,6 @@ impl Draft<'_> {
 
     /// The chain that decides: at once about what needs no rule, and by the zone's about the rest.
     fn deciding(self, mark: Option<u32>) -> Vec<Chain> {
-        let needed = |family| asks(Test::IcmpIn(family, self.needed(family)));
         let mut rules = vec![accept(Part::Loopback)];
         if !self.policy.cut {
             rules.push(accept(asks(Test::Going)));
@@ -187,7 +223,7 @@ impl Draft<'_> {
         };
         rules.extend(self.proxied.iter().map(unheard));
         rules.push(vec![asks(Test::Invalid), Part::Count(self.name(INVALID)), DROP]);
-        let needs = Family::BOTH.map(|family| accept(needed(family))).into_iter().chain(leases());
+        let needs = self.needs().into_iter().chain(leases());
         let decide = |rules| Chain { name: self.name(DECIDE), base: None, rules };
         if self.proxied.is_empty() {
             rules.extend(let_in);
@@ -201,15 +237,37 @@ impl Draft<'_> {
         vec![Chain { name: self.name(SORT), base: None, rules: sorting }, decide(rules)]
     }
 
-    /// Sends each packet to the chain of its zone.
-    fn sorting(self) -> Vec<Rule> {
+    /// What ICMP needs to be told.
+    pub(super) fn needs(self) -> [Rule; 2] {
+        Family::BOTH.map(|family| accept(asks(Test::IcmpIn(family, self.needed(family)))))
+    }
+
+    /// That its other end is in a set of ranges.
+    fn ranged(self, family: Family, set: String) -> Part {
+        asks(match self.side {
+            Side::In => Test::FromRange(family, set),
+            Side::Out => Test::ToRange(family, set),
+        })
+    }
+
+    /// That it comes from, or leaves by, this interface.
+    fn on(self, name: &str) -> Part {
+        asks(match self.side {
+            Side::In => Test::On(name.to_owned()),
+            Side::Out => Test::Leaves(name.to_owned()),
+        })
+    }
+
+    /// Sends each packet to the chain of the zone of its other end. Only where it comes from can be made up.
+    pub(super) fn sorting(self) -> Vec<Rule> {
+        let believes = self.policy.asymmetric || self.side == Side::Out;
         let mut rules = Vec::new();
         for family in Family::BOTH {
             let spans = self.policy.spans(family);
             for zone in &self.policy.zones {
                 if spans.iter().any(|(.., name)| *name == zone.name) {
-                    let from = asks(Test::FromRange(family, self.zone_set(zone.name, family)));
-                    let back = (!self.policy.asymmetric).then_some(asks(Test::WayBack));
+                    let from = self.ranged(family, self.zone_set(zone.name, family));
+                    let back = (!believes).then_some(asks(Test::WayBack));
                     let goto = Part::Goto(self.zone_chain(zone.name));
                     rules.push([from].into_iter().chain(back).chain([goto]).collect());
                 }
@@ -217,7 +275,7 @@ impl Draft<'_> {
         }
         for zone in &self.policy.zones {
             let goto = Part::Goto(self.zone_chain(zone.name));
-            let on = |on: &String| vec![asks(Test::On(on.clone())), goto.clone()];
+            let on = |on: &String| vec![self.on(on), goto.clone()];
             rules.extend(zone.interfaces.iter().map(on));
         }
         let world = self.policy.names().last().unwrap_or(Name::SERENO);
@@ -225,12 +283,19 @@ impl Draft<'_> {
         rules
     }
 
+    /// The rules that can be about packets from a zone, or to it, with what is at their end.
+    pub(super) fn zone(self, zone: Name, end: Vec<Rule>) -> Chain {
+        let mut rules = Vec::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            self.expand(at, line, zone, &mut rules);
+        }
+        rules.extend(end);
+        Chain { name: self.zone_chain(zone), base: None, rules }
+    }
+
     /// The rules that can be about packets from a zone.
     fn chain(self, zone: Name) -> Chain {
         let mut rules = Vec::new();
-        for (at, line) in self.policy.rules.iter().enumerate() {
-            self.expand(at, line, zone, &mut rules);
-        }
         if self.policy.ping {
             rules.extend(PING.map(|(family, kind)| accept(asks(Test::Icmp(family, kind)))));
         }
@@ -241,7 +306,7 @@ impl Draft<'_> {
             false => DROP,
         };
         rules.push(vec![Part::Count(self.name(&rest_counter(zone))), last]);
-        Chain { name: self.zone_chain(zone), base: None, rules }
+        self.zone(zone, rules)
     }
 
     /// A line as rules of the kernel: one for each combination of what it names.
@@ -249,7 +314,7 @@ impl Draft<'_> {
         let before = line.until.map(|until| asks(Test::Before(until)));
         for from in self.whom(at, line, zone) {
             for what in line.what.iter().flat_map(|what| about(*what)) {
-                for on in alternatives(&line.on, |on| asks(Test::On(on.clone()))) {
+                for on in alternatives(&line.on, |on| self.on(on)) {
                     for to in alternatives(&line.to, |to| asks(Test::ToAddr(*to))) {
                         let all = [&before, &from, &what, &on, &to];
                         let tests: Rule = all.into_iter().flatten().cloned().collect();
@@ -261,7 +326,7 @@ impl Draft<'_> {
     }
 
     fn decide(self, at: usize, line: &Line, tests: &[Part], rules: &mut Vec<Rule>) {
-        let count = Part::Count(self.name(&rule_counter(at)));
+        let count = Part::Count(self.own(&rule_counter(at)));
         let mut rule = |tests: &[Part], deeds: &[Part]| {
             let parts = [tests, deeds].concat();
             // What is of both families is nothing.
@@ -291,6 +356,7 @@ impl Draft<'_> {
         match line.deed {
             Deed::Allow => rule(tests, &[count, Part::Accept]),
             Deed::Drop => rule(tests, &[count, DROP]),
+            Deed::Reject if self.side == Side::Out => rule(tests, &[count, self.refusing()]),
             Deed::Reject => {
                 let reset = Part::Stop(Verdict::Reset, Family::V4);
                 rule(tests, &[Part::Protocol(Proto::Tcp), count.clone(), reset]);
@@ -302,26 +368,34 @@ impl Draft<'_> {
         }
     }
 
+    /// Whom a line is about.
+    fn who(self, line: &Line) -> &Who {
+        match self.side {
+            Side::In => &line.from,
+            Side::Out => &line.toward,
+        }
+    }
+
     /// Tests of whom a line is about, among those of a zone; none if it is about none of them.
     fn whom(self, at: usize, line: &Line, zone: Name) -> Vec<Option<Part>> {
-        let Who::Those { zones, networks } = &line.from else { return vec![None] };
+        let Who::Those { zones, networks } = self.who(line) else { return vec![None] };
         if zones.contains(&zone) {
             return vec![None];
         }
         let has = |family| networks.iter().any(|prefix| Family::of(*prefix) == family);
         let families = Family::BOTH.into_iter().filter(|family| has(*family));
-        let test = |family| Test::FromRange(family, self.rule_set("from", at, family));
-        families.map(|family| Some(asks(test(family)))).collect()
+        let set = |family| self.who_set(at, family);
+        families.map(|family| Some(self.ranged(family, set(family)))).collect()
     }
 
     /// The sets that the rules of a line ask.
     fn sets(self, at: usize, line: &Line, plan: &mut Plan) {
         for family in Family::BOTH {
-            if let Who::Those { networks, .. } = &line.from {
+            if let Who::Those { networks, .. } = self.who(line) {
                 let ranges = crate::gate::policy::ranges(networks, family).into_iter();
                 let ranges: Vec<Member> = ranges.map(|(a, b)| Member::Range(a, b)).collect();
                 if !ranges.is_empty() {
-                    let set = self.rule_set("from", at, family);
+                    let set = self.who_set(at, family);
                     plan.sets.push(Shape::new(set, Kind::Range(family)).with(ranges));
                 }
             }
@@ -352,13 +426,16 @@ fn family(part: &Part) -> Option<Family> {
     match test {
         Test::Of(family)
         | Test::FromRange(family, _)
+        | Test::ToRange(family, _)
         | Test::Icmp(family, _)
         | Test::IcmpIn(family, _)
-        | Test::Stream(family, _) => Some(*family),
+        | Test::Stream(family, _)
+        | Test::StreamBack(family, _) => Some(*family),
         Test::ToAddr(prefix) => Some(Family::of(*prefix)),
         Test::Over(source, ..) | Test::Crowded(source, ..) => Some(source.family),
         Test::FamilyIn(_)
         | Test::On(_)
+        | Test::Leaves(_)
         | Test::WayBack
         | Test::Number(_)
         | Test::Marked(_)
@@ -373,6 +450,7 @@ fn family(part: &Part) -> Option<Family> {
         | Test::Rush(_)
         | Test::MidStream
         | Test::Acks
+        | Test::Breaks
         | Test::Heard
         | Test::Pushed
         | Test::Going

@@ -15,6 +15,8 @@ pub enum Test {
     FamilyIn(String),
     /// It comes from this interface.
     On(String),
+    /// It leaves by this interface.
+    Leaves(String),
     /// An answer to it would leave by the interface it came from.
     WayBack,
     /// It is to this network.
@@ -45,14 +47,20 @@ pub enum Test {
     MidStream,
     /// It is TCP, and says that something arrived; it neither begins nor breaks off.
     Acks,
+    /// It is TCP, and breaks off.
+    Breaks,
     /// A program of this machine listens to where it goes.
     Heard,
     /// It is TCP of a connection in the set.
     Stream(Family, String),
+    /// It is TCP, the other way, of a connection in the set.
+    StreamBack(Family, String),
     /// It is from these ports.
     FromPorts(PortRange),
     /// Its source is in the set of ranges.
     FromRange(Family, String),
+    /// Its destination is in the set of ranges.
+    ToRange(Family, String),
     /// It is TCP, and data that is to be handed over at once (PSH; RFC 9293, 3.9.1.2): what is sent last of a
     /// piece is.
     Pushed,

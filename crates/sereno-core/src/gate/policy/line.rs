@@ -1,4 +1,5 @@
-//! A rule as a line: `allow ssh, sip from 192.0.2.0/24 on eth0 until 2026-12-04  # why`.
+//! A rule as a line: `allow ssh, sip from 192.0.2.0/24 on eth0 until 2026-12-04  # why`. One about what
+//! goes out names with `to` whom it is for: `allow smtp to 198.51.100.25`.
 
 use super::{Deed, Rate, Rule, Services, What, Who};
 use crate::addr::Prefix;
@@ -29,15 +30,32 @@ pub struct Known<'a> {
     pub zone: &'a TimeZone,
 }
 
+/// What lines are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What comes in.
+    In,
+    /// What this machine sends.
+    Out,
+}
+
 /// A word and the byte it begins at.
 type Word<'a> = (usize, &'a str);
 
 impl Rule {
-    /// Reads a line. What stands behind `#` says why.
+    /// Reads a line about what comes in. What stands behind `#` says why.
     ///
     /// # Errors
     /// The first word that cannot be understood, with what to write.
     pub fn parse(line: &str, known: Known<'_>) -> Result<Self, Wrong> {
+        Self::parse_for(Side::In, line, known)
+    }
+
+    /// Reads a line about that side.
+    ///
+    /// # Errors
+    /// As [`Rule::parse`].
+    pub fn parse_for(side: Side, line: &str, known: Known<'_>) -> Result<Self, Wrong> {
         if line.len() > LONGEST || line.chars().any(char::is_control) {
             return Err(Wrong::whole(
                 "this is no line of text",
@@ -70,6 +88,7 @@ impl Rule {
             from: Who::Anybody,
             on: Vec::new(),
             to: Vec::new(),
+            toward: Who::Anybody,
             rate: None,
             limit: None,
             until: None,
@@ -85,7 +104,7 @@ impl Rule {
                 ));
             }
             seen.push(head.1);
-            rule.take(head, values, known)?;
+            rule.take(side, head, values, known)?;
         }
         if rule.deed != Deed::Allow && (rule.rate.is_some() || rule.limit.is_some()) {
             let what = "a rate or a limit says how much is allowed";
@@ -99,9 +118,19 @@ impl Rule {
         PARTS.contains(&word)
     }
 
-    fn take(&mut self, head: Word<'_>, values: &[Word<'_>], known: Known<'_>) -> Result<(), Wrong> {
+    fn take(
+        &mut self,
+        side: Side,
+        head: Word<'_>,
+        values: &[Word<'_>],
+        known: Known<'_>,
+    ) -> Result<(), Wrong> {
+        if side == Side::Out {
+            only_of_what_comes(head)?;
+        }
         let Some(first) = values.first().copied() else {
-            return Err(wrong(head, format!("nothing stands behind {}", head.1), example(head.1)));
+            let remedy = example(side, head.1);
+            return Err(wrong(head, format!("nothing stands behind {}", head.1), remedy));
         };
         match head.1 {
             "from" => self.from = who(values, known.zones)?,
@@ -117,6 +146,7 @@ impl Rule {
                     self.on.push(value.1.to_owned());
                 }
             }
+            "to" if side == Side::Out => self.toward = who(values, known.zones)?,
             "to" => {
                 self.to = values.iter().map(|value| prefix(*value)).collect::<Result<_, _>>()?;
             }
@@ -124,7 +154,7 @@ impl Rule {
             "limit" => {
                 let count = number(alone(values)?.1).filter(|count| *count > 0);
                 let count = count.ok_or_else(|| {
-                    wrong(first, "a limit is a number of connections", example("limit"))
+                    wrong(first, "a limit is a number of connections", example(side, "limit"))
                 })?;
                 self.limit = Some(count);
             }
@@ -167,8 +197,28 @@ fn wrong((at, word): Word<'_>, message: impl Into<String>, remedy: impl Into<Str
     Wrong { at, width: word.chars().count().max(1), message: message.into(), remedy: remedy.into() }
 }
 
-fn example(part: &str) -> &'static str {
+/// Refuses what a line about what this machine sends cannot say.
+fn only_of_what_comes(head: Word<'_>) -> Result<(), Wrong> {
+    match head.1 {
+        "from" => Err(wrong(
+            head,
+            "what goes out comes from this machine",
+            "write to whom it goes, such as to local or to 192.0.2.0/24",
+        )),
+        "rate" | "limit" => Err(wrong(
+            head,
+            format!("a {} counts who comes in", head.1),
+            "take it out: what goes out is allowed or not",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn example(side: Side, part: &str) -> &'static str {
     match part {
+        "to" if side == Side::Out => {
+            "write a zone or a network, such as to local or to 192.0.2.0/24"
+        }
         "from" => "write a zone or a network, such as from local or from 192.0.2.0/24",
         "on" => "write an interface, such as on eth0",
         "to" => "write an address of this machine, such as to 192.0.2.1",
@@ -250,7 +300,7 @@ fn alone<'a>(values: &[Word<'a>]) -> Result<Word<'a>, Wrong> {
 }
 
 fn rate(first: Word<'_>, rest: &[Word<'_>]) -> Result<Rate, Wrong> {
-    let bad = || wrong(first, format!("{:?} is no rate", first.1), example("rate"));
+    let bad = || wrong(first, format!("{:?} is no rate", first.1), example(Side::In, "rate"));
     let (count, unit) = first.1.split_once('/').ok_or_else(bad)?;
     let count: u32 = number(count).filter(|count| *count > 0).ok_or_else(bad)?;
     let seconds = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(bad)?.1;
@@ -276,7 +326,7 @@ fn rate(first: Word<'_>, rest: &[Word<'_>]) -> Result<Rate, Wrong> {
 
 /// The end of a day, or a time of it.
 fn until(word: Word<'_>, zone: &TimeZone) -> Result<Time, Wrong> {
-    let bad = || wrong(word, format!("{:?} is no day", word.1), example("until"));
+    let bad = || wrong(word, format!("{:?} is no day", word.1), example(Side::In, "until"));
     let day = |date: Date| date.checked_add(1.day()).map(|next| next.at(0, 0, 0, 0));
     let at: DateTime = match word.1.parse::<Date>() {
         Ok(date) if !word.1.contains(['T', 't']) => day(date).map_err(|_| bad())?,

@@ -1,9 +1,12 @@
-//! The base policy: who may reach what on this machine.
+//! The base policy: who may reach what on this machine, and what this machine may reach.
 //!
 //! Where a packet comes from is a [`Zone`]; [`Rule`]s are read in their order, and the first that is
 //! about a packet decides. What none is about is let in from a zone that is open, and dropped from
 //! all others. What belongs to something that is under way passes before any rule, as does what
 //! networks need to work at all.
+//!
+//! What this machine begins leaves, unless the policy has lines about that ([`Policy::out`]): then what
+//! none of them is about is refused.
 
 mod line;
 mod service;
@@ -13,8 +16,9 @@ mod tests;
 mod write;
 mod zone;
 
-pub use line::Known;
+pub use line::{Known, Side};
 pub use service::{Services, What, is_delicate};
+pub use shadow::shadow;
 pub use zone::{Origin, Span, TRUSTED, WORLD, Zone};
 
 use super::{Family, Name};
@@ -33,7 +37,7 @@ const MOST_NETWORKS: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Deed {
-    /// Lets it in.
+    /// Lets it in, or out.
     Allow,
     /// Drops it without a word.
     Drop,
@@ -55,6 +59,14 @@ pub enum Who {
         /// By address.
         networks: Vec<Prefix>,
     },
+}
+
+impl Who {
+    /// Whether it is everybody.
+    #[must_use]
+    pub fn is_anybody(&self) -> bool {
+        *self == Self::Anybody
+    }
 }
 
 /// How many new connections one source may begin. A source is an IPv4 address or an IPv6 /64.
@@ -79,12 +91,15 @@ pub struct Rule {
     pub deed: Deed,
     /// What it is about; never empty.
     pub what: Vec<What>,
-    /// Whom it is about.
+    /// Whom it is about, if it is about what comes in.
     pub from: Who,
     /// Interfaces it is about; all if there are none.
     pub on: Vec<String>,
     /// Addresses of this machine it is about; all if there are none.
     pub to: Vec<Prefix>,
+    /// Whom it is about, if it is about what goes out.
+    #[serde(default, skip_serializing_if = "Who::is_anybody")]
+    pub toward: Who,
     /// What one source may begin; more is dropped.
     pub rate: Option<Rate>,
     /// How many connections one source may have; more are dropped.
@@ -101,6 +116,10 @@ pub struct Policy {
     pub zones: Vec<Zone>,
     /// The rules, in their order.
     pub rules: Vec<Rule>,
+    /// What this machine may begin with others, in the order of the lines. `None`: everything. What no
+    /// line is about is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<Vec<Rule>>,
     /// Whether echo requests are answered that no rule is about.
     pub ping: bool,
     /// Whether a source is believed that we would answer by another interface than it came from.
@@ -126,11 +145,19 @@ impl Policy {
         if networks > MOST_NETWORKS {
             return Err(format!("{networks} networks are too many; {MOST_NETWORKS} are the most"));
         }
-        if self.rules.len() > MOST_RULES {
-            let count = self.rules.len();
-            return Err(format!("{count} rules are too many; {MOST_RULES} are the most"));
+        for rules in [&self.rules[..], self.out()] {
+            if rules.len() > MOST_RULES {
+                let count = rules.len();
+                return Err(format!("{count} rules are too many; {MOST_RULES} are the most"));
+            }
         }
         Ok(())
+    }
+
+    /// The lines about what goes out; none also where everything may.
+    #[must_use]
+    pub fn out(&self) -> &[Rule] {
+        self.out.as_deref().unwrap_or_default()
     }
 
     /// The names of all zones, [`WORLD`] last.

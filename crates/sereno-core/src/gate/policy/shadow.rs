@@ -1,16 +1,14 @@
 //! Rules that never decide, because one above them always does.
 
-use super::{Policy, Rule, What, Who};
+use super::{Rule, What, Who};
 use crate::addr::Prefix;
 
-impl Policy {
-    /// The first rule above this one that decides about all that it is about, if there is one. Not every
-    /// such pair is seen: which networks are in a zone is not asked, nor what several rules cover together.
-    #[must_use]
-    pub fn shadow(&self, rule: usize) -> Option<usize> {
-        let later = self.rules.get(rule)?;
-        self.rules.iter().take(rule).position(|earlier| earlier.covers(later))
-    }
+/// The first of some rules above this one that decides about all that it is about, if there is one. Not every
+/// such pair is seen: which networks are in a zone is not asked, nor what several rules cover together.
+#[must_use]
+pub fn shadow(rules: &[Rule], rule: usize) -> Option<usize> {
+    let later = rules.get(rule)?;
+    rules.iter().take(rule).position(|earlier| earlier.covers(later))
 }
 
 impl Rule {
@@ -24,7 +22,8 @@ impl Rule {
         let on = self.on.is_empty()
             || !other.on.is_empty() && other.on.iter().all(|name| self.on.contains(name));
         let to = self.to.is_empty() || !other.to.is_empty() && all_within(&other.to, &self.to);
-        lasts && what && on && to && self.from.covers(&other.from)
+        let who = self.from.covers(&other.from) && self.toward.covers(&other.toward);
+        lasts && what && on && to && who
     }
 }
 

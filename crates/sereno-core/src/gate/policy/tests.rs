@@ -18,12 +18,16 @@ fn zone(title: &str, networks: &[&str], interfaces: &[&str]) -> Zone {
 }
 
 fn parse(line: &str) -> Result<Rule, String> {
+    parse_for(Side::In, line)
+}
+
+fn parse_for(side: Side, line: &str) -> Result<Rule, String> {
     let mut services = Services::default();
     services.add("zulu", vec!["tcp/8002".parse().unwrap()]);
     let zones = [name("trusted"), name("local"), name("world")];
     let zone = TimeZone::get("Europe/Madrid").unwrap();
     let known = Known { services: &services, zones: &zones, zone: &zone };
-    Rule::parse(line, known).map_err(|wrong| {
+    Rule::parse_for(side, line, known).map_err(|wrong| {
         let about: String = line[wrong.at..].chars().take(wrong.width).collect();
         format!("{about}: {}; {}", wrong.message, wrong.remedy)
     })
@@ -52,6 +56,71 @@ fn a_line_says_who_may_reach_what() {
     assert_eq!(until("2026-12-04T18:30"), Some("2026-12-04T17:30:00Z".parse().unwrap()));
     assert_eq!(parse("drop all from any").unwrap().from, Who::Anybody);
     assert_eq!(parse("reject ping on wg0 from world").unwrap().what, [What::Ping]);
+}
+
+#[test]
+fn a_line_about_what_goes_out_says_to_whom() {
+    let out = |line: &str| parse_for(Side::Out, line);
+    let rule =
+        out("reject sip, zulu on eth0 to local 192.0.2.0/24 until 2026-12-04  # why").unwrap();
+    let networks = vec!["192.0.2.0/24".parse().unwrap()];
+    assert_eq!(rule.toward, Who::Those { zones: vec![name("local")], networks });
+    assert_eq!((rule.from, rule.to, rule.on), (Who::Anybody, vec![], vec!["eth0".to_owned()]));
+    assert_eq!(out("allow all to any").unwrap().toward, Who::Anybody);
+    for (line, said) in [
+        (
+            "allow dns from local",
+            "from: what goes out comes from this machine; write to whom it goes, such as to local or to 192.0.2.0/24",
+        ),
+        (
+            "allow smtp rate 3/minute",
+            "rate: a rate counts who comes in; take it out: what goes out is allowed or not",
+        ),
+        (
+            "allow smtp limit 3",
+            "limit: a limit counts who comes in; take it out: what goes out is allowed or not",
+        ),
+        (
+            "allow smtp to",
+            "to: nothing stands behind to; write a zone or a network, such as to local or to 192.0.2.0/24",
+        ),
+        (
+            "allow smtp to relay",
+            "relay: \"relay\" is no address and no network; write a zone (trusted, local, world) or a network such as 192.0.2.0/24",
+        ),
+    ] {
+        assert_eq!(out(line).unwrap_err(), said, "{line}");
+    }
+    for line in ["allow ntp, rtp", "allow smtp on eth0 to local 198.51.100.25   # the relay"] {
+        let rule = out(line).unwrap();
+        let written = rule.clone().written(line.split('#').nth(1).unwrap_or_default());
+        assert_eq!(out(&written.text).unwrap(), written);
+        assert_eq!(written, rule, "{line}");
+    }
+}
+
+#[test]
+fn a_line_that_another_hides_is_told_on_either_side() {
+    let rules = |side, lines: &[&str]| -> Vec<Rule> {
+        lines.iter().map(|line| parse_for(side, line).unwrap()).collect()
+    };
+    let out = rules(Side::Out, &["allow tcp to local", "drop smtp", "reject ssh to local"]);
+    let hidden: Vec<_> = (0..4).map(|at| shadow(&out, at)).collect();
+    assert_eq!(hidden, [None, None, Some(0), None]);
+    let lines = rules(Side::In, &["allow sip to 192.0.2.0/24", "drop udp/5060 to 192.0.2.1"]);
+    assert_eq!(shadow(&lines, 1), Some(0));
+}
+
+#[test]
+fn what_a_policy_of_before_says_is_read_as_it_was() {
+    let policy = Policy { rules: vec![parse("allow ssh").unwrap()], ..Policy::default() };
+    let text = serde_json::to_string(&policy).unwrap();
+    assert!(!text.contains("toward") && !text.contains("\"out\""), "{text}");
+    assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
+    let out = Some(vec![parse_for(Side::Out, "allow dns to local").unwrap()]);
+    let strict = Policy { out, ..policy };
+    let text = serde_json::to_string(&strict).unwrap();
+    assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), strict);
 }
 
 #[test]
@@ -189,8 +258,11 @@ fn zones_that_cannot_be_told_apart_are_refused() {
         assert_eq!(policy(zones).unwrap_err(), said);
     }
     let rule = parse("allow ssh").unwrap();
-    let many = Policy { rules: vec![rule; 1001], ..Policy::default() };
-    assert_eq!(many.check().unwrap_err(), "1001 rules are too many; 1000 are the most");
+    let many = Policy { rules: vec![rule.clone(); 1001], ..Policy::default() };
+    let out = Policy { out: Some(vec![rule; 1001]), ..Policy::default() };
+    for policy in [many, out] {
+        assert_eq!(policy.check().unwrap_err(), "1001 rules are too many; 1000 are the most");
+    }
 }
 
 #[test]
@@ -260,9 +332,11 @@ proptest! {
     #[test]
     fn any_line_is_read_or_refused(words in proptest::collection::vec("allow|drop|ssh|sip,|from|on|to|rate|limit|until|#|local|[^ ]{0,6}|\\PC{0,4}", 0..12)) {
         let line = words.join(" ");
-        match parse(&line) {
-            Ok(rule) => prop_assert!(!rule.what.is_empty()),
-            Err(said) => prop_assert!(!said.is_empty()),
+        for side in [Side::In, Side::Out] {
+            match parse_for(side, &line) {
+                Ok(rule) => prop_assert!(!rule.what.is_empty()),
+                Err(said) => prop_assert!(!said.is_empty()),
+            }
         }
     }
 }

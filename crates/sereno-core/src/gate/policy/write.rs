@@ -63,12 +63,7 @@ impl Rule {
         };
         write!(line, "{deed} ")?;
         list(line, self.what.iter().map(|what| word(*what)), ", ")?;
-        if let Who::Those { zones, networks } = &self.from {
-            let zones = zones.iter().map(ToString::to_string);
-            let networks = networks.iter().map(ToString::to_string);
-            line.push_str(" from ");
-            list(line, zones.chain(networks), " ")?;
-        }
+        whom(line, "from", &self.from)?;
         if !self.on.is_empty() {
             line.push_str(" on ");
             list(line, &self.on, " ")?;
@@ -77,6 +72,7 @@ impl Rule {
             line.push_str(" to ");
             list(line, &self.to, " ")?;
         }
+        whom(line, "to", &self.toward)?;
         if let Some(Rate { count, per, burst }) = self.rate {
             let unit = UNITS.iter().find(|(_, seconds)| *seconds <= per.as_secs());
             let unit = unit.map_or("second", |(name, _)| name);
@@ -96,6 +92,14 @@ impl Rule {
 fn civil(time: Time, zone: &TimeZone) -> Option<DateTime> {
     let stamp = Timestamp::from_microsecond(time.0).ok()?;
     Some(stamp.to_zoned(zone.clone()).datetime())
+}
+
+fn whom(line: &mut String, head: &str, who: &Who) -> fmt::Result {
+    let Who::Those { zones, networks } = who else { return Ok(()) };
+    let zones = zones.iter().map(ToString::to_string);
+    let networks = networks.iter().map(ToString::to_string);
+    write!(line, " {head} ")?;
+    list(line, zones.chain(networks), " ")
 }
 
 fn list<T: Display>(

@@ -44,7 +44,8 @@ pub enum GateCommand {
     History(Json),
     /// Tell what would happen to a packet, and by which line. Exit code 1 when it is stopped.
     ///
-    /// It is the first packet of something new, such as: sereno gate explain udp 203.0.113.9 5060.
+    /// It is the first packet of something new, such as: sereno gate explain udp 203.0.113.9 5060;
+    /// or of something that this machine begins: sereno gate explain --out udp 203.0.113.9 5060.
     Explain(ExplainArgs),
     /// Show who listens here and from which zones he is reached; what the world should not reach;
     /// and rules for ports on which nobody listens.
@@ -98,14 +99,17 @@ pub enum GateCommand {
 pub struct ExplainArgs {
     /// tcp, udp, sctp, dccp, udplite; or ping, without a port.
     pub proto: String,
-    /// Where it comes from.
+    /// Where it comes from; with --out, where it goes.
     pub from: IpAddr,
     /// To which port.
     pub port: Option<u16>,
-    /// To which address of this machine [default: its first].
+    /// Of something that this machine begins.
+    #[arg(long)]
+    pub out: bool,
+    /// To which address of this machine [default: its first]; with --out, from which.
     #[arg(long, value_name = "ADDR")]
     pub to: Option<IpAddr>,
-    /// By which interface it comes [default: the one it is answered by].
+    /// By which interface it comes [default: the one it is answered by], or leaves.
     #[arg(long, value_name = "NAME")]
     pub on: Option<String>,
     /// For people or programs.

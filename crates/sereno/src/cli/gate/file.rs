@@ -9,7 +9,7 @@ use crate::cli::paint::moment;
 use crate::{policy, run, words};
 use sereno_config::{Backend, Severity};
 use sereno_core::gate::iptables::Layout;
-use sereno_core::gate::policy::Policy;
+use sereno_core::gate::policy::{Policy, Rule};
 use sereno_core::gate::{Contents, Draft, Gate, render};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -76,8 +76,11 @@ pub(super) fn save(socket: Option<&Path>, to: &Path, force: bool, out: &mut impl
     let accepted = status(socket, Json { json: false })?.accepted;
     let accepted = accepted.ok_or_else(|| Failure::refused(words::gate_none()))?;
     let zone = jiff::tz::TimeZone::system();
-    let rules = accepted.policy.rules.into_iter().map(|rule| rule.portable(&zone)).collect();
-    let saved = Policy { rules, ..accepted.policy };
+    let portable =
+        |rules: Vec<Rule>| rules.into_iter().map(|rule| rule.portable(&zone)).collect::<Vec<_>>();
+    let policy = accepted.policy;
+    let (rules, leaving) = (portable(policy.rules), policy.out.map(portable));
+    let saved = Policy { rules, out: leaving, ..policy };
     let text = page(&saved, &words::gate_save_head(moment(accepted.since)));
     if to == Path::new("-") {
         out.write_all(text.as_bytes())?;

@@ -163,13 +163,14 @@ fn explain(socket: Option<&Path>, args: &ExplainArgs, out: &mut impl Write) -> O
         (None, None) => 0,
         _ => return Err(Failure::usage(words::explain_port())),
     };
-    let probe = Probe { proto, from: args.from, port, to: args.to, on: args.on.clone() };
+    let (from, to, on) = (args.from, args.to, args.on.clone());
+    let probe = Probe { proto, from, port, to, on, out: args.out };
     match Talk::begin(socket, args.json)?.ask(Ask::Gate(GateAsk::Explain(probe)))? {
         Reply::Explained(judgement) => {
             if args.json.json {
                 json_status(out, &judgement)?;
             } else {
-                told(&judgement, out)?;
+                told(&judgement, args.out, out)?;
             }
             Ok(ExitCode::from(u8::from(!judgement.passes)))
         }
@@ -186,8 +187,13 @@ fn suggest(out: &mut impl Write) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(judgement: &Judgement, out: &mut impl Write) -> std::io::Result<()> {
-    let verdict = if judgement.passes { words::gate_passes() } else { words::gate_stopped() };
+fn told(judgement: &Judgement, leaves: bool, out: &mut impl Write) -> std::io::Result<()> {
+    let verdict = match (leaves, judgement.passes) {
+        (false, true) => words::gate_passes(),
+        (false, false) => words::gate_stopped(),
+        (true, true) => words::gate_leaves(),
+        (true, false) => words::gate_kept(),
+    };
     let reasons: Vec<String> = judgement.reasons.iter().map(show::reason).collect();
     let reasons = if reasons.is_empty() { vec![words::reason_none()] } else { reasons };
     writeln!(out, "{verdict}: {}", reasons.join("; "))

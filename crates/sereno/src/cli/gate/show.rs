@@ -2,7 +2,7 @@
 
 use crate::cli::paint::{self, Column, Paint, moment, table};
 use crate::words;
-use sereno_core::gate::policy::{Policy, WORLD, Zone};
+use sereno_core::gate::policy::{Policy, Rule, WORLD, Zone};
 use sereno_core::gate::{Excess, Reason};
 use sereno_wire::gate::{Accepted, PolicyStatus, Reachable, Reached, Trying};
 use std::io::{self, Write, stdout};
@@ -49,10 +49,11 @@ fn rules(policy: &Policy, counts: &[(String, u64)], out: &mut impl Write) -> io:
         let found = counts.iter().find(|(known, _)| known == name);
         found.map_or_else(|| "-".to_owned(), |(_, packets)| packets.to_string())
     };
-    let lines = policy.rules.iter().enumerate().map(|(at, rule)| {
+    let row = |counter: &str, at: usize, rule: &Rule| {
         let number = (at + 1).to_string();
-        vec![count(&format!("rule_{number}")), number, paint::safe(&rule.text).into_owned()]
-    });
+        vec![count(&format!("{counter}_{number}")), number, paint::safe(&rule.text).into_owned()]
+    };
+    let lines = policy.rules.iter().enumerate().map(|(at, rule)| row("rule", at, rule));
     let rests = policy.names().map(|zone| {
         let open = policy.is_open(zone);
         let text = if open { words::gate_rest_open(zone) } else { words::gate_rest(zone) };
@@ -60,7 +61,15 @@ fn rules(policy: &Policy, counts: &[(String, u64)], out: &mut impl Write) -> io:
     });
     let invalid = [vec![count("invalid"), String::new(), words::gate_invalid()]];
     let rows: Vec<Vec<String>> = lines.chain(rests).chain(invalid).collect();
-    write!(out, "{}", table(Paint::on(&stdout()), &columns, &rows))
+    write!(out, "{}", table(Paint::on(&stdout()), &columns, &rows))?;
+    if policy.out.is_some() {
+        writeln!(out, "  {}", words::gate_out())?;
+        let lines = policy.out().iter().enumerate().map(|(at, rule)| row("out_rule", at, rule));
+        let rest = [vec![count("out_rest"), String::new(), words::gate_out_rest()]];
+        let rows: Vec<Vec<String>> = lines.chain(rest).collect();
+        write!(out, "{}", table(Paint::on(&stdout()), &columns, &rows))?;
+    }
+    Ok(())
 }
 
 fn members(zone: &Zone) -> String {
@@ -124,6 +133,8 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::Closed(door) => words::reason_closed(door),
         Reason::Rule(number, text) => words::reason_rule(number, paint::safe(text)),
         Reason::Rest(zone) => words::reason_rest(zone),
+        Reason::Out(number, text) => words::reason_out(number, paint::safe(text)),
+        Reason::OutRest => words::reason_out_rest(),
         Reason::Invalid => words::gate_invalid(),
         Reason::Proxied => words::reason_proxied(),
         Reason::Flood(Excess::Known) => words::reason_flood_known(),

@@ -55,7 +55,7 @@ fn reached(
 ) -> Reached {
     let let_in = |(from, on): (IpAddr, Option<String>)| {
         let to = (!one.addr.is_unspecified()).then_some(one.addr);
-        let probe = Probe { proto: Some(one.proto), from, port: one.port, to, on };
+        let probe = Probe { proto: Some(one.proto), from, port: one.port, to, on, out: false };
         gate.walk(&ground.seen(&probe, now)).stopped.is_none()
     };
     let families = families(one.addr);

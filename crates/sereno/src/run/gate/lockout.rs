@@ -151,7 +151,7 @@ fn phones_listen(facts: &Facts) -> Vec<PortRange> {
 }
 
 fn tcp(from: IpAddr, port: u16) -> Probe {
-    Probe { proto: Some(Proto::Tcp), from, port, to: None, on: None }
+    Probe { proto: Some(Proto::Tcp), from, port, to: None, on: None, out: false }
 }
 
 fn at(from: IpAddr, range: PortRange) -> Probe {

@@ -217,7 +217,8 @@ impl Guard {
         self.draft.policy = self.warden.accepted().cloned();
         self.draft.trying = self.warden.trial.as_ref().map(|trial| trial.policy.clone());
         if self.warden.panic.is_some() {
-            (self.draft.policy, self.draft.trying) = (Some(panic::nothing()), None);
+            let nothing = panic::nothing(self.warden.accepted());
+            (self.draft.policy, self.draft.trying) = (Some(nothing), None);
         }
     }
 
@@ -380,7 +381,7 @@ impl Guard {
         let port = probe.proto.and_then(|proto| PortRange::new(proto, probe.port, probe.port));
         let enforced = !self.hands.by_iptables();
         match self.lists.holding(probe.from, port).filter(|_| enforced) {
-            Some((list, to)) if !judged.reasons.iter().any(before) => {
+            Some((list, to)) if !probe.out && !judged.reasons.iter().any(before) => {
                 let passes = to == Use::Opens;
                 let reason = if passes { Reason::Listed(list) } else { Reason::List(list) };
                 Judgement { passes, reasons: vec![reason] }
@@ -416,7 +417,12 @@ fn former(past: &Past) -> Former {
 
 /// What a policy has that another one has not, line by line.
 fn difference(old: Option<&Policy>, new: &Policy) -> Vec<String> {
-    let lines = |policy: &Policy| policy.rules.iter().map(|rule| rule.text.clone()).collect();
+    let lines = |policy: &Policy| -> Vec<String> {
+        let rules = policy.rules.iter().map(|rule| rule.text.clone());
+        let out = policy.out().iter().map(|rule| words::gate_out_line(&rule.text));
+        let rest = policy.out.iter().map(|_| words::gate_out_rest());
+        rules.chain(out).chain(rest).collect()
+    };
     let old: Vec<String> = old.map(lines).unwrap_or_default();
     let new: Vec<String> = lines(new);
     let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));

@@ -3,7 +3,7 @@
 use crate::run::guard::Guard;
 use crate::words;
 use sereno_core::engine::PolicyStep;
-use sereno_core::gate::policy::Policy;
+use sereno_core::gate::policy::{Policy, Zone};
 use sereno_core::time::Time;
 use sereno_wire::control::Reply;
 
@@ -16,9 +16,15 @@ pub(super) fn recall(marks: &[(String, String)]) -> Option<Time> {
     kept.1.parse::<i64>().ok().map(Time)
 }
 
-/// What is under way ends too. Doors let in all the same, and this machine talks to itself.
-pub(super) fn nothing() -> Policy {
-    Policy { cut: true, ..Policy::default() }
+/// What is under way ends too. Doors let in all the same, and this machine talks to itself. What may go out
+/// is no more than before.
+pub(super) fn nothing(before: Option<&Policy>) -> Policy {
+    let out = before.and_then(|policy| policy.out.clone());
+    let zones = before.filter(|policy| policy.out.is_some()).map(|policy| policy.zones.as_slice());
+    let zones = zones.unwrap_or_default().iter().cloned();
+    // No zone is open; lines about what goes out name them.
+    let zones = zones.map(|zone| Zone { open: false, ..zone }).collect();
+    Policy { cut: true, zones, out, ..Policy::default() }
 }
 
 impl Guard {

@@ -23,6 +23,9 @@ impl Guard {
                     Reason::Rule(number, _) => {
                         policy.rules.get(number - 1).is_some_and(|rule| rule.deed != Deed::Allow)
                     }
+                    Reason::Out(number, _) => {
+                        policy.out().get(number - 1).is_some_and(|rule| rule.deed != Deed::Allow)
+                    }
                     Reason::Rest(zone) => !policy.is_open(*zone),
                     _ => true,
                 };

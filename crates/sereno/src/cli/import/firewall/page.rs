@@ -1,7 +1,7 @@
 //! A policy as the `[gate]` of a file.
 
 use super::toml;
-use sereno_core::gate::policy::{Policy, TRUSTED, Zone};
+use sereno_core::gate::policy::{Policy, Rule, TRUSTED, Zone};
 use std::fmt::Write as _;
 
 /// Zones that are options of their own.
@@ -33,7 +33,10 @@ pub(in crate::cli) fn page(policy: &Policy, head: &str) -> String {
     if policy.asymmetric {
         text.push_str("asymmetric = true\n");
     }
-    let rules: Vec<String> = policy.rules.iter().map(|rule| toml::plain(&rule.text)).collect();
-    let _ = writeln!(text, "rules = {}", toml::lines(&rules));
+    for (name, rules) in [("rules", Some(&policy.rules)), ("out", policy.out.as_ref())] {
+        let lines = |rules: &Vec<Rule>| rules.iter().map(|rule| toml::plain(&rule.text)).collect();
+        let lines: Option<Vec<String>> = rules.map(lines);
+        text.extend(lines.map(|lines| format!("{name} = {}\n", toml::lines(&lines))));
+    }
     text
 }
