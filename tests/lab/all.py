@@ -17,7 +17,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "imports", "lists", "floods", "proxies", "scans", "grammar")
+MODULES = ("e2e", "machine", "takeover", "knocking", "doors", "policy", "leaving", "imports", "lists", "floods", "proxies", "scans", "grammar")
 AT_ONCE = 3
 # What needs the processors for itself.
 ALONE = ("doors.Floods", "floods.Floods", "proxies.Proxies", "scans.PortscanFloods", "scans.PortscanFloodsByIptables")

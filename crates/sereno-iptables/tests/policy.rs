@@ -8,7 +8,7 @@ mod net;
 mod random;
 
 use net::Net;
-use random::{gate, lines, now, policy, zone};
+use random::{gate, leaving, lines, now, policy, zone};
 use sereno_core::addr::Prefix;
 use sereno_core::gate::policy::Policy;
 use sereno_core::gate::{
@@ -96,8 +96,14 @@ fn the_programs_take_every_word() {
             "drop all from world on cable to 10.9.0.1 10.8.0.0/24 fd09::1",
             "allow esp, ping, udp, ip/47 from local",
         ]);
+        let out = [
+            "allow dns, sctp/7, udplite/9 to local 203.0.113.0/25 2001:db8::/32 until 2090-01-01",
+            "reject smtp, esp on cable",
+            "drop ping to world",
+        ];
+        let first = leaving(first, &out);
         let trying = Policy { asymmetric: true, ping: false, ..lines(&["allow ssh"]) };
-        let gate = whole(first.clone(), Some(trying));
+        let gate = whole(first.clone(), Some(leaving(trying, &out[1..])));
         net.serve(|| {
             let none = Contents::default();
             tables.install(&gate, none, now()).unwrap();

@@ -8,8 +8,10 @@ mod text;
 use net::Net;
 use random::{gate, leaving, lines, now};
 use sereno_core::gate::policy::Policy;
-use sereno_core::gate::{Contents, Draft, Gate};
+use sereno_core::gate::{Block, Contents, Draft, Gate, Hold, Scope};
 use sereno_nft::Kernel;
+use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// Policies that are tried.
@@ -51,6 +53,26 @@ fn the_kernel_shows_the_text_that_render_writes() {
     text::agrees(&net, &strict, Contents::default(), &plain);
     let tried = gate(first, &trying.map(|policy| leaving(policy, &out[..2])));
     text::agrees(&net, &tried, Contents::default(), &strict);
+}
+
+#[test]
+fn who_is_banned_hears_of_it_though_nothing_may_leave() {
+    let Some(net) = Net::new() else { return };
+    let all = Scope { block: Some(Block::Reset), ..Scope::new("all", "all").unwrap() };
+    let banned = "10.9.0.2";
+    let holds = [Hold { scope: all.name, prefix: banned.parse().unwrap(), until: None }];
+    let policy = Some(leaving(lines(&[]), &[]));
+    let gate = Gate::try_from(Draft { policy, ..Draft::of(vec![all.clone()]) }).unwrap();
+    let mut kernel = net.serve(|| Kernel::open().unwrap());
+    kernel.install(&gate, Contents::bans(&holds), now()).unwrap();
+    let to = net::server(banned.parse().unwrap(), 22);
+    let why = net.visit(|| TcpStream::connect_timeout(&to, net::PATIENCE).unwrap_err());
+    assert_eq!(why.kind(), ErrorKind::ConnectionRefused);
+    let asking = net.speak(banned.parse().unwrap());
+    asking.connect(to).unwrap();
+    asking.set_read_timeout(Some(net::PATIENCE)).unwrap();
+    asking.send(b"?").unwrap();
+    assert_eq!(asking.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::door::Hit;
-use crate::gate::policy::{Known, Policy, Rule, Services, Zone};
+use crate::gate::policy::{Known, Policy, Rule, Services, Side, Zone};
 use crate::gate::samples::doors;
 use crate::gate::{Block, Doorway, Draft, Hold, Nat, Pass, Proto, Scope, Stream, Through};
 use jiff::tz::TimeZone;
@@ -26,6 +26,13 @@ fn policy(lines: &[&str]) -> Policy {
     policy
 }
 
+fn leaving(policy: Policy, lines: &[&str]) -> Policy {
+    let names: Vec<_> = policy.names().collect();
+    let known = Known { services: &Services::default(), zones: &names, zone: &TimeZone::UTC };
+    let out = lines.iter().map(|line| Rule::parse_for(Side::Out, line, known).unwrap());
+    Policy { out: Some(out.collect()), ..policy }
+}
+
 fn whole() -> Gate {
     let mut sip = Scope::new("sip", "udp/5060-5061, tcp/5060, sctp/0-65535").unwrap();
     sip.block = Some(Block::Reset);
@@ -39,6 +46,12 @@ fn whole() -> Gate {
         "drop all from world to 10.9.0.1 fd09::1",
         "allow esp, udplite/7, ping from local",
     ]));
+    draft.policy = draft.policy.map(|policy| {
+        leaving(
+            policy,
+            &["allow dns to local", "reject smtp to 203.0.113.0/25 2001:db8::/32 on eth0"],
+        )
+    });
     draft.trying = Some(Policy { asymmetric: true, ping: false, ..policy(&["allow ssh"]) });
     Gate::try_from(draft).unwrap()
 }
@@ -111,6 +124,7 @@ fn what_stands_there_is_known_again_and_only_what_changed_is_written() {
         .replace("-I PREROUTING 2", "-A PREROUTING");
     let printed = printed.replace("-I INPUT 1", "-A INPUT").replace("-I INPUT 2", "-A INPUT");
     let printed = printed.replace("-I FORWARD 1", "-A FORWARD");
+    let printed = printed.replace("-I OUTPUT 1", "-A OUTPUT");
     let counted = printed.replacen("-A sereno.zone_world", "[7:70] -A sereno.zone_world", 1);
     let found = Found::read(&counted, "sereno");
     assert!(
