@@ -204,6 +204,32 @@ class Leaving(house.HouseCase):
         self.assertIn("networks need it", self.gate(porter, "explain", "--out", "tcp", "127.0.0.1", "25"))
         self.gate(porter, "explain", "--out", "ping", "203.0.113.9", code=1)
 
+    def test_who_is_needed_is_not_cut_off_unasked(self):
+        stranger, client = (net.server_address(role) for role in (STRANGER, CLIENT))
+        self.write("resolv.conf", f"nameserver {stranger}\nnameserver 127.0.0.1\n")
+        self.write("sereno.toml", self.policy("allow https"))
+        porter = house.Porter(self.house, self.work, "--config", f"{self.work}/sereno.toml")
+        mount = f'mount --bind {self.work}/resolv.conf "$(realpath /etc/resolv.conf)" && exec "$@"'
+        porter.prefix = ("unshare", "--mount", "sh", "-c", mount, "-")
+        self.addCleanup(porter.stop)
+        porter.start()
+        trunk = net.in_namespace(self.house.net.name(SERVER), lambda: socket.socket(V4, socket.SOCK_DGRAM))
+        with trunk, self.connect(STRANGER, 25):
+            trunk.connect((client, 5060))
+            expected = (f"to {stranger} at udp/53: a name server", f"to {stranger} at tcp/25: a connection that this machine began",
+                        f"to {client} at udp/5060: a connection that this machine began")  # fmt: skip
+            refused, shown = self.gate(porter, "apply", code=1), self.gate(porter, "diff", code=None)
+            for line in expected:
+                self.assertIn(line, refused)
+                self.assertIn(f"would not leave: {line}", shown)
+            self.assert_free()
+            self.assertIn("cut off: to", self.gate(porter, "apply", "--force"))
+            self.gate(porter, "revert")
+            self.write("sereno.toml", self.policy("allow dns", "allow tcp/25", "allow sip to trusted"))
+            self.gate(porter, "apply")
+            self.assertTrue(self.answered(STRANGER, 53) and self.answered(CLIENT, 5060))
+            self.assert_kept(STRANGER, 5060)
+
     def test_in_a_panic_no_more_leaves_than_before(self):
         porter = self.in_force()
         self.gate(porter, "panic", top=True)

@@ -44,6 +44,32 @@ fn the_firewall_is_one_of_three_words() {
 }
 
 #[test]
+fn what_goes_out_is_said_by_lines_of_its_own() {
+    let gate = |text: &str| outcome(&[text]).policy.gate.unwrap();
+    assert_eq!(gate("[gate]\nrules = [\"allow ssh\"]\n").out, None);
+    assert_eq!(gate("[gate]\nout = []\n").out, Some(Vec::new()));
+    let text = "[gate]\nlocal = \"10.8.0.0/16\"\nout = [\"allow dns to local\", \"drop zulu\"]\n\
+        [gate.services]\nzulu = \"tcp/8002\"\n";
+    let out = gate(text).out.unwrap();
+    assert_eq!(
+        out[0].toward,
+        Who::Those { zones: vec!["local".parse().unwrap()], networks: vec![] }
+    );
+    assert_eq!(out[1].deed, Deed::Drop);
+    assert_eq!(
+        said("out = [\"allow dns\", \"allow smtp from local\"]"),
+        [
+            "2:35 what goes out comes from this machine / write to whom it goes, such as to local or to 192.0.2.0/24"
+        ]
+    );
+    let doubted = outcome(&["[gate]\nout = [\"allow tcp\", \"drop smtp to 192.0.2.1\"]\n"]);
+    let doubts: Vec<_> =
+        doubted.problems.iter().map(|p| (p.severity, p.message.as_str())).collect();
+    let hidden = "this rule never decides: \"allow tcp\" above it does, about all of it";
+    assert_eq!(doubts, [(Severity::Warning, hidden)]);
+}
+
+#[test]
 fn a_gate_means_what_it_says() {
     let text = r#"
 [gate]

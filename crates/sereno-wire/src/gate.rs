@@ -180,6 +180,9 @@ pub struct Reachable {
     pub listeners: Vec<Reached>,
     /// Lines of the policy that let in where nobody listens, by their number from 1.
     pub idle: Vec<(usize, String)>,
+    /// Whom this machine reaches now and would not by it, in words.
+    #[serde(default)]
+    pub kept: Vec<String>,
 }
 
 /// Somebody who listens.

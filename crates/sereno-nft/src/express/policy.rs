@@ -24,14 +24,8 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
             meta(a, NFT_META_NFPROTO);
             look_up(a, set, 0);
         }
-        Test::On(name) => {
-            meta(a, NFT_META_IIFNAME);
-            compare(a, NFT_CMP_EQ, &interface(name));
-        }
-        Test::Leaves(name) => {
-            meta(a, NFT_META_OIFNAME);
-            compare(a, NFT_CMP_EQ, &interface(name));
-        }
+        Test::On(name) => link(a, NFT_META_IIFNAME, name),
+        Test::Leaves(name) => link(a, NFT_META_OIFNAME, name),
         Test::WayBack => way_back(a),
         Test::ToAddr(prefix) => super::within(a, *prefix, destination),
         Test::Number(number) => {
@@ -73,14 +67,8 @@ pub(super) fn put(a: &mut Attributes<'_>, test: &Test) {
         Test::Stream(of, set) => stream(a, (*of, address), [0, 2], set),
         Test::StreamBack(of, set) => stream(a, (*of, goal), [2, 0], set),
         Test::FromPorts(range) => super::port(a, *range, 0),
-        Test::FromRange(of, set) => {
-            address(a, *of);
-            look_up(a, set, 0);
-        }
-        Test::ToRange(of, set) => {
-            goal(a, *of);
-            look_up(a, set, 0);
-        }
+        Test::FromRange(of, set) => within(a, *of, address, set),
+        Test::ToRange(of, set) => within(a, *of, goal, set),
         Test::Going => state(a, STATE_ESTABLISHED | STATE_RELATED),
         Test::Invalid => bits(a, NFT_CT_STATE, STATE_INVALID),
         Test::Over(from, set, rate) => over(a, *from, set, rate),
@@ -95,11 +83,18 @@ fn mini_frame(a: &mut Attributes<'_>) {
     compare(a, NFT_CMP_EQ, &[0]);
 }
 
-/// A name as the kernel compares it: all of its field.
-fn interface(name: &str) -> [u8; IFNAMSIZ] {
+/// The interface it came in by, or leaves by, has this name; the kernel compares all of its field.
+fn link(a: &mut Attributes<'_>, which: u32, name: &str) {
     let mut field = [0; IFNAMSIZ];
     field.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-    field
+    meta(a, which);
+    compare(a, NFT_CMP_EQ, &field);
+}
+
+/// The address that is loaded by `load` is in the set.
+fn within(a: &mut Attributes<'_>, of: Family, load: fn(&mut Attributes<'_>, Family), set: &str) {
+    load(a, of);
+    look_up(a, set, 0);
 }
 
 /// There is a socket for it. The kernel looks for one, and ends the rule if it finds none; what it then

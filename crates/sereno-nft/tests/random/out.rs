@@ -153,10 +153,8 @@ pub(super) fn send(sender: &Sender, seen: &Seen, number: u32) {
     let to = SocketAddr::new(seen.destination, 0);
     let mut bytes = bytes(seen, number);
     bytes[if seen.source.is_ipv4() { 8 } else { 7 }] = HOPS;
-    match sendto(socket, &bytes, SendFlags::empty(), &to) {
-        Ok(_) | Err(Errno::PERM) => {}
-        Err(other) => panic!("{other}: {seen:?}"),
-    }
+    let sent = sendto(socket, &bytes, SendFlags::empty(), &to);
+    assert!(sent.is_ok() || sent == Err(Errno::PERM), "{sent:?}: {seen:?}");
 }
 
 /// The numbers of those that left.

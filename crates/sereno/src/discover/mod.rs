@@ -5,6 +5,7 @@
 
 mod asterisk;
 mod conf;
+mod goal;
 mod handshake;
 mod listen;
 mod net;
@@ -15,6 +16,7 @@ mod tcp;
 mod way;
 
 pub use asterisk::rtp;
+pub use goal::{Goal, GoalKind, asks_the_time, goals};
 pub use handshake::{handshake, is_newer};
 pub use listen::listeners;
 use rustix::fs::OFlags;

@@ -14,11 +14,19 @@ words! {
         | "no hay nada a prueba; `sereno gate apply` pone a prueba la política de los archivos";
     gate_no_past() = "there is no such policy; `sereno gate history` lists them"
         | "no hay tal política; `sereno gate history` las lista";
-    gate_cuts(who) = "this would cut off who gets in now:\n  {who}\nLet them in by a rule, or say --force if that is meant."
-        | "esto dejaría fuera a quien ahora entra:\n  {who}\nDéjelos pasar con una regla, o diga --force si es lo que quiere.";
+    gate_cuts(who) = "this would cut off who gets in now, or is reached from here:\n  {who}\nLet them in, or what goes to them out, by a rule, or say --force if that is meant."
+        | "esto cortaría a quien ahora entra, o a quien se llega desde aquí:\n  {who}\nDéjelos entrar, o salir lo que va a ellos, con una regla, o diga --force si es lo que quiere.";
     gate_cuts_anyway(who) = "cut off: {who}" | "queda fuera: {who}";
     gate_cuts_who(who, addr, ports) = "{addr} at {ports}: {who}" | "{addr} en {ports}: {who}";
     gate_cuts_more(count) = "and {count} more" | "y {count} más";
+    gate_keeps_from(addr, ports, who) = "to {addr} at {ports}: {who}" | "hacia {addr} en {ports}: {who}";
+    gate_resolver() = "a name server of resolv.conf" | "un servidor de nombres de resolv.conf";
+    gate_begun() = "a connection that this machine began" | "una conexión que empezó esta máquina";
+    gate_known_phone() = "a telephone or trunk that registered lately"
+        | "un teléfono o troncal que se registró hace poco";
+    gate_no_time() = "no line of out lets ntp out: nothing sets the clock any more"
+        | "ninguna línea de out deja salir ntp: ya nada pone en hora el reloj";
+    diff_kept(text) = "would not leave: {text}" | "no saldría: {text}";
     gate_this_session() = "your own session" | "su propia sesión";
     gate_logged_in() = "somebody who is logged in" | "alguien con sesión abierta";
     gate_known() = "registered or logged in well lately" | "se registró o entró bien hace poco";

@@ -120,6 +120,9 @@ pub(super) fn reachable(found: &Reachable, out: &mut impl Write) -> io::Result<(
     for (number, text) in &found.idle {
         writeln!(out, "{}", words::diff_idle(number, paint::safe(text)))?;
     }
+    for text in &found.kept {
+        writeln!(out, "{}", words::diff_kept(paint::safe(text)))?;
+    }
     Ok(())
 }
 

@@ -43,7 +43,8 @@ impl Guard {
         let listeners =
             found.iter().map(|one| reached((&gate, &ground), zones, one, now)).collect();
         let idle = policy.map(|policy| idle(policy, &found)).unwrap_or_default();
-        Ok(Reachable { of_files, listeners, idle })
+        let kept = policy.map(|policy| self.kept_in(policy, now)).unwrap_or_default();
+        Ok(Reachable { of_files, listeners, idle, kept })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whom a policy would cut off who gets in now.
+//! Whom a policy would cut off who gets in now, or whom this machine reaches.
 
 use super::Trial;
 use super::approach::Ground;
@@ -33,7 +33,8 @@ struct Comer {
 
 impl Guard {
     /// Those who get in now and would not under this policy, in words: the session that asks, those
-    /// who are logged in, those who logged in or registered well lately, and open connections.
+    /// who are logged in, those who logged in or registered well lately, and open connections. And those
+    /// whom this machine would not reach any more.
     pub(super) fn cut_off(&self, policy: &Policy, trial: &Trial, now: Time) -> Vec<String> {
         let (_, passes) = self.holds_and_passes();
         let contents = Contents { passes: &passes, ..Contents::default() };
@@ -67,8 +68,10 @@ impl Guard {
             let ports = ports.collect::<Vec<_>>().join(", ");
             cut.push((from, words::gate_cuts_who(comer.who, from, ports)));
         }
+        let cut = cut.into_iter().map(|(_, text)| text);
+        let cut: Vec<String> = cut.chain(self.kept_in(policy, now)).collect();
         let more = cut.len().saturating_sub(NAMED);
-        let named = cut.into_iter().map(|(_, text)| text).take(NAMED);
+        let named = cut.into_iter().take(NAMED);
         named.chain((more > 0).then(|| words::gate_cuts_more(more))).collect()
     }
 

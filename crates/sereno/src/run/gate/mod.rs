@@ -7,6 +7,7 @@ mod approach;
 mod copy;
 mod differ;
 mod lockout;
+mod outward;
 mod panic;
 mod stopped;
 
@@ -234,6 +235,7 @@ impl Guard {
             return Reply::Refused { why: words::gate_cuts(cut.join("\n  ")) };
         }
         let mut notes = difference(self.warden.accepted(), &policy);
+        notes.extend(outward::doubts(&policy));
         notes.extend(cut.iter().map(words::gate_cuts_anyway));
         let until = now.plus(trial.span);
         self.warden.trial = Some(Trying { policy, until });
