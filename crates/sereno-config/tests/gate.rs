@@ -59,7 +59,7 @@ fn what_goes_out_is_said_by_lines_of_its_own() {
     assert_eq!(
         said("out = [\"allow dns\", \"allow smtp from local\"]"),
         [
-            "2:35 what goes out comes from this machine / write to whom it goes, such as to local or to 192.0.2.0/24"
+            "2:33 what goes out comes from this machine / write to whom it goes, such as to local or to 192.0.2.0/24"
         ]
     );
     let doubted = outcome(&["[gate]\nout = [\"allow tcp\", \"drop smtp to 192.0.2.1\"]\n"]);

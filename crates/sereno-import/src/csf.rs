@@ -5,6 +5,7 @@
 
 use crate::entry::{Entry, Verdict, Way};
 use crate::matching::{Match, Span};
+use crate::policy::Outward;
 use crate::remark::{Notes, Place, Remark};
 use crate::{Imported, Source, policy};
 use sereno_core::addr::Prefix;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Options that a policy has nothing for; those that shut somebody out are marked.
-const BEYOND: [(&str, bool); 12] = [
+const BEYOND: [(&str, bool); 13] = [
     ("CC_DENY", true),
     ("CC_DENY_PORTS", true),
     ("CC_ALLOW", false),
@@ -27,7 +28,16 @@ const BEYOND: [(&str, bool); 12] = [
     ("PORTKNOCKING", false),
     ("SYNFLOOD", true),
     ("UDPFLOOD", true),
+    ("SMTP_BLOCK", true),
 ];
+
+/// What an entry of a list is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    In,
+    Out,
+    Both,
+}
 
 /// An option, and where it stands.
 type Option_<'a> = (Place, &'a str, &'a str);
@@ -56,6 +66,11 @@ pub fn csf(sources: &[Source<'_>]) -> Imported {
             lists.extend(reader.list(at, text, verdict));
         }
     }
+    let of = |side: Side| {
+        let about = lists.iter().filter(move |(_, about)| [side, Side::Both].contains(about));
+        about.map(|(entry, _)| entry.clone()).collect::<Vec<Entry>>()
+    };
+    let (comes, leaves) = (of(Side::In), of(Side::Out).into_iter().map(away).collect::<Vec<_>>());
     if let Some((at, text)) = named("csf.ignore") {
         let lines = text.lines().enumerate();
         for (line, text) in lines.filter(|(_, text)| !bare(text).is_empty()) {
@@ -63,9 +78,19 @@ pub fn csf(sources: &[Source<'_>]) -> Imported {
             reader.notes.say(Place { source: at, line: line + 1 }, text, remark);
         }
     }
-    let v4 = Some(reader.way(Family::V4, &lists));
-    let v6 = reader.is_on("IPV6").then(|| reader.way(Family::V6, &lists));
-    policy::compose(v4, v6, reader.notes)
+    let v4 = Some(reader.way(Family::V4, &comes));
+    let v6 = reader.is_on("IPV6").then(|| reader.way(Family::V6, &comes));
+    let six = v6.is_some();
+    let out = Family::BOTH.map(|family| {
+        let read = family == Family::V4 || six;
+        read.then(|| reader.outward(family, &leaves)).flatten()
+    });
+    if out.iter().all(Option::is_none) {
+        // Nothing else says what may leave.
+        let own = lists.iter().filter(|(_, side)| *side == Side::Out);
+        own.for_each(|(entry, _)| reader.notes.say(entry.place, &entry.text, Remark::Outgoing));
+    }
+    policy::compose(v4, v6, out, reader.notes)
 }
 
 fn bare(line: &str) -> &str {
@@ -154,6 +179,37 @@ impl<'a> Reader<'a> {
         Way { entries, rest }
     }
 
+    /// What a family's packets meet that leave; `None` where nothing says it.
+    fn outward(&mut self, family: Family, lists: &[Entry]) -> Option<Outward> {
+        let of_family = lists.iter().filter(|entry| entry.matching.family == family);
+        let mut entries: Vec<Entry> = of_family.cloned().collect();
+        let six = if family == Family::V6 { "6" } else { "" };
+        let (mut first, mut whole) = (None, true);
+        for proto in [Proto::Tcp, Proto::Udp] {
+            let key = format!("{}{six}_OUT", proto.as_str().to_uppercase());
+            let Some((place, text, value)) = self.options.get(key.as_str()).copied() else {
+                continue;
+            };
+            first.get_or_insert((place, text.to_owned()));
+            let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+            let spans: Option<Vec<Span>> = parts.map(|part| span(part, ':')).collect();
+            whole &= spans.is_some();
+            for span in spans.into_iter().flatten() {
+                let (proto, ports) = (Some(proto.number()), Some(vec![span]));
+                let matching = Match { proto, ports, ..Match::new(family) };
+                entries.push(entry(matching, Verdict::Accept, place, text));
+            }
+        }
+        let first = first?;
+        // Pings leave, unless it says otherwise.
+        if self.value("ICMP_OUT") != "0" {
+            let (proto, icmp) = if family == Family::V4 { (1, 8) } else { (58, 128) };
+            let matching = Match { proto: Some(proto), icmp: Some(icmp), ..Match::new(family) };
+            entries.push(entry(matching, Verdict::Accept, first.0, &first.1));
+        }
+        Some(Outward { way: Way { entries, rest: Verdict::Drop }, first, whole })
+    }
+
     /// The parts of a range that options are about which are about less than it.
     fn slowed(&self, ports: Span) -> Vec<Span> {
         let parts = ["CONNLIMIT", "PORTFLOOD"].map(|key| self.value(key).split(','));
@@ -210,7 +266,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The lines of a list.
-    fn list(&mut self, source: usize, text: &str, verdict: Verdict) -> Vec<Entry> {
+    fn list(&mut self, source: usize, text: &str, verdict: Verdict) -> Vec<(Entry, Side)> {
         let mut entries = Vec::new();
         for (line, text) in text.lines().enumerate() {
             let place = Place { source, line: line + 1 };
@@ -219,10 +275,11 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match matching(said, verdict) {
-                Ok(matching) => {
+                Ok((matching, side)) => {
                     let comment = text.split_once('#').map_or("", |(_, comment)| comment).trim();
                     let comment = comment.to_owned();
-                    entries.push(Entry { comment, ..entry(matching, verdict, place, text) });
+                    let entry = Entry { comment, ..entry(matching, verdict, place, text) };
+                    entries.push((entry, side));
                 }
                 Err(remark) => self.notes.say(place, text, remark),
             }
@@ -249,20 +306,33 @@ fn span(text: &str, between: char) -> Option<Span> {
     (first <= last).then_some((first, last))
 }
 
-/// A line of a list: a network, or its parts.
-fn matching(line: &str, verdict: Verdict) -> Result<Match, Remark> {
+/// An entry of a list as it is about what leaves: a network alone is the other end, whichever way.
+fn away(entry: Entry) -> Entry {
+    let Match { from, to, .. } = entry.matching.clone();
+    match (from, to) {
+        (Some(network), None) => {
+            let matching = Match { from: None, to: Some(network), ..entry.matching };
+            Entry { matching, ..entry }
+        }
+        _ => entry,
+    }
+}
+
+/// A line of a list: a network, or its parts; and which way it is about.
+fn matching(line: &str, verdict: Verdict) -> Result<(Match, Side), Remark> {
     let unknown = |word: &str| Remark::Word(word.to_owned());
     if let Ok(network) = line.parse::<Prefix>() {
-        return Ok(Match { from: Some(vec![network]), ..Match::new(Family::of(network)) });
+        let found = Match { from: Some(vec![network]), ..Match::new(Family::of(network)) };
+        return Ok((found, Side::Both));
     }
     if !line.contains('|') {
         return Err(unknown(line));
     }
-    let mut found = Match::new(Family::V4);
+    let (mut found, mut way) = (Match::new(Family::V4), Side::In);
     for part in line.split('|').map(str::trim) {
         match part.split_once('=') {
             None if part == "in" => {}
-            None if part == "out" => return Err(Remark::Outgoing),
+            None if part == "out" => way = Side::Out,
             None => match part.parse::<Proto>() {
                 Ok(proto) => found.proto = Some(proto.number()),
                 Err(_) => return Err(unknown(part)),
@@ -289,5 +359,5 @@ fn matching(line: &str, verdict: Verdict) -> Result<Match, Remark> {
         // Without a word it is TCP.
         found.proto = Some(Proto::Tcp.number());
     }
-    Ok(found)
+    Ok((found, way))
 }

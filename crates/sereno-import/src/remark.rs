@@ -43,7 +43,7 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remark {
-    /// Rules for what goes out: there is no policy for it.
+    /// Rules for what goes out that cannot all be said: none of them is in the policy.
     Outgoing,
     /// Rules for what passes through: the policy leaves that alone.
     Forwarded,

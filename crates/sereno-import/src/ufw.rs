@@ -5,6 +5,7 @@
 
 use crate::entry::{Verdict, Way};
 use crate::iptables::{self, Tables};
+use crate::policy::Outward;
 use crate::remark::{Notes, Place, Remark};
 use crate::{Imported, Source, policy};
 use sereno_core::gate::Family;
@@ -42,6 +43,8 @@ pub fn ufw(sources: &[Source<'_>]) -> Imported {
             _ => Verdict::Drop,
         };
     let six = setting("default/ufw", "IPV6").is_none_or(|(.., value)| value == "yes");
+    let leaves = setting("default/ufw", "DEFAULT_OUTPUT_POLICY");
+    let mut out = [None, None];
     let [v4, v6] = FILES.map(|(family, prefix, files)| {
         if family == Family::V6 && !six {
             // Nothing of it gets in then.
@@ -54,17 +57,37 @@ pub fn ufw(sources: &[Source<'_>]) -> Imported {
         let set = tables.of_mut(family);
         for chain in ["before", "user", "after"] {
             set.jump("INPUT", &format!("{prefix}-{chain}-input"));
+            set.jump("OUTPUT", &format!("{prefix}-{chain}-output"));
         }
         // What stands in these logs, or asks whether a packet is for this machine at all.
-        for chain in ["not-local", "logging-deny", "logging-allow", "skip-to-policy-input"] {
+        let passes = ["skip-to-policy-input", "skip-to-policy-output"];
+        for chain in ["not-local", "logging-deny", "logging-allow"].into_iter().chain(passes) {
             set.empty(&format!("{prefix}-{chain}"));
         }
         for chain in ["user-limit", "user-limit-accept"] {
             set.without_logs(&format!("{prefix}-{chain}"));
         }
+        out[usize::from(family == Family::V6)] =
+            iptables::outward(set).map(|outward| left(outward, leaves.as_ref()));
         Some(Way { rest, ..iptables::flatten(set, "INPUT", &mut notes) })
     });
-    policy::compose(v4, v6, notes)
+    policy::compose(v4, v6, out, notes)
+}
+
+/// A line of a setting: where it stands, all of it, and its value.
+type Setting<'a> = (Place, &'a str, String);
+
+/// What leaves, with what becomes of what no rule is about.
+fn left(outward: Outward, setting: Option<&Setting<'_>>) -> Outward {
+    let rest = match setting.map(|(.., value)| value.as_str()) {
+        Some("DROP") => Verdict::Drop,
+        Some("REJECT") => Verdict::Reject,
+        _ => Verdict::Accept,
+    };
+    let first = setting.filter(|_| rest != Verdict::Accept);
+    let first = first.map(|(place, text, _)| (*place, (*text).to_owned()));
+    let way = Way { rest, ..outward.way };
+    Outward { way, first: first.unwrap_or(outward.first), ..outward }
 }
 
 /// The value of `KEY=value`, without quotes.

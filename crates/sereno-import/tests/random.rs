@@ -71,6 +71,17 @@ impl Rules {
         text + "COMMIT\n"
     }
 
+    /// The same rules, about what goes out to where it came from.
+    fn outward(&self) -> String {
+        let text = self.text().replace(" -s ", " -d ").replace(" -i ", " -o ");
+        text.replace("INPUT", "OUTPUT").replacen("*filter\n", "*filter\n:INPUT DROP [0:0]\n", 1)
+    }
+
+    /// Whether nothing was said.
+    fn are_silent(&self) -> bool {
+        self.open && self.chains[0].is_empty()
+    }
+
     /// Whether a packet gets in.
     fn passes(&self, seen: &Seen) -> bool {
         self.chain(0, seen).unwrap_or(self.open)
@@ -196,11 +207,30 @@ proptest! {
     }
 
     #[test]
+    fn what_goes_out_is_what_went_out_before(v4 in rules(false), v6 in rules(true)) {
+        // What only one of the families says holds for both.
+        prop_assume!(!v4.are_silent() && !v6.are_silent());
+        let texts = [v4.outward(), v6.outward()];
+        let sources = [Source { name: "rules.v4", text: &texts[0] }, Source { name: "rules.v6", text: &texts[1] }];
+        let imported = sereno_import::iptables(&sources);
+        prop_assume!(!imported.remarks.iter().any(|told| told.remark == Remark::Outgoing));
+        let model = model(&imported);
+        for (rules, six) in [(&v4, false), (&v6, true)] {
+            for seen in packets(six) {
+                let (source, destination) = (seen.destination, seen.source);
+                let away = Seen { source, destination, toward: Toward::Away, ..seen.clone() };
+                let leaves = model.walk(&away).stopped.is_none();
+                prop_assert_eq!(leaves, rules.passes(&seen), "{:?}\n{}\n{:#?}", away, texts[usize::from(six)], imported.policy);
+            }
+        }
+    }
+
+    #[test]
     fn any_text_is_read_or_told(text in "(?s).{0,200}", words in prop::collection::vec(prop::sample::select(vec![
         "iptables", "ip6tables", "# ", "-A", "INPUT", "-I", "-D", "1", "-p", "tcp", "--dport", "22:80", "!", "-s", "10.0.0.0/8", "-j", "ACCEPT",
         "DROP", "\n", "*filter\n", ":INPUT DROP [0:0]\n", "-m", "recent", "--seconds", "0", "--hitcount", "'", "\"", "\\", "$X", "X=1\n", "limit",
         "--limit", "5/min", "-F", "-P", "FORWARD", "é\u{2013}", "<zone>", "</zone>", "<port port=\"1-2\" protocol=\"udp\"/>", "<!DOCTYPE x>",
-        "TCP_IN = \"1,2:3\"\n", "tcp|in|d=1_2|s=1.2.3.4\n", "### tuple ### comment=6g\n",
+        "TCP_IN = \"1,2:3\"\n", "tcp|in|d=1_2|s=1.2.3.4\n", "OUTPUT", "-o", "UDP_OUT = \"53\"\n", "udp|out|d=53\n", "### tuple ### comment=6g\n",
     ]), 0..60)) {
         let mixed = words.join(" ");
         for text in [&text, &mixed, &format!("{mixed}{text}{mixed}")] {

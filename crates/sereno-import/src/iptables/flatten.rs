@@ -4,7 +4,9 @@ use super::ruleset::{Raw, Ruleset, verdict};
 use super::spec::{self, Spec};
 use crate::entry::{Entry, Verdict, Way};
 use crate::matching::Match;
-use crate::remark::{Notes, Remark};
+use crate::policy::Outward;
+use crate::policy::out::is_whole;
+use crate::remark::{Notes, Place, Remark};
 
 /// Jumps within jumps at most; the kernel knows no loops, a file may have one.
 const DEEPEST: usize = 16;
@@ -25,12 +27,24 @@ struct Walk<'a> {
 
 /// The entries of a chain of the kernel.
 pub(crate) fn flatten(set: &Ruleset, chain: &str, notes: &mut Notes) -> Way {
-    for (name, remark) in [("OUTPUT", Remark::Outgoing), ("FORWARD", Remark::Forwarded)] {
-        let chain = set.chains.get(name);
-        if let Some(rule) = chain.and_then(|chain| chain.rules.first()) {
-            notes.say(rule.place, &rule.text, remark);
-        }
+    let forward = set.chains.get("FORWARD");
+    if let Some(rule) = forward.and_then(|chain| chain.rules.first()) {
+        notes.say(rule.place, &rule.text, Remark::Forwarded);
     }
+    way(set, chain, notes)
+}
+
+/// What leaves, by the chain `OUTPUT`; `None` if nothing was said of it.
+pub(crate) fn outward(set: &Ruleset) -> Option<Outward> {
+    let chain = set.chains.get("OUTPUT").filter(|_| set.says_something("OUTPUT"))?;
+    let mut notes = Notes::default();
+    let way = way(set, "OUTPUT", &mut notes);
+    let first = chain.rules.first().map(|rule| (rule.place, rule.text.clone()));
+    let first = first.unwrap_or((Place { source: 0, line: 1 }, String::new()));
+    Some(Outward { way, first, whole: is_whole(&notes.into_told()) })
+}
+
+fn way(set: &Ruleset, chain: &str, notes: &mut Notes) -> Way {
     let rest = set.chains.get(chain).and_then(|chain| chain.policy).unwrap_or(Verdict::Accept);
     let mut walk = Walk { set, entries: Vec::new(), steps: 0, notes };
     walk.chain(chain, &Match::new(set.family), 0);

@@ -10,7 +10,7 @@ mod tests;
 use crate::entry::Way;
 use crate::remark::{Notes, Remark};
 use crate::{Imported, Source, policy};
-pub(crate) use flatten::flatten;
+pub(crate) use flatten::{flatten, outward};
 use ruleset::Ruleset;
 pub(crate) use ruleset::Tables;
 use sereno_core::gate::Family;
@@ -37,7 +37,8 @@ pub fn read(sources: &[Source<'_>]) -> Imported {
     }
     let [v4, v6] =
         Family::BOTH.map(|family| tables.of(family).and_then(|set| way(set, &mut notes)));
-    policy::compose(v4, v6, notes)
+    let out = Family::BOTH.map(|family| tables.of(family).and_then(outward));
+    policy::compose(v4, v6, out, notes)
 }
 
 /// What comes in, by the chain `INPUT`; `None` if nothing was said of it.

@@ -2,12 +2,14 @@
 
 mod families;
 mod lines;
+pub(crate) mod out;
 pub(crate) mod weak;
 
 use crate::Imported;
 use crate::entry::{Verdict, Way};
 use crate::remark::{Notes, Remark};
 pub(crate) use lines::{Made, plain};
+pub(crate) use out::Outward;
 use sereno_core::addr::Prefix;
 use sereno_core::gate::Name;
 use sereno_core::gate::policy::{Deed, Policy, Rule, TRUSTED, What, Who, Zone};
@@ -16,7 +18,12 @@ use sereno_core::gate::policy::{Deed, Policy, Rule, TRUSTED, What, Who, Zone};
 const MOST: usize = 1000;
 
 /// The policy that does for packets of both families what these do.
-pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imported {
+pub(crate) fn compose(
+    v4: Option<Way>,
+    v6: Option<Way>,
+    outward: [Option<Outward>; 2],
+    mut notes: Notes,
+) -> Imported {
     match (&v4, &v6) {
         (Some(_), None) => notes.say_of_all(Remark::V6Open),
         (None, Some(_)) => notes.say_of_all(Remark::V4Open),
@@ -35,7 +42,8 @@ pub(crate) fn compose(v4: Option<Way>, v6: Option<Way>, mut notes: Notes) -> Imp
     let zones = trusted(&mut made, &mut notes);
     weak::look(&made, &mut notes);
     let rules = made.into_iter().map(|made| made.rule.written(&made.why)).collect();
-    let policy = Policy { zones, rules, ..Policy::default() };
+    let out = out::leaving(outward, &mut notes);
+    let policy = Policy { zones, rules, out, ..Policy::default() };
     Imported { policy, remarks: notes.into_told(), empty }
 }
 

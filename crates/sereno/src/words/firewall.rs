@@ -16,8 +16,8 @@ words! {
     import_gate_shown(rules) = "{rules}; without --dry-run they are written into a file." | "{rules}; sin --dry-run se escriben en un archivo.";
     import_gate_written(rules, into) = "{rules} in {into}. Read it; then `sereno gate apply` tries it, and it ends by itself unless you confirm."
         | "{rules} en {into}. Léalo; después `sereno gate apply` lo prueba, y termina solo si no lo confirma.";
-    remark_outgoing() = "rules for what goes out: the policy is about what comes in; they stay in force where they are"
-        | "reglas para lo que sale: la política trata de lo que entra; siguen en vigor donde están";
+    remark_outgoing() = "rules for what goes out, which cannot all be said as lines of out; none of them is taken over, and they stay in force where they are"
+        | "reglas para lo que sale, que no todas se pueden decir como líneas de out; no se toma ninguna, y siguen en vigor donde están";
     remark_forwarded() = "rules for what passes through this machine: the policy leaves that alone; they stay in force where they are"
         | "reglas para lo que atraviesa esta máquina: la política no lo toca; siguen en vigor donde están";
     remark_table(name) = "the table {name} is not the policy's matter; it stays in force where it is"
