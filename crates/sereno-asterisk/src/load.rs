@@ -2,14 +2,20 @@
 
 use crate::document::Document;
 use crate::line::{Directive, Header, Says, Setting, Wrong};
-use crate::section::{Section, Variable, trim};
+use crate::section::{Condition, Section, Variable, trim};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// Files within files: what is deeper is passed over.
 const DEPTH: usize = 11;
-/// Sections and variables at most: templates of templates can make a few lines into any number.
+/// Lines, and variables that are inherited, at most: templates of templates can make a few lines into any
+/// number, and so can files that include each other.
 const MOST: usize = 1_000_000;
+/// Bytes at most, of all files together, and of all that sections have.
+const BYTES: usize = 64 << 20;
+/// Steps at most that looking for sections and names takes.
+const STEPS: usize = 30_000_000;
 /// Files at most, each time they are read.
 const FILES: usize = 2_000;
 
@@ -102,8 +108,16 @@ pub fn load(
     files: &dyn Files,
     name: &str,
 ) -> Result<Config, Box<(Option<Place>, Invalid, Config)>> {
-    let mut loading =
-        Loading { files, config: Config::default(), current: None, level: 0, count: 0 };
+    let mut loading = Loading {
+        files,
+        config: Config::default(),
+        current: None,
+        level: 0,
+        count: 0,
+        bytes: 0,
+        steps: 0,
+        named: BTreeMap::new(),
+    };
     match loading.load(name.as_bytes()) {
         Ok(true) => Ok(loading.config),
         Ok(false) => Err(Box::new((None, Invalid::Missing, loading.config))),
@@ -119,8 +133,14 @@ struct Loading<'f> {
     /// The section that a file which is included goes on with.
     current: Option<usize>,
     level: usize,
-    /// Sections and variables so far.
+    /// Lines and variables so far.
     count: usize,
+    /// Bytes so far.
+    bytes: usize,
+    /// Steps so far.
+    steps: usize,
+    /// Sections by their names, in small letters.
+    named: BTreeMap<Vec<u8>, Vec<usize>>,
 }
 
 impl Loading<'_> {
@@ -147,12 +167,11 @@ impl Loading<'_> {
         // Each of them goes on where this one is.
         let mut section = self.current;
         for path in self.files.matching(name) {
-            let Some(document) = self.document(&path) else { continue };
-            found = true;
             let file: Arc<str> = Arc::from(path);
-            if self.config.documents.len() >= FILES {
-                return Err((Place { file, line: 1 }, Invalid::TooMuch));
-            }
+            let document = self.document(&file);
+            let first = || Place { file: file.clone(), line: 1 };
+            let Some(document) = document.map_err(|why| (first(), why))? else { continue };
+            found = true;
             self.config.documents.push((file.clone(), document.clone()));
             self.file(&file, &document, &mut section)?;
         }
@@ -160,12 +179,21 @@ impl Loading<'_> {
     }
 
     /// A file taken apart; as it was before, if it was read before.
-    fn document(&self, path: &str) -> Option<Arc<Document>> {
-        let before = self.config.documents.iter().find(|(file, _)| **file == *path);
-        match before {
-            Some((_, document)) => Some(document.clone()),
-            None => Some(Arc::new(Document::read(self.files.read(path)?))),
+    fn document(&mut self, path: &str) -> Result<Option<Arc<Document>>, Invalid> {
+        if self.config.documents.len() >= FILES {
+            return Err(Invalid::TooMuch);
         }
+        let before = self.config.documents.iter().find(|(file, _)| **file == *path);
+        if let Some((_, document)) = before {
+            return Ok(Some(document.clone()));
+        }
+        let Some(bytes) = self.files.read(path) else { return Ok(None) };
+        self.hold(bytes.len())?;
+        let lines = bytes.iter().filter(|b| **b == b'\n').count();
+        if self.count + lines > MOST {
+            return Err(Invalid::TooMuch);
+        }
+        Ok(Some(Arc::new(Document::read(bytes))))
     }
 
     fn file(
@@ -176,6 +204,7 @@ impl Loading<'_> {
     ) -> Result<(), Refused> {
         for line in document.lines() {
             let place = Place { file: file.clone(), line: line.number };
+            self.grow(1).map_err(|why| (place.clone(), why))?;
             let done = match &line.says {
                 Says::Nothing => Ok(()),
                 Says::Header(header) => self.header(header, &place).map(|at| *section = Some(at)),
@@ -214,15 +243,40 @@ impl Loading<'_> {
         if self.count > MOST { Err(Invalid::TooMuch) } else { Ok(()) }
     }
 
-    fn find(&self, name: &[u8], condition: &[u8], parting: u8) -> Result<usize, Invalid> {
-        let meant = |section: &Section| section.is_meant(name, condition, parting);
-        let found = self.config.sections.iter().position(meant);
-        found.ok_or_else(|| Invalid::NoSuch(name.to_vec()))
+    /// Takes note of so many bytes more.
+    fn hold(&mut self, more: usize) -> Result<(), Invalid> {
+        self.bytes += more;
+        if self.bytes > BYTES { Err(Invalid::TooMuch) } else { Ok(()) }
+    }
+
+    /// Takes note of so many steps more.
+    fn work(&mut self, steps: usize) -> Result<(), Invalid> {
+        self.steps += steps;
+        if self.steps > STEPS { Err(Invalid::TooMuch) } else { Ok(()) }
+    }
+
+    /// The first section of a name that is like that; of any, if the name is empty.
+    fn find(&mut self, name: &[u8], condition: &[u8], parting: u8) -> Result<usize, Invalid> {
+        let condition = Condition::read(condition, parting);
+        self.work(condition.price(None))?;
+        let named = self.named.get(&name.to_ascii_lowercase()).map_or(0, Vec::len);
+        let (any, count) = (name.is_empty(), self.config.sections.len());
+        for nth in 0..if any { count } else { named } {
+            let of_name = || self.named.get(&name.to_ascii_lowercase())?.get(nth).copied();
+            let Some(at) = (if any { Some(nth) } else { of_name() }) else { break };
+            let section = &self.config.sections[at];
+            let (steps, holds) = (condition.price(Some(section)), condition.holds(section));
+            self.work(steps)?;
+            if holds {
+                return Ok(at);
+            }
+        }
+        Err(Invalid::NoSuch(name.to_vec()))
     }
 
     /// Which section is begun or continued.
     fn header(&mut self, header: &Header, place: &Place) -> Result<usize, Invalid> {
-        self.grow(1)?;
+        self.hold(header.name.len())?;
         let mut new = Some(Section {
             name: header.name.clone(),
             template: false,
@@ -245,14 +299,17 @@ impl Loading<'_> {
                     }
                 }
                 name => {
-                    let base = self.find(name, b"TEMPLATES=include", b',')?;
-                    let itself = base == at;
-                    let base = &self.config.sections[base];
+                    let found = self.find(name, b"TEMPLATES=include", b',')?;
+                    let itself = found == at;
+                    let base = &self.config.sections[found];
                     if itself && !base.variables.is_empty() {
                         return Err(Invalid::Itself(base.name.clone()));
                     }
+                    let (many, weight) = (base.variables.len(), base.name.len() + base.weight());
+                    self.grow(many)?;
+                    self.hold(weight)?;
+                    let base = &self.config.sections[found];
                     let (name, all) = (base.name.clone(), base.variables.clone());
-                    self.grow(all.len())?;
                     let heir = new.as_mut().unwrap_or_else(|| &mut self.config.sections[at]);
                     heir.inherits.push(name);
                     let inherited = |one| Variable { inherited: true, ..one };
@@ -260,7 +317,10 @@ impl Loading<'_> {
                 }
             }
         }
-        self.config.sections.extend(new);
+        if let Some(new) = new {
+            self.named.entry(new.name.to_ascii_lowercase()).or_default().push(at);
+            self.config.sections.push(new);
+        }
         self.current = Some(at);
         Ok(at)
     }
@@ -288,10 +348,15 @@ impl Loading<'_> {
         section: Option<usize>,
         place: &Place,
     ) -> Result<(), Invalid> {
-        let section = section.ok_or(Invalid::NoSection)?;
-        self.grow(1)?;
+        let at = section.ok_or(Invalid::NoSection)?;
         let Setting { name, value, appends, object, .. } = setting;
-        let section = &mut self.config.sections[section];
+        self.hold(name.len() + value.len())?;
+        if *appends {
+            let section = &self.config.sections[at];
+            let steps = section.variables.len() + section.weight();
+            self.work(steps)?;
+        }
+        let section = &mut self.config.sections[at];
         if *appends && section.append(name, value, *object) {
             return Ok(());
         }

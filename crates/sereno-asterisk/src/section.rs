@@ -35,37 +35,9 @@ pub struct Section {
 }
 
 impl Section {
-    /// Whether it is meant by a name, or by none, under a condition such as `x=2&y=3`: expressions that a name and its
-    /// value match. Without one every section is but templates.
-    pub(crate) fn is_meant(&self, name: &[u8], condition: &[u8], parting: u8) -> bool {
-        let named = name.is_empty() || self.name.eq_ignore_ascii_case(name);
-        named && self.fulfils(condition, parting)
-    }
-
-    fn fulfils(&self, condition: &[u8], parting: u8) -> bool {
-        let mut template = false;
-        let parts = condition.split(|b| *b == parting).map(<[u8]>::trim_ascii);
-        for part in parts.filter(|_| !condition.is_empty()) {
-            let mut halves = part.split(|b| *b == b'=').map(<[u8]>::trim_ascii);
-            let (Some(name), Some(value)) = (halves.next(), halves.next()) else { return false };
-            if name == b"TEMPLATES" {
-                template |= value.eq_ignore_ascii_case(b"include") && self.template;
-                if value.eq_ignore_ascii_case(b"restrict") {
-                    template = true;
-                    if !self.template {
-                        return false;
-                    }
-                }
-            } else if !self.has(name, value) {
-                return false;
-            }
-        }
-        template || !self.template
-    }
-
-    fn has(&self, name: &[u8], value: &[u8]) -> bool {
-        let (Some(name), Some(value)) = (expression(name), expression(value)) else { return false };
-        self.variables.iter().any(|one| name.is_match(&one.name) && value.is_match(&one.value))
+    /// Bytes that it takes to hold what it has.
+    pub(crate) fn weight(&self) -> usize {
+        self.variables.iter().map(|one| one.name.len() + one.value.len()).sum()
     }
 
     /// Appends to the value that a name was given last; says whether there is one. As it is found by its
@@ -94,6 +66,68 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
         text = rest;
     }
     text
+}
+
+/// What a section has to be, such as `x=2&y=3`: expressions that a name and its value match. Without any it may
+/// be every section but a template.
+#[derive(Debug, Default)]
+pub(crate) struct Condition {
+    parts: Vec<(Regex, Regex)>,
+    /// Whether it may be a template, and whether it has to be one.
+    templates: (bool, bool),
+    /// Nothing is like that.
+    never: bool,
+}
+
+impl Condition {
+    /// Parts of one, at most.
+    const MOST: usize = 16;
+
+    pub(crate) fn read(text: &[u8], parting: u8) -> Self {
+        let mut condition = Self::default();
+        if text.is_empty() {
+            return condition;
+        }
+        for part in text.split(|b| *b == parting).map(<[u8]>::trim_ascii) {
+            let mut halves = part.split(|b| *b == b'=').map(<[u8]>::trim_ascii);
+            let (Some(name), Some(value)) = (halves.next(), halves.next()) else {
+                condition.never = true;
+                break;
+            };
+            if name == b"TEMPLATES" {
+                let restrict = value.eq_ignore_ascii_case(b"restrict");
+                condition.never |= !restrict && !value.eq_ignore_ascii_case(b"include");
+                condition.templates = (true, condition.templates.1 || restrict);
+            } else if let (Some(name), Some(value)) = (expression(name), expression(value))
+                && condition.parts.len() < Self::MOST
+            {
+                condition.parts.push((name, value));
+            } else {
+                condition.never = true;
+            }
+        }
+        condition
+    }
+
+    /// Whether a section is like that.
+    pub(crate) fn holds(&self, section: &Section) -> bool {
+        let (may, must) = self.templates;
+        let kind = if section.template { may } else { !must };
+        let has = |(name, value): &(Regex, Regex)| {
+            let mut all = section.variables.iter();
+            all.any(|one| name.is_match(&one.name) && value.is_match(&one.value))
+        };
+        !self.never && kind && self.parts.iter().all(has)
+    }
+
+    /// The steps that it takes to make it, and to ask it of a section.
+    pub(crate) fn price(&self, section: Option<&Section>) -> usize {
+        let Some(section) = section else { return 1 + self.parts.len() * 10_000 };
+        if self.parts.is_empty() {
+            return 1;
+        }
+        1 + self.parts.len() * (section.variables.len() + section.weight())
+    }
 }
 
 /// An expression of POSIX, as far as another engine reads it the same way; none that grows large.

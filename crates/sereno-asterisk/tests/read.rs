@@ -127,6 +127,21 @@ fn a_few_lines_do_not_become_millions() {
         file += &format!("[t{n}](!,t{0},t{0})\n", n - 1);
     }
     assert_eq!(refused(&file).1, Invalid::TooMuch);
+    let many: String = (0..60_000).map(|n| format!("[a]\nx={n}\n")).collect();
+    assert_eq!(
+        refused(&format!("{many}{}", "[a](+x=none)\n".repeat(9))).1,
+        Invalid::NoSuch(b"a".to_vec())
+    );
+    let seeks = format!("{many}{}", "#tryinclude i\n".repeat(500));
+    let files = folder(&[("m", &*seeks.leak()), ("i", "[a](+y=1)\n")]);
+    assert_eq!(load(&files, "m").unwrap_err().1, Invalid::TooMuch);
+    let long = format!("[t](!)\nx={}\n", "v".repeat(8000));
+    let heirs: String = (0..20_000).map(|n| format!("[{n}](t)\n")).collect();
+    assert_eq!(refused(&(long + &heirs)).1, Invalid::TooMuch);
+    let grown = format!("[a]\nx=1\n{}", "x+=1\n".repeat(100_000));
+    assert_eq!(refused(&grown).1, Invalid::TooMuch);
+    let empty = "\n".repeat(1_000_001);
+    assert_eq!(refused(&empty).1, Invalid::TooMuch);
     let deep = format!("[a]\n{}\n", ";--".repeat(200));
     assert_eq!(refused(&deep).1, Invalid::Line(Wrong::Nested));
     let wide = format!("[a]\n{}", "#include m\n".repeat(50));
