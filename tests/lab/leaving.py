@@ -6,7 +6,9 @@ counts is what a program on the machine sees that connects and sends.
 """
 
 import json
+import secrets
 import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -82,11 +84,14 @@ class Leaving(house.HouseCase):
 
     def ping(self, role, family):
         """Sends an echo request (RFC 792, RFC 4443); PermissionError where it may not leave."""
-        number, request = (socket.IPPROTO_ICMPV6, b"\x80\0\0\0") if family == V6 else (socket.IPPROTO_ICMP, b"\x08\0\xf7\xff")
+        number, kind = (socket.IPPROTO_ICMPV6, 0x8000) if family == V6 else (socket.IPPROTO_ICMP, 0x0800)
+        # Another number each time, or it would be of a conversation that goes on. The kernel fills in the sum of ICMPv6.
+        mark = secrets.randbits(15)
+        request = struct.pack("!HHHH", kind, 0xFFFF - kind - mark, mark, 0)
 
         def send():
             with socket.socket(family, socket.SOCK_RAW, number) as sock:
-                sock.sendto(request + bytes(4), (net.server_address(role, family), 0))
+                sock.sendto(request, (net.server_address(role, family), 0))
 
         net.in_namespace(self.house.net.name(SERVER), send)
 
